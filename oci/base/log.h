@@ -1,0 +1,37 @@
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// The programs' own diagnostics: one JSON object per line, a constant message, everything variable
+// in the keys. An error is logged once, where it stops. Events about containers are not these: they
+// go through supervisor/report.
+
+namespace tidewaiter::log {
+
+enum class Level { kDebug, kInfo, kWarning, kError };
+
+// Lines below this level are dropped. The default is kInfo. Thread-safe.
+void set_threshold(Level level);
+
+// Where lines go; borrowed, 2 by default. Call before threads are started.
+void set_output(int fd);
+
+using Field = std::pair<std::string_view, std::string_view>;
+
+// Writes one line with one write(2). Values are escaped and cut to 4096 bytes. Thread-safe.
+void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
+
+inline void info(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kInfo, message, fields);
+}
+inline void warning(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kWarning, message, fields);
+}
+inline void error(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kError, message, fields);
+}
+
+}  // namespace tidewaiter::log

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+
+// One thin wrapper per system call, named as in the man page, retrying EINTR where the man page
+// allows it, every descriptor close-on-exec. Errors carry the errno and what was worked on.
+
+namespace tidewaiter::sys {
+
+Result<UniqueFd> open(const std::string& path, int flags, mode_t mode = 0);
+Result<UniqueFd> openat(int directory, const std::string& path, int flags, mode_t mode = 0);
+Result<struct stat> stat(const std::string& path);
+Result<struct stat> fstat(int fd);
+Status mkdir(const std::string& path, mode_t mode);
+Status unlink(const std::string& path);
+Status rename(const std::string& from, const std::string& to);
+Result<std::string> readlink(const std::string& path);
+Result<std::string> realpath(const std::string& path);
+Result<std::size_t> read(int fd, void* buffer, std::size_t size);
+Result<std::size_t> write(int fd, const void* data, std::size_t size);
+Result<UniqueFd> pidfd_open(pid_t pid, unsigned int flags = 0);
+Result<UniqueFd> eventfd(unsigned int initial, int flags = 0);
+
+struct Pipe {
+  UniqueFd read_end;
+  UniqueFd write_end;
+};
+Result<Pipe> pipe();
+
+// The whole of a file, at most `limit` bytes; a longer one is EFBIG.
+Result<std::string> read_file(const std::string& path, std::size_t limit = 64U << 20U);
+Result<std::string> read_all(int fd, std::size_t limit = 64U << 20U);
+Status write_all(int fd, std::string_view data);
+
+// Replaces `path` as a whole or not at all: a new file beside it, written, synced, renamed over it. An
+// existing file's owner and mode are kept; a new one gets `mode` whatever the umask.
+Status replace_file(const std::string& path, std::string_view data, mode_t mode = 0600);
+
+// mkdir for each missing part; existing parts are left as they are. New ones get `mode`.
+Status make_directories(const std::string& path, mode_t mode);
+
+// Removes a folder and everything below it without following symbolic links. Missing is a success.
+Status remove_tree(const std::string& path);
+
+}  // namespace tidewaiter::sys

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "oci/base/result.h"
+
+namespace tidewaiter::container {
+
+// Where things live. The initial root user has /etc/tidewaiter, /run/tidewaiter, /var/log/tidewaiter.
+// Everyone else, root of a rootless user namespace included, has $XDG_CONFIG_HOME (or ~/.config)/tidewaiter,
+// $XDG_RUNTIME_DIR/tidewaiter and $XDG_STATE_HOME (or ~/.local/state)/tidewaiter.
+struct Directories {
+  std::string config_file;  // $TIDEWAITER_CONFIG when set
+  std::string state;        // parent of each container's state folder, mode 0700
+  std::string log;          // event logs
+
+  // From the environment. An error when a needed variable is missing or relative, saying which.
+  static Result<Directories> locate();
+};
+
+// Whether this process is root of the initial user namespace (/proc/self/uid_map maps all ids).
+bool is_initial_root();
+
+// The state folder's name for a container id: the id itself where it fits a Unix socket path, else a
+// shortened form with a hash of the whole. Refuses ids with '/', NUL, a leading '.' and empty ones.
+Result<std::string> state_folder_name(const std::string& id, const std::string& state_directory);
+
+}  // namespace tidewaiter::container

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "oci/base/result.h"
+
+namespace tidewaiter::container {
+
+// What the shim, or the hook, leaves for the agent: `record.json` in the container's state folder.
+struct Record {
+  std::string id;            // container id; empty when made by the precreate hook, which is not told it
+  std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
+  std::string runtime;       // absolute path of the real runtime; empty when unknown (hook)
+  std::string runtime_root;  // the caller's --root; empty: the runtime's default
+  std::string policy_name;
+  std::string policy_text;  // the policy file as it was when the container was created
+  std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
+  std::vector<std::string> residual;                  // policy::Plan::residual
+  bool no_new_privileges = false;
+  std::string log_directory;        // of the event log
+  std::uint64_t log_max_bytes = 0;  // one file's bound; one rotated file is kept beside it
+
+  // File names inside the state folder.
+  static constexpr const char* kFileName = "record.json";
+  static constexpr const char* kSocketName = "agent.sock";
+  static constexpr const char* kLockName =
+      "agent.lock";  // held with flock(2) while the agent lives; its pid is in it
+};
+
+Result<Record> read_record(const std::string& state_folder);
+Status write_record(const std::string& state_folder, const Record& record);
+
+}  // namespace tidewaiter::container

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "oci/base/result.h"
+#include "oci/policy/policy.h"
+#include "oci/runtime/runtime_traits.h"
+
+namespace tidewaiter::policy {
+
+// Who enforces a rule once the container runs.
+enum class Mechanism {
+  kRuntime,  // the OCI runtime, from the bundle
+  kFilter,   // the kernel, by the seccomp filter alone
+  kAgent,    // the agent, asked by a notification
+};
+
+// One line of `policy explain`.
+struct PlanRow {
+  std::string pointer;  // the rule's place in the policy; empty for what the compiler adds by itself
+  std::string what;     // the rule in words
+  Mechanism mechanism = Mechanism::kFilter;
+  std::string cost;  // "none", "one notification per connect", …
+  std::string note;  // why this mechanism; what it leaves open
+};
+
+// Everything that follows from a policy for one bundle.
+struct Plan {
+  nlohmann::ordered_json config;                // the bundle's config.json, rewritten
+  std::set<std::string, std::less<>> notified;  // syscalls that reach the agent
+  std::set<std::string, std::less<>> residual;  // of those: the ones where the agent also evaluates
+                                                // the bundle's own profile
+  std::map<std::string, std::string> dropped_architectures;  // name -> reason
+  std::vector<PlanRow> rows;                                 // in policy order, then what was added
+
+  // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
+  // it for nothing, and fail when nobody answers.
+  [[nodiscard]] bool supervised() const { return !notified.empty(); }
+};
+
+struct Listener {
+  std::string path;      // absolute, at most 107 bytes
+  std::string metadata;  // handed to the agent unchanged in the container process state
+};
+
+// Compiles `policy` into the bundle's original `config`. Fails, in words, when bundle, runtime and policy
+// do not go together: the profile brings a listener of its own, an annotation replaces the filter, a call
+// would have to notify that the runtime cannot notify, the policy refuses what starts every container.
+Result<Plan> compile(const Policy& policy, const nlohmann::ordered_json& config,
+                     const runtime::Traits& runtime, const Listener& listener);
+
+}  // namespace tidewaiter::policy

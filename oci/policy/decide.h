@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/policy/policy.h"
+
+// Decisions: pure functions from a policy and what was captured of a call. No system calls here.
+
+namespace tidewaiter::policy {
+
+// Where a connect, or a datagram, goes; where a bind binds.
+struct Endpoint {
+  Transport transport = Transport::kTcp;
+  IpAddress address;
+  std::uint16_t port = 0;  // host byte order
+  bool operator==(const Endpoint&) const = default;
+};
+
+enum class Verdict { kAllow, kDeny, kKill };
+
+struct Decision {
+  Verdict verdict = Verdict::kDeny;
+  int errno_value = 1;    // what a denied call fails with; positive
+  std::string_view rule;  // JSON pointer of the rule that decided; lives as long as the policy
+  bool log = false;       // an event is wanted
+};
+
+// Addresses of the policy's host names: name -> addresses.
+using ResolvedHosts = std::map<std::string, std::vector<IpAddress>, std::less<>>;
+
+// REQUIRES: policy.network. Deny beats allow; a present allow-list denies what it does not name.
+// 0.0.0.0 and :: as a destination mean this host (ip(7)): decided as 127.0.0.1 and ::1, as the kernel
+// will treat them.
+Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const Endpoint& destination);
+
+// REQUIRES: policy.network. Port 0 (the kernel chooses) is allowed by a rule that contains port 0 and,
+// because the choice is from the ephemeral range, only then.
+Decision decide_bind(const Policy& policy, const Endpoint& local);
+
+// The `syscalls` list, for one call: first match. `name` is the call's name on its own architecture.
+Decision decide_syscall(const Policy& policy, std::string_view name, const std::uint64_t (&args)[6]);
+
+// Whether one test holds for a register value (64-bit).
+bool holds(const ArgumentTest& test, std::uint64_t argument);
+
+}  // namespace tidewaiter::policy

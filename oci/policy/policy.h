@@ -1,0 +1,133 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+// A sandbox policy as data: what a policy file says once it has been checked. docs/policy.md is the
+// reference for people, docs/policy.schema.json for editors; load.h reads it.
+//
+// Every rule carries `pointer`, the JSON pointer (RFC 6901) of its place in the file. It is what events
+// and `policy explain` name.
+
+namespace tidewaiter::policy {
+
+enum class Mode {
+  kEnforce,  // a denied call fails
+  kAudit,    // a denied call is reported as denied, and happens if the bundle's own profile allows it
+};
+
+// --- syscalls: decided from register values alone -------------------------------------------------
+
+enum class Action {
+  kAllow,  // whatever the bundle's own profile says
+  kLog,    // like kAllow, and an event is written
+  kErrno,  // fails with SyscallRule::errno_value
+  kKill,   // the process is killed
+};
+
+// The comparisons of linux.seccomp.syscalls[].args[].op (runtime-spec, config-linux.md).
+enum class Comparison { kEqual, kNotEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kMaskedEqual };
+
+// One comparison of one argument register with a constant.
+struct ArgumentTest {
+  unsigned index = 0;  // 0 to 5
+  Comparison comparison = Comparison::kEqual;
+  std::uint64_t value = 0;
+  std::uint64_t mask = ~std::uint64_t{0};  // kMaskedEqual only: (argument & mask) == value
+
+  bool operator==(const ArgumentTest&) const = default;
+};
+
+// The first rule of the list that names the call and whose tests all hold gives the answer. A call that
+// no rule matches is kAllow.
+struct SyscallRule {
+  std::string pointer;             // "/syscalls/0"
+  std::vector<std::string> names;  // known to libseccomp on at least one architecture
+  std::vector<ArgumentTest> args;  // all must hold; an index may occur more than once
+  Action action = Action::kErrno;
+  int errno_value = 1;  // EPERM; positive
+};
+
+// --- network: who may be connected to, which ports may be bound -----------------------------------
+
+enum class Transport { kTcp, kUdp };
+
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 65535;  // inclusive
+  [[nodiscard]] bool contains(std::uint16_t port) const { return first <= port && port <= last; }
+  bool operator==(const PortRange&) const = default;
+};
+
+// An IPv4 or IPv6 address in network byte order. IPv4 uses the first four bytes. An IPv4-mapped IPv6
+// address (::ffff:0:0/96) is always held as the IPv4 address it means.
+struct IpAddress {
+  enum class Family { kIpv4, kIpv6 } family = Family::kIpv4;
+  std::array<std::uint8_t, 16> bytes{};
+  bool operator==(const IpAddress&) const = default;
+};
+
+struct Prefix {
+  IpAddress address;    // bits beyond `length` are zero
+  unsigned length = 0;  // 0 to 32 or 0 to 128, network order from the most significant bit
+  [[nodiscard]] bool contains(const IpAddress& candidate) const;
+  bool operator==(const Prefix&) const = default;
+};
+
+struct HostName {
+  std::string name;  // lower case, without a trailing dot; resolved when the container starts
+  bool operator==(const HostName&) const = default;
+};
+
+struct AnyHost {
+  bool operator==(const AnyHost&) const = default;
+};
+
+struct NetworkRule {
+  std::string pointer;  // "/network/allow/0"
+  std::string text;     // as written in the file
+  bool tcp = true;
+  bool udp = true;
+  std::variant<AnyHost, Prefix, HostName> host;
+  std::vector<PortRange> ports;  // never empty; all ports is {0, 65535}
+};
+
+struct BindRule {
+  std::string pointer;  // "/network/bind/0"
+  std::string text;
+  std::vector<PortRange> ports;
+};
+
+struct NetworkPolicy {
+  std::optional<std::vector<NetworkRule>> allow;  // absent: every destination; empty: none
+  std::vector<NetworkRule> deny;                  // beats allow
+  std::optional<std::vector<BindRule>> bind;      // absent: every port; empty: none
+  int errno_value = 13;                           // EACCES; positive; "errno" in the file
+
+  // Whether connect, or bind, has to be decided at all.
+  [[nodiscard]] bool restricts_connect() const { return allow.has_value() || !deny.empty(); }
+  [[nodiscard]] bool restricts_bind() const { return bind.has_value(); }
+};
+
+// --- events ---------------------------------------------------------------------------------------
+
+// Which decisions are written to the container's event log.
+struct EventsPolicy {
+  bool denied = true;   // "denied": everything refused
+  bool exec = true;     // "exec": every program started
+  bool network = true;  // "network": every connection and bind, allowed ones too
+};
+
+struct Policy {
+  std::string name;  // the file's name without .json
+  Mode mode = Mode::kEnforce;
+  std::optional<NetworkPolicy> network;
+  std::vector<SyscallRule> syscalls;
+  EventsPolicy events;
+};
+
+}  // namespace tidewaiter::policy

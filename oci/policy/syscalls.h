@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+// THE list of syscalls the project knows something about beyond their names. The filter, the agent's
+// dispatch, `policy explain` and the docs derive from it.
+
+namespace tidewaiter::policy {
+
+// The `category` field of an event.
+enum class Category { kFile, kNetwork, kProcess, kMemory };
+
+std::string_view to_string(Category category);
+
+// Which part of a policy makes a syscall a supervised operation.
+enum class Operation {
+  kNone,     // only `syscalls` rules concern it: decided from registers
+  kConnect,  // network.allow, network.deny
+  kBind,     // network.bind
+};
+
+struct SyscallEntry {
+  std::string_view name;
+  Category category = Category::kProcess;
+  Operation operation = Operation::kNone;
+
+  // Why this call must not notify under any runtime (a lost `close` hangs pipelines); empty when it may.
+  std::string_view never_notify;
+
+  // Why refusing this call makes an impossible policy (no program starts, or ends, without it); empty when
+  // it may be refused.
+  std::string_view never_refuse;
+};
+
+// Sorted by name.
+std::span<const SyscallEntry> syscalls();
+
+// The entry of `name`, or nullptr: nothing special is known, category kProcess.
+const SyscallEntry* find_syscall(std::string_view name);
+
+}  // namespace tidewaiter::policy

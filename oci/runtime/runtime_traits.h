@@ -1,0 +1,40 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "oci/base/result.h"
+
+// What each OCI runtime can and cannot do with a seccomp listener: one table, with the reason beside each
+// row, so that a bundle is refused in words instead of hanging in the runtime.
+
+namespace tidewaiter::runtime {
+
+enum class Kind { kCrun, kRunc, kYouki, kUnknown };
+
+// A syscall that must not notify under a runtime, and why.
+struct NeverNotify {
+  std::string_view syscall;
+  std::string_view reason;
+};
+
+struct Traits {
+  Kind kind = Kind::kUnknown;
+  std::string_view name;                      // "crun"
+  bool accepts_config_option = false;         // create/run take --config FILE
+  std::span<const NeverNotify> never_notify;  // beside those no runtime may notify
+  std::string_view bypass_annotation_prefix;  // annotations with it replace the filter; empty: none
+  std::string_view bypass_environment;        // an environment variable that does; empty: none
+
+  // Why `syscall` must not notify under this runtime; empty when it may.
+  [[nodiscard]] std::string_view why_never_notify(std::string_view syscall) const;
+};
+
+const Traits& traits(Kind kind);
+
+// From the executable's file name, symbolic links followed ("crun", "crun-1.8", "/usr/sbin/runc"); when
+// that says nothing, from the first word of `PATH --version`.
+Result<Kind> identify(const std::string& path);
+
+}  // namespace tidewaiter::runtime

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "oci/base/result.h"
+#include "oci/policy/policy.h"
+#include "oci/seccomp/profile.h"
+
+// The filter law: for every architecture, syscall and argument values, if the bundle's own profile would
+// not allow the call, that answer stands; if it would, the policy's answer stands.
+
+namespace tidewaiter::seccomp {
+
+// What the policy wants of one syscall: a list of conditional answers, the first that matches counts, and
+// `otherwise` when none does. kAllow means "as the profile says"; kNotify asks the agent.
+struct SyscallDemand {
+  struct Case {
+    std::vector<policy::ArgumentTest> tests;  // all must hold; an index may occur more than once
+    ProfileAction action;
+  };
+  std::vector<Case> cases;
+  ProfileAction otherwise{ActionKind::kAllow, 0};
+
+  // Whether the demand can be held on a second ABI (x86, x32) of the profile. The agent's operations
+  // decode the native ABI only; a demand answered from its name alone holds everywhere.
+  bool native_only = false;
+
+  // One answer whatever the arguments.
+  [[nodiscard]] bool unconditional() const { return cases.empty(); }
+};
+
+using Demands = std::map<std::string, SyscallDemand, std::less<>>;
+
+struct Merged {
+  Profile profile;
+
+  // Syscalls whose combination of conditions OCI rules cannot express: they notify whatever their
+  // arguments, and the agent evaluates profile and policy from the registers.
+  std::set<std::string, std::less<>> residual;
+
+  // Architectures that left the profile, because a demand cannot be held there, each with its reason.
+  std::map<std::string, std::string> dropped_architectures;
+};
+
+// Merges demands into a profile. A bundle without linux.seccomp has unconfined_profile().
+//
+// Fails when the profile's own rules notify (it brings a supervisor of its own), or when a residual
+// syscall has a kTrap or kTrace answer, which no agent can give.
+Result<Merged> merge(const Profile& profile, const Demands& demands);
+
+// What "no linux.seccomp" means on this machine: everything allowed, on every ABI its kernel runs.
+Profile unconfined_profile();
+
+}  // namespace tidewaiter::seccomp

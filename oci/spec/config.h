@@ -1,0 +1,32 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "oci/base/result.h"
+
+// config.json (runtime-spec, config.md). It is kept as an ordered JSON document, not as structs: whatever
+// we do not know has to come out as it went in, keys in order, 64-bit integers whole.
+
+namespace tidewaiter::spec {
+
+using Json = nlohmann::ordered_json;
+
+// Parses text. The error names line and column, and what was found. `source` is the file named in it. A
+// duplicate key is an error: two readers could each believe another value. Integers beyond 64 bits and
+// nesting beyond 512 levels are errors too.
+Result<Json> parse_json(std::string_view text, const std::string& source);
+
+// The document as text, indented as `indent` spaces (-1: one line). Strings that are not UTF-8 cannot
+// occur: parse_json refuses them.
+std::string dump_json(const Json& document, int indent = 2);
+
+// The string member `key` of /annotations, if there is one. An annotation that is not a string is an error.
+Result<std::optional<std::string>> annotation(const Json& config, std::string_view key);
+
+// process.noNewPrivileges; false when absent.
+bool no_new_privileges(const Json& config);
+
+}  // namespace tidewaiter::spec
