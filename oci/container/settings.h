@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "oci/base/result.h"
+#include "oci/container/directories.h"
+
+namespace tidewaiter::container {
+
+// The configuration file (docs/operations.md). A missing file means the defaults; an unknown key or wrong
+// type is an error.
+struct Settings {
+  std::string path;                           // where it was looked for
+  std::string runtime;                        // "runtime": absolute path; empty: crun, then runc, on PATH
+  std::string agent;                          // "agent": absolute path; empty: beside our own executable
+  std::optional<std::string> default_policy;  // "default_policy": for containers that name none
+  bool require_policy = false;                // "require_policy": a container without one is refused
+  bool allow_policy_paths = false;            // "allow_policy_paths": the annotation may be an absolute path
+  std::uint64_t log_max_bytes = 16U << 20U;   // "log": {"max_bytes": …}: of one container's event log
+  std::uint64_t log_total_bytes = 1U << 30U;  // "log": {"total_bytes": …}: of all logs together
+
+  static Result<Settings> load(const std::string& path);
+};
+
+inline constexpr const char* kPolicyAnnotation = "io.tidewaiter.policy";
+
+// The policy file that applies to a bundle: named by its annotation, else the default; nullopt when none
+// applies and none is required.
+Result<std::optional<std::string>> policy_path(const Settings& settings,
+                                               const nlohmann::ordered_json& config);
+
+}  // namespace tidewaiter::container
