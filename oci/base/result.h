@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <type_traits>
 #include <utility>
 
 // The result type of everything that can fail. Library exceptions are caught where the library is
@@ -54,6 +55,12 @@ template <typename T>
   return result;
 }
 
+// What TRY evaluates to. REQUIRES: `result` has a value. (tl::expected<void> has no value() of its own.)
+template <typename T>
+T take_value(Result<T>&& result) {
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
 }  // namespace tidewaiter
 
 // The value of a Result, or return its error from the enclosing function.
@@ -61,5 +68,5 @@ template <typename T>
   __extension__({                                                            \
     auto try_result_ = (__VA_ARGS__);                                        \
     if (!try_result_) return tl::unexpected(std::move(try_result_.error())); \
-    std::move(try_result_).value();                                          \
+    ::tidewaiter::take_value(std::move(try_result_));                        \
   })
