@@ -1,0 +1,123 @@
+#include "oci/container/record.h"
+
+#include <utility>
+
+#include "oci/base/system.h"
+#include "oci/spec/config.h"
+
+namespace tidewaiter::container {
+namespace {
+
+using spec::Json;
+
+constexpr std::uint64_t kVersion = 1;
+
+std::string record_path(const std::string& state_folder) { return state_folder + "/" + Record::kFileName; }
+
+// Reads one member into `value`, saying what is wrong with it. Every member is required: the file is
+// written by us, whole or not at all.
+Status expect(const Json& document, const char* key, const char* type,
+              bool (Json::*has_type)() const noexcept) {
+  const auto found = document.find(key);
+  if (found == document.end()) return fail(std::string("/") + key + ": is missing");
+  if (!((*found).*has_type)()) {
+    return fail(std::string("/") + key + ": expected " + type + ", found " + found->type_name());
+  }
+  return {};
+}
+
+Status read_member(const Json& document, const char* key, std::string& value) {
+  TRY(expect(document, key, "a string", &Json::is_string));
+  value = document.at(key).get<std::string>();
+  return {};
+}
+
+Status read_member(const Json& document, const char* key, bool& value) {
+  TRY(expect(document, key, "true or false", &Json::is_boolean));
+  value = document.at(key).get<bool>();
+  return {};
+}
+
+Status read_member(const Json& document, const char* key, std::uint64_t& value) {
+  TRY(expect(document, key, "a non-negative integer", &Json::is_number_unsigned));
+  value = document.at(key).get<std::uint64_t>();
+  return {};
+}
+
+Status read_member(const Json& document, const char* key, std::vector<std::string>& value) {
+  TRY(expect(document, key, "an array of strings", &Json::is_array));
+  for (const Json& element : document.at(key)) {
+    if (!element.is_string()) {
+      return fail(std::string("/") + key + ": expected an array of strings, found in it " +
+                  element.type_name());
+    }
+    value.push_back(element.get<std::string>());
+  }
+  return {};
+}
+
+Result<Record> from_json(const Json& document) {
+  if (!document.is_object()) return fail("expected an object");
+  std::uint64_t version = 0;
+  TRY(read_member(document, "version", version));
+  if (version != kVersion) {
+    return fail("/version: expected " + std::to_string(kVersion) + ", found " + std::to_string(version));
+  }
+  Record record;
+  TRY(read_member(document, "id", record.id));
+  TRY(read_member(document, "config_path", record.config_path));
+  TRY(read_member(document, "runtime", record.runtime));
+  TRY(read_member(document, "runtime_root", record.runtime_root));
+  TRY(read_member(document, "policy_name", record.policy_name));
+  TRY(read_member(document, "policy_text", record.policy_text));
+  TRY(read_member(document, "residual", record.residual));
+  TRY(read_member(document, "no_new_privileges", record.no_new_privileges));
+  TRY(read_member(document, "log_directory", record.log_directory));
+  TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
+  // Absent, not null, when the bundle has no filter of its own.
+  if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
+  return record;
+}
+
+Json to_json(const Record& record) {
+  Json document;
+  document["version"] = kVersion;
+  document["id"] = record.id;
+  document["config_path"] = record.config_path;
+  document["runtime"] = record.runtime;
+  document["runtime_root"] = record.runtime_root;
+  document["policy_name"] = record.policy_name;
+  document["policy_text"] = record.policy_text;
+  document["residual"] = record.residual;
+  document["no_new_privileges"] = record.no_new_privileges;
+  document["log_directory"] = record.log_directory;
+  document["log_max_bytes"] = record.log_max_bytes;
+  if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
+  return document;
+}
+
+// A path may hold any bytes, JSON only UTF-8; changing one silently would point the agent elsewhere.
+Result<std::string> exact_text(const Json& document) {
+  try {
+    return document.dump(2) + "\n";
+  } catch (const Json::exception&) {
+    return fail("a path or text in it is not UTF-8");
+  }
+}
+
+}  // namespace
+
+Result<Record> read_record(const std::string& state_folder) {
+  const std::string path = record_path(state_folder);
+  const std::string text = TRY(sys::read_file(path));
+  const Json document = TRY(spec::parse_json(text, path));
+  return in_context(path, from_json(document));
+}
+
+Status write_record(const std::string& state_folder, const Record& record) {
+  const std::string path = record_path(state_folder);
+  const std::string text = TRY(in_context(path, exact_text(to_json(record))));
+  return sys::replace_file(path, text, 0600);
+}
+
+}  // namespace tidewaiter::container

@@ -35,7 +35,8 @@ class JsonObjectScanner {
   enum class Progress { kIncomplete, kComplete, kNotAnObject };
   // kComplete once the object's last brace was seen; later bytes are ignored.
   Progress feed(std::string_view bytes);
-  // How many of all bytes fed belong to the object. REQUIRES: kComplete was returned.
+  // How many of all bytes fed, from the first one, make up the object and the white space before it.
+  // REQUIRES: kComplete was returned.
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
