@@ -1,0 +1,110 @@
+#include "oci/policy/decide.h"
+
+#include <algorithm>
+
+#include "oci/policy/address.h"
+
+namespace tidewaiter::policy {
+namespace {
+
+bool contains_port(const std::vector<PortRange>& ranges, std::uint16_t port) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const PortRange& range) { return range.contains(port); });
+}
+
+bool names_address(const NetworkRule& rule, const ResolvedHosts& hosts, const IpAddress& address) {
+  if (std::holds_alternative<AnyHost>(rule.host)) return true;
+  if (const auto* prefix = std::get_if<Prefix>(&rule.host)) return prefix->contains(address);
+  const auto resolved = hosts.find(std::get<HostName>(rule.host).name);
+  if (resolved == hosts.end()) return false;
+  return std::any_of(resolved->second.begin(), resolved->second.end(),
+                     [&](const IpAddress& candidate) { return unmapped(candidate) == address; });
+}
+
+const NetworkRule* first_match(const std::vector<NetworkRule>& rules, const ResolvedHosts& hosts,
+                               const Endpoint& destination) {
+  const auto match = std::find_if(rules.begin(), rules.end(), [&](const NetworkRule& rule) {
+    return (destination.transport == Transport::kTcp ? rule.tcp : rule.udp) &&
+           contains_port(rule.ports, destination.port) && names_address(rule, hosts, destination.address);
+  });
+  return match == rules.end() ? nullptr : &*match;
+}
+
+Decision allowed(const Policy& policy, std::string_view rule) {
+  return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule, .log = policy.events.network};
+}
+
+Decision denied(const Policy& policy, std::string_view rule) {
+  return {.verdict = Verdict::kDeny,
+          .errno_value = policy.network->errno_value,
+          .rule = rule,
+          .log = policy.events.denied};
+}
+
+}  // namespace
+
+Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const Endpoint& destination) {
+  const NetworkPolicy& network = *policy.network;
+  Endpoint effective = destination;
+  effective.address = as_destination(destination.address);
+  if (const NetworkRule* rule = first_match(network.deny, hosts, effective))
+    return denied(policy, rule->pointer);
+  if (!network.allow) return allowed(policy, "");
+  if (const NetworkRule* rule = first_match(*network.allow, hosts, effective))
+    return allowed(policy, rule->pointer);
+  return denied(policy, "/network/allow");
+}
+
+Decision decide_bind(const Policy& policy, const Endpoint& local) {
+  const NetworkPolicy& network = *policy.network;
+  if (!network.bind) return allowed(policy, "");
+  for (const BindRule& rule : *network.bind)
+    if (contains_port(rule.ports, local.port)) return allowed(policy, rule.pointer);
+  return denied(policy, "/network/bind");
+}
+
+bool holds(const ArgumentTest& test, std::uint64_t argument) {
+  switch (test.comparison) {
+    case Comparison::kEqual:
+      return argument == test.value;
+    case Comparison::kNotEqual:
+      return argument != test.value;
+    case Comparison::kLess:
+      return argument < test.value;
+    case Comparison::kLessOrEqual:
+      return argument <= test.value;
+    case Comparison::kGreater:
+      return argument > test.value;
+    case Comparison::kGreaterOrEqual:
+      return argument >= test.value;
+    case Comparison::kMaskedEqual:
+      return (argument & test.mask) == test.value;
+  }
+  return false;  // not reached: every comparison returned
+}
+
+Decision decide_syscall(const Policy& policy, std::string_view name, const std::uint64_t (&args)[6]) {
+  for (const SyscallRule& rule : policy.syscalls) {
+    if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
+    if (!std::all_of(rule.args.begin(), rule.args.end(),
+                     [&](const ArgumentTest& test) { return holds(test, args[test.index]); }))
+      continue;
+    switch (rule.action) {
+      case Action::kAllow:
+        return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule.pointer, .log = false};
+      case Action::kLog:
+        return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule.pointer, .log = true};
+      case Action::kErrno:
+        return {.verdict = Verdict::kDeny,
+                .errno_value = rule.errno_value,
+                .rule = rule.pointer,
+                .log = policy.events.denied};
+      case Action::kKill:
+        return {
+            .verdict = Verdict::kKill, .errno_value = 0, .rule = rule.pointer, .log = policy.events.denied};
+    }
+  }
+  return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
+}
+
+}  // namespace tidewaiter::policy

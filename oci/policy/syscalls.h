@@ -26,11 +26,11 @@ struct SyscallEntry {
   Operation operation = Operation::kNone;
 
   // Why this call must not notify under any runtime (a lost `close` hangs pipelines); empty when it may.
-  std::string_view never_notify;
+  std::string_view never_notify = {};
 
   // Why refusing this call makes an impossible policy (no program starts, or ends, without it); empty when
   // it may be refused.
-  std::string_view never_refuse;
+  std::string_view never_refuse = {};
 };
 
 // Sorted by name.
