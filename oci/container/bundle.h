@@ -9,10 +9,13 @@ namespace tidewaiter::container {
 
 // A bundle's config file, and how it is rewritten so that nothing is lost.
 //
-// Beside the config file FILE a rewritten bundle has FILE.tidewaiter: the original's bytes, and the SHA-256
-// of what we wrote over it (a one-line JSON header, then the original). Creating again, restarting and
-// restoring therefore always start from the original, and a bundle that somebody edited in between is
-// recognised by its digest and taken as a new original. (Podman writes config.json anew at each start.)
+// Beside the config file FILE a rewritten bundle has FILE.tidewaiter: a one-line JSON header with two
+// lengths, the original's bytes, and the bytes we wrote over it. Creating again, restarting and restoring
+// therefore always start from the original, and a bundle that somebody edited in between is recognised by its
+// bytes and taken as a new original. (Podman writes config.json anew at each start.)
+//
+// The record is trusted only when it is a regular file of ours or of root; anything else by that name is an
+// error, for neither reading nor ignoring it is safe.
 class Bundle {
  public:
   // Reads the config file: `directory`/`config_file`, or `config_file` itself when it is absolute.
@@ -32,10 +35,12 @@ class Bundle {
   static Status restore(const std::string& config_path);
 
  private:
-  Bundle(std::string path, std::string bytes, nlohmann::ordered_json original);
+  Bundle(std::string path, std::string original_bytes, std::string present_bytes,
+         nlohmann::ordered_json original);
 
   std::string path_;
   std::string original_bytes_;
+  std::string present_bytes_;  // what the config file held when it was read
   nlohmann::ordered_json original_;
 };
 
