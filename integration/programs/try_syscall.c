@@ -1,0 +1,60 @@
+// try_syscall NAME|NUMBER [ARGUMENT...]: makes one system call. An argument is a number (0x… too), or "@text"
+// for the address of that text. Prints "NAME: VALUE", or "NAME: EPERM".
+#include <sys/syscall.h>
+
+#include "probe.h"
+
+static const struct {
+  const char* name;
+  long number;
+} kSyscalls[] = {
+    {"bpf", SYS_bpf},
+    {"chmod", SYS_chmod},
+    {"chown", SYS_chown},
+    {"clone3", SYS_clone3},
+    {"connect", SYS_connect},
+    {"getcpu", SYS_getcpu},
+    {"getpid", SYS_getpid},
+    {"getppid", SYS_getppid},
+    {"getuid", SYS_getuid},
+    {"io_uring_setup", SYS_io_uring_setup},
+    {"kcmp", SYS_kcmp},
+    {"keyctl", SYS_keyctl},
+    {"mkdir", SYS_mkdir},
+    {"mount", SYS_mount},
+    {"perf_event_open", SYS_perf_event_open},
+    {"personality", SYS_personality},
+    {"prctl", SYS_prctl},
+    {"ptrace", SYS_ptrace},
+    {"rmdir", SYS_rmdir},
+    {"seccomp", SYS_seccomp},
+    {"setns", SYS_setns},
+    {"socket", SYS_socket},
+    {"umask", SYS_umask},
+    {"uname", SYS_uname},
+    {"unshare", SYS_unshare},
+    {"userfaultfd", SYS_userfaultfd},
+};
+
+int main(int argc, char** argv) {
+  if (argc < 2 || argc > 8) usage("NAME|NUMBER [ARGUMENT...]");
+  char* end = NULL;
+  long number = strtol(argv[1], &end, 0);
+  if (*end != '\0') {
+    number = -1;
+    for (size_t i = 0; i < sizeof kSyscalls / sizeof *kSyscalls; i++) {
+      if (strcmp(kSyscalls[i].name, argv[1]) == 0) number = kSyscalls[i].number;
+    }
+    if (number < 0) broken("unknown system call");
+  }
+  unsigned long arguments[6] = {0};
+  for (int i = 2; i < argc; i++) {
+    arguments[i - 2] = argv[i][0] == '@' ? (unsigned long)(argv[i] + 1) : strtoul(argv[i], NULL, 0);
+  }
+  errno = 0;
+  const long result =
+      syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+  if (result < 0) return report(argv[1], result);
+  printf("%s: %ld\n", argv[1], result);
+  return 0;
+}
