@@ -74,6 +74,7 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "no_new_privileges", record.no_new_privileges));
   TRY(read_member(document, "log_directory", record.log_directory));
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
+  TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
   return record;
@@ -92,6 +93,7 @@ Json to_json(const Record& record) {
   document["no_new_privileges"] = record.no_new_privileges;
   document["log_directory"] = record.log_directory;
   document["log_max_bytes"] = record.log_max_bytes;
+  document["log_total_bytes"] = record.log_total_bytes;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   return document;
 }

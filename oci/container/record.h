@@ -23,6 +23,7 @@ struct Record {
   bool no_new_privileges = false;
   std::string log_directory;        // of the event log
   std::uint64_t log_max_bytes = 0;  // one file's bound; one rotated file is kept beside it
+  std::uint64_t log_total_bytes = 0;  // the log folder's bound: beyond it the oldest logs go
 
   // File names inside the state folder.
   static constexpr const char* kFileName = "record.json";

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+#include "oci/container/record.h"
+#include "supervisor/handover.h"
+#include "supervisor/report/event_log.h"
+#include "supervisor/session.h"
+#include "supervisor/supervision.h"
+
+namespace tidewaiter::supervisor {
+
+// What the launcher gave the agent; oci/container/agent_launcher.h has the protocol.
+struct AgentInheritance {
+  std::string state_folder;
+  UniqueFd listener;
+  UniqueFd creator;  // pidfd of the process that becomes the runtime; invalid when unknown
+};
+
+// One container's agent: accepts the runtime's connections, starts a session for each notify descriptor, and
+// goes when the container has gone. One thread runs this; the sessions have threads of their own.
+//
+// It goes when nothing is left that could still notify: no session, no open connection (a created container
+// that waits for its start keeps one), and the runtime that was to make the container has ended.
+class Agent {
+ public:
+  // Takes the lock of the state folder, reads the record, resolves the policy's names, opens the event log.
+  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, AgentInheritance inheritance);
+
+  // Serves until the container is gone; then puts the bundle's config back and removes the state folder.
+  // SIGTERM ends it before, and leaves both as they are: what is still supervised fails closed with ENOSYS.
+  Status run();
+
+ private:
+  Agent(Kernel& kernel, AgentInheritance inheritance, container::Record record, Supervision supervision);
+
+  Status prepare();
+  Status lock_state_folder();
+  Status watch_state_folder();
+  Status watch(int fd, std::uint32_t events);
+  void dispatch(int fd);
+  void accept_connections();
+  void read_connection(std::list<HandoverConnection>::iterator connection);
+  Status begin_session(Handover handover);
+  Status adopt_id(const std::string& id);
+  Status restore_state_folder();
+  [[nodiscard]] bool finished() const;
+  void clean_up();
+
+  Kernel& kernel_;
+  AgentInheritance inheritance_;
+  UniqueFd lock_;
+  container::Record record_;
+  const Supervision supervision_;
+  std::unique_ptr<EventLog> events_;  // opened when the container's id is known
+  std::string id_link_;  // the container id's name for a state folder that was made before the id was known
+
+  UniqueFd epoll_;
+  UniqueFd signals_;
+  UniqueFd inotify_;
+  UniqueFd wake_;   // see Waiting
+  UniqueFd grace_;  // timerfd: how long to wait for a runtime whose pid nobody told
+  std::list<HandoverConnection> connections_;
+  std::list<std::unique_ptr<Session>> sessions_;
+  bool creator_pending_ = true;  // the runtime that was to make the container may still come
+  bool rejoined_ = false;        // an agent before us died: the container may outlive our sessions
+  bool terminated_ = false;
+};
+
+}  // namespace tidewaiter::supervisor

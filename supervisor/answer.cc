@@ -1,0 +1,30 @@
+#include "supervisor/answer.h"
+
+#include <cerrno>
+
+#include "oci/base/log.h"
+
+namespace tidewaiter::supervisor {
+
+Status Notification::answer(const Answer& answer, Target& target) {
+  owed_ = false;
+  switch (answer.kind) {
+    case Answer::Kind::kErrno:
+      return kernel_->answer_errno(notify_fd_, received_.id, answer.errno_value);
+    case Answer::Kind::kValue:
+      return kernel_->answer_value(notify_fd_, received_.id, answer.value);
+    case Answer::Kind::kLetRun:
+      return kernel_->answer_continue(notify_fd_, received_.id);
+    case Answer::Kind::kKill: {
+      // Killed first: once answered, it would run on until the signal arrived.
+      if (const Status killed = target.kill(); !killed && killed.error().code != ESRCH) {
+        log::error("could not kill a process as its policy asks; the call is refused",
+                   {{"error", killed.error().message()}});
+      }
+      return kernel_->answer_errno(notify_fd_, received_.id, EPERM);
+    }
+  }
+  return fail(EINVAL, "answer");
+}
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,98 @@
+#include "supervisor/operations/bind.h"
+
+#include <linux/capability.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "supervisor/operations/socket.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// Of the families that network.bind cannot name, the addresses that need nothing of the binder: a netlink
+// port of its own choice without multicast groups, and abstract Unix sockets. A Unix socket with a path is
+// a file, which would be made with our rights instead of the target's.
+bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
+  if (family(address) != socket.domain) return false;
+  if (socket.domain == AF_NETLINK && address.size() == sizeof(struct sockaddr_nl)) {
+    struct sockaddr_nl netlink {};
+    std::memcpy(&netlink, address.data(), sizeof netlink);
+    return netlink.nl_groups == 0;
+  }
+  if (socket.domain == AF_UNIX) {
+    const std::size_t path = offsetof(struct sockaddr_un, sun_path);
+    return address.size() == path || (address.size() > path && address[path] == std::byte{0});
+  }
+  return false;
+}
+
+// Ports below 1024 may need CAP_NET_BIND_SERVICE in the user namespace that owns the network (ip(7)). The
+// agent may have it where the target has not; any doubt means it has not. What /proc said counts only if the
+// target still waited afterwards.
+bool may_bind_privileged(const Call& call, int socket) {
+  return call.target.has_capability(CAP_NET_BIND_SERVICE).value_or(false) &&
+         call.kernel.owns_network(call.target.tid(), socket).value_or(false) &&
+         call.notification.still_stands();
+}
+
+Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address, std::uint16_t port) {
+  constexpr std::uint16_t kFirstUnprivileged = 1024;
+  const int fd = socket.fd.get();
+  const bool privileged = port == 0 || port >= kFirstUnprivileged || may_bind_privileged(call, fd);
+  const Status bound =
+      privileged ? call.kernel.bind(fd, address) : call.kernel.bind_unprivileged(fd, address);
+  return bound ? Answer::result(0) : Answer::refuse(bound.error().code);
+}
+
+}  // namespace
+
+Outcome bind(Call& call) {
+  const auto socket = open_socket(call, static_cast<int>(call.argument(0)));
+  if (!socket) return Outcome::failed(socket.error().code);
+  const auto address = capture_address(call, TargetAddress{call.argument(1)}, call.argument(2));
+  if (!address) return Outcome::failed(address.error().code);
+  if (!call.notification.still_stands()) return Outcome::failed(EINTR);
+
+  Outcome outcome;
+  std::uint16_t port = 0;
+  const auto transport = socket->transport();
+  if (!transport) {
+    outcome.decision = call.supervision.unnamed_family(always_allowed(*socket, *address));
+  } else {
+    auto local = parse_endpoint(*transport, *address);
+    if (!local && family(*address) == AF_UNSPEC && address->size() >= sizeof(struct sockaddr_in)) {
+      // Old programs bind IPv4 with AF_UNSPEC and INADDR_ANY, and the kernel lets them (__inet_bind,
+      // net/ipv4/af_inet.c): read it as it will.
+      std::vector<std::byte> as_ipv4 = *address;
+      const sa_family_t ipv4 = AF_INET;
+      std::memcpy(as_ipv4.data(), &ipv4, sizeof ipv4);
+      local = parse_endpoint(*transport, as_ipv4);
+    }
+    if (!local) return Outcome::failed(local.error().code);
+    port = local->port;
+    outcome.endpoint = *local;
+    outcome.decision = call.supervision.decide_bind(*local);
+  }
+  if (const auto settled = call.supervision.settled(*outcome.decision)) {
+    outcome.answer = *settled;
+    return outcome;
+  }
+
+  PerformedCall performed{call.target.tid(), call.notification.call().nr,
+                          call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
+  if (call.repeats.take(performed)) {
+    outcome.answer = Answer::result(0);
+    return outcome;
+  }
+  outcome.answer = perform(call, *socket, *address, port);
+  if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
+  return outcome;
+}
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,70 @@
+#include "supervisor/operations/connect.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "supervisor/operations/socket.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// Of the families that network rules cannot name, those whose sockets stay within the machine's kernel and
+// are harmless with this very address. The C library asks rtnetlink about interfaces in every getaddrinfo(3).
+bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
+  if (socket.domain != AF_NETLINK || address.size() != sizeof(struct sockaddr_nl)) return false;
+  struct sockaddr_nl netlink {};
+  std::memcpy(&netlink, address.data(), sizeof netlink);
+  // Other processes' ports and multicast groups need capabilities that are ours, not the target's.
+  return netlink.nl_family == AF_NETLINK && netlink.nl_pid == 0 && netlink.nl_groups == 0;
+}
+
+Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address) {
+  const bool may_block = socket.type == SOCK_STREAM && call.kernel.blocks(socket.fd.get()).value_or(true);
+  // As connect(2) says of a machine that has no room for one more connection.
+  if (may_block && !call.waiting.begin(call.notification)) return Answer::refuse(EAGAIN);
+  const Status connected = call.kernel.connect(socket.fd.get(), address);
+  return connected ? Answer::result(0) : Answer::refuse(connected.error().code);
+}
+
+}  // namespace
+
+Outcome connect(Call& call) {
+  const auto socket = open_socket(call, static_cast<int>(call.argument(0)));
+  if (!socket) return Outcome::failed(socket.error().code);
+  const auto address = capture_address(call, TargetAddress{call.argument(1)}, call.argument(2));
+  if (!address) return Outcome::failed(address.error().code);
+  if (!call.notification.still_stands()) return Outcome::failed(EINTR);
+
+  Outcome outcome;
+  const auto transport = socket->transport();
+  if (!transport) {
+    outcome.decision = call.supervision.unnamed_family(always_allowed(*socket, *address));
+  } else if (family(*address) == AF_UNSPEC) {
+    // Dissolves an association (connect(2)): it leads nowhere, so there is nothing to refuse.
+    outcome.decision = call.supervision.unnamed_family(true);
+  } else {
+    const auto destination = parse_endpoint(*transport, *address);
+    if (!destination) return Outcome::failed(destination.error().code);
+    outcome.endpoint = *destination;
+    outcome.decision = call.supervision.decide_connect(*destination);
+  }
+  if (const auto settled = call.supervision.settled(*outcome.decision)) {
+    outcome.answer = *settled;
+    return outcome;
+  }
+
+  PerformedCall performed{call.target.tid(), call.notification.call().nr,
+                          call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
+  if (call.repeats.take(performed)) {
+    outcome.answer = Answer::result(0);
+    return outcome;
+  }
+  outcome.answer = perform(call, *socket, *address);
+  if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
+  return outcome;
+}
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "oci/policy/decide.h"
+#include "supervisor/answer.h"
+#include "supervisor/supervision.h"
+#include "supervisor/target/target.h"
+#include "supervisor/waiting.h"
+
+// An operation is what a supervised call means, however it is spelled. Each is one function in a file of its
+// own, and each has the same shape: open what the call names, read target memory once, ask whether the
+// notification still stands, decide, perform with the very thing that was decided on.
+
+namespace tidewaiter::supervisor {
+
+// Recognises a call that was performed although its answer never reached the target (a signal took it out of
+// the call): the kernel restarts such a call under a new id, and performing it twice would fail.
+struct PerformedCall {
+  pid_t tid = 0;
+  int number = 0;  // syscall
+  std::uint64_t socket_cookie = 0;
+  std::vector<std::byte> address;  // as captured
+  bool operator==(const PerformedCall&) const = default;
+};
+
+// The last few such calls of a container. Thread-safe.
+class Repeats {
+ public:
+  void remember(PerformedCall call);
+  // Whether `call` was performed before; forgets it.
+  bool take(const PerformedCall& call);
+
+ private:
+  // A repeat follows its signal at once; a target that interrupts more calls than this gets the kernel's own
+  // answer to the second one (EISCONN, EINVAL), which is harmless.
+  static constexpr std::size_t kLimit = 64;
+  std::mutex mutex_;
+  std::vector<PerformedCall> calls_;
+};
+
+// What an operation gets to work with.
+struct Call {
+  Kernel& kernel;
+  const Supervision& supervision;
+  const Notification& notification;
+  Target& target;
+  Waiting& waiting;
+  Repeats& repeats;
+
+  [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
+};
+
+// What became of it.
+struct Outcome {
+  Answer answer;
+  std::optional<policy::Decision> decision;  // absent: it failed before there was anything to decide
+  std::optional<policy::Endpoint> endpoint;
+  std::optional<PerformedCall> performed;  // to be remembered when the answer is lost
+
+  static Outcome failed(int errno_value) {
+    return {.answer = Answer::refuse(errno_value), .decision = {}, .endpoint = {}, .performed = {}};
+  }
+};
+
+}  // namespace tidewaiter::supervisor

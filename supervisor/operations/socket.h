@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+#include "oci/policy/decide.h"
+#include "supervisor/operations/operation.h"
+
+// What connect and bind have in common: a copy of the target's socket, and an address captured from its
+// memory.
+
+namespace tidewaiter::supervisor {
+
+// A copy of the target's socket, and what kind of socket that copy is. Family and protocol of a socket never
+// change, so what is asked of the copy stays true however often the target puts another one under its number.
+struct Socket {
+  UniqueFd fd;
+  int domain = 0;    // AF_*
+  int type = 0;      // SOCK_*
+  int protocol = 0;  // IPPROTO_*
+
+  // The transport network rules speak of; nullopt for what they cannot name (raw, ICMP, SCTP, …).
+  [[nodiscard]] std::optional<policy::Transport> transport() const;
+};
+
+// EBADF, ENOTSOCK as the call itself would answer.
+Result<Socket> open_socket(Call& call, int number);
+
+// The bytes of a socket address, as move_addr_to_kernel (net/socket.c) reads them: EINVAL when the length is
+// negative or above sizeof(sockaddr_storage), EFAULT when it cannot be read.
+Result<std::vector<std::byte>> capture_address(const Call& call, TargetAddress address, std::uint64_t length);
+
+// sa_family, or AF_UNSPEC when the bytes are too few to hold one.
+int family(std::span<const std::byte> address);
+
+// The IP address and port in a captured AF_INET or AF_INET6 address; IPv4-mapped IPv6 becomes IPv4. EINVAL
+// when it is too short for its family, EAFNOSUPPORT for any other family.
+Result<policy::Endpoint> parse_endpoint(policy::Transport transport, std::span<const std::byte> address);
+
+}  // namespace tidewaiter::supervisor

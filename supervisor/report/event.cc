@@ -1,0 +1,85 @@
+#include "supervisor/report/event.h"
+
+#include <arpa/inet.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "oci/base/json_text.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+std::string_view to_text(EventVerdict verdict) {
+  switch (verdict) {
+    case EventVerdict::kAllowed:
+      return "allowed";
+    case EventVerdict::kDenied:
+      return "denied";
+    case EventVerdict::kAudited:
+      return "audited";
+    case EventVerdict::kKilled:
+      return "killed";
+    case EventVerdict::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
+void append(std::string& out, std::string_view key, std::string_view value) {
+  out += ",\"";
+  out += key;
+  out += "\":";
+  append_json_string(out, value);
+}
+
+void append(std::string& out, std::string_view key, long long value) {
+  out += ",\"";
+  out += key;
+  out += "\":";
+  out += std::to_string(value);
+}
+
+}  // namespace
+
+std::string to_text(const policy::IpAddress& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const int family = address.family == policy::IpAddress::Family::kIpv4 ? AF_INET : AF_INET6;
+  return ::inet_ntop(family, address.bytes.data(), text.data(), text.size());
+}
+
+std::string to_json_line(const Event& event) {
+  std::string line = "{\"time\":\"" + rfc3339_now() + "\"";
+  append(line, "container", event.container);
+  append(line, "policy", event.policy);
+  if (!event.rule.empty()) append(line, "rule", event.rule);
+  append(line, "syscall", event.syscall);
+  append(line, "category", policy::to_string(event.category));
+  if (event.identity.pid != 0) append(line, "pid", event.identity.pid);
+  append(line, "tid", event.tid);
+  if (event.identity.parent_pid != 0) append(line, "parent_pid", event.identity.parent_pid);
+  if (!event.identity.executable.empty()) append(line, "executable", event.identity.executable);
+  if (event.endpoint) {
+    append(line, "host", to_text(event.endpoint->address));
+    append(line, "port", event.endpoint->port);
+    append(line, "transport", event.endpoint->transport == policy::Transport::kTcp ? "tcp" : "udp");
+  }
+  append(line, "verdict", to_text(event.verdict));
+  line += ",\"denied\":";
+  line += event.verdict == EventVerdict::kDenied || event.verdict == EventVerdict::kAudited ||
+                  event.verdict == EventVerdict::kKilled
+              ? "true"
+              : "false";
+  if (event.errno_value != 0) {
+    if (const char* name = ::strerrorname_np(event.errno_value)) append(line, "errno", name);
+  }
+  // Seconds with six decimals: a microsecond is as fine as a notification goes.
+  std::array<char, 32> duration{};
+  const double seconds = std::chrono::duration<double>(event.duration).count();
+  std::snprintf(duration.data(), duration.size(), ",\"duration\":%.6f}\n", seconds);
+  line += duration.data();
+  return line;
+}
+
+}  // namespace tidewaiter::supervisor

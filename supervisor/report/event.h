@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "oci/policy/decide.h"
+#include "oci/policy/syscalls.h"
+#include "supervisor/target/target.h"
+
+namespace tidewaiter::supervisor {
+
+// How a notification ended.
+enum class EventVerdict {
+  kAllowed,  // decided to be allowed
+  kDenied,   // refused, by policy or by the bundle's own profile
+  kAudited,  // would have been refused; mode is audit
+  kKilled,   // its process was killed
+  kFailed,   // failed before anything was decided: a bad descriptor, an unreadable address, an agent out of
+             // memory
+};
+
+// What is reported of one notification. docs/events.md describes the fields; what is not known is left out of
+// the line.
+struct Event {
+  std::string_view container;
+  std::string_view policy;
+  std::string_view rule;  // JSON pointer of the deciding rule
+  std::string_view syscall;
+  policy::Category category = policy::Category::kProcess;
+  pid_t tid = 0;
+  Identity identity;
+  std::optional<policy::Endpoint> endpoint;
+  EventVerdict verdict = EventVerdict::kFailed;
+  int errno_value = 0;                  // what the call failed with; 0: it did not
+  std::chrono::nanoseconds duration{};  // from receipt to answer
+};
+
+// One JSON object, with a newline.
+std::string to_json_line(const Event& event);
+
+// "192.0.2.1", "2001:db8::1".
+std::string to_text(const policy::IpAddress& address);
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,104 @@
+#include "supervisor/report/event_log.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "oci/base/json_text.h"
+#include "oci/base/log.h"
+#include "oci/base/system.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+Result<UniqueFd> open_for_appending(const std::string& path) {
+  return sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
+}
+
+}  // namespace
+
+Result<EventLog> EventLog::open(const std::string& directory, const std::string& name,
+                                std::uint64_t max_bytes) {
+  TRY(sys::make_directories(directory, 0700));
+  std::string path = directory + "/" + name + ".jsonl";
+  auto file = TRY(in_context("event log", open_for_appending(path)));
+  const auto status = TRY(sys::fstat(file.get()));
+  return EventLog(std::move(path), max_bytes, std::move(file), static_cast<std::uint64_t>(status.st_size));
+}
+
+EventLog::EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size)
+    : path_(std::move(path)), max_bytes_(max_bytes), file_(std::move(file)), size_(size) {}
+
+EventLog::EventLog(EventLog&& other) noexcept
+    : path_(std::move(other.path_)),
+      max_bytes_(other.max_bytes_),
+      file_(std::move(other.file_)),
+      size_(other.size_),
+      lost_(other.lost_) {}
+
+void EventLog::append(std::string_view line) {
+  const std::lock_guard lock(mutex_);
+  if (size_ + line.size() > max_bytes_ && size_ > 0) rotate_locked();
+  if (lost_ > 0) {
+    const std::string notice =
+        "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
+    if (sys::write_all(file_.get(), notice)) {
+      lost_ = 0;
+      size_ += notice.size();
+    }
+  }
+  if (const Status written = sys::write_all(file_.get(), line)) {
+    size_ += line.size();
+  } else if (lost_++ == 0) {
+    log::error("events are being lost", {{"log", path_}, {"error", written.error().message()}});
+  }
+}
+
+void EventLog::rotate_locked() {
+  if (const Status renamed = sys::rename(path_, path_ + ".1"); !renamed) {
+    log::error("cannot rotate the event log", {{"log", path_}, {"error", renamed.error().message()}});
+    // The bound holds all the same: start over.
+    if (::ftruncate(file_.get(), 0) == 0) size_ = 0;
+    return;
+  }
+  auto next = open_for_appending(path_);
+  if (!next) {
+    log::error("cannot open a new event log", {{"log", path_}, {"error", next.error().message()}});
+    return;
+  }
+  file_ = std::move(*next);
+  size_ = 0;
+}
+
+Status prune_logs(const std::string& directory, std::uint64_t total_bytes) {
+  struct File {
+    std::filesystem::path path;
+    std::filesystem::file_time_type changed;
+    std::uint64_t size;
+  };
+  std::vector<File> files;
+  std::uint64_t total = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (!name.ends_with(".jsonl") && !name.ends_with(".jsonl.1")) continue;
+    std::error_code gone;
+    const File file{entry->path(), entry->last_write_time(gone), entry->file_size(gone)};
+    if (gone) continue;
+    total += file.size;
+    files.push_back(file);
+  }
+  if (error) return fail(error.value(), "prune " + directory);
+  std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.changed < b.changed; });
+  for (const File& file : files) {
+    if (total <= total_bytes) break;
+    TRY(sys::unlink(file.path));
+    total -= file.size;
+  }
+  return {};
+}
+
+}  // namespace tidewaiter::supervisor

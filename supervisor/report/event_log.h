@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+
+namespace tidewaiter::supervisor {
+
+// A container's event log: DIRECTORY/NAME.jsonl, and one rotated file NAME.jsonl.1 beside it, so that a flood
+// of events costs at most twice the bound and the newest are always there. Outlives the container.
+// Thread-safe.
+class EventLog {
+ public:
+  // Makes the folder (mode 0700) and opens the log for appending.
+  static Result<EventLog> open(const std::string& directory, const std::string& name,
+                               std::uint64_t max_bytes);
+  EventLog(EventLog&& other) noexcept;
+
+  // Appends one line, which ends in a newline. A line that cannot be written is counted, and the count is
+  // written before the next line that can.
+  void append(std::string_view line);
+
+ private:
+  EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size);
+  void rotate_locked();
+
+  std::string path_;
+  std::uint64_t max_bytes_;
+  std::mutex mutex_;
+  UniqueFd file_;
+  std::uint64_t size_;
+  std::uint64_t lost_ = 0;
+};
+
+// Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`.
+// Files with other names are left alone.
+Status prune_logs(const std::string& directory, std::uint64_t total_bytes);
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,170 @@
+#include "supervisor/session.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "oci/base/log.h"
+#include "supervisor/report/event.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// Threads that receive at any time: enough that callers on several cores are served side by side.
+unsigned receivers() { return std::clamp(std::thread::hardware_concurrency(), 2U, 4U); }
+
+// Threads of one session altogether, and so its calls that may wait at once: what one more costs is a stack.
+constexpr unsigned kThreadLimit = 256;
+
+int errno_of(const Outcome& outcome) {
+  switch (outcome.answer.kind) {
+    case Answer::Kind::kErrno:
+      return outcome.answer.errno_value;
+    case Answer::Kind::kKill:
+    case Answer::Kind::kValue:
+    case Answer::Kind::kLetRun:
+      return 0;
+  }
+  return 0;
+}
+
+EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
+  if (!outcome.decision) return EventVerdict::kFailed;
+  if (outcome.decision->verdict == policy::Verdict::kAllow) return EventVerdict::kAllowed;
+  if (outcome.answer.kind == Answer::Kind::kKill) return EventVerdict::kKilled;
+  return mode == policy::Mode::kAudit && outcome.answer.kind == Answer::Kind::kLetRun ? EventVerdict::kAudited
+                                                                                      : EventVerdict::kDenied;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin,
+                                                const Supervision& supervision, EventLog& events,
+                                                int wake_fd) {
+  // Without it a round trip takes six times as long (kernel/seccomp.c wakes the peer on another core); a
+  // kernel before 6.6 has it not.
+  if (const Status fast = seccomp::set_flags(notify_fd.get(), SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); !fast) {
+    log::info("no synchronous wake-up: notifications will be slower", {{"error", fast.error().message()}});
+  }
+  std::unique_ptr<Session> session(
+      new Session(kernel, std::move(notify_fd), std::move(origin), supervision, events, wake_fd));
+  TRY(session->waiting_.start());
+  return session;
+}
+
+Session::Session(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin, const Supervision& supervision,
+                 EventLog& events, int wake_fd)
+    : kernel_(kernel),
+      notify_fd_(std::move(notify_fd)),
+      origin_(std::move(origin)),
+      supervision_(supervision),
+      events_(events),
+      runtime_init_(kernel, origin_.loader, origin_.peer),
+      waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
+               kThreadLimit, wake_fd) {}
+
+Session::~Session() { waiting_.stop(); }
+
+bool Session::hung_up() const {
+  struct pollfd poll_fd = {notify_fd_.get(), 0, 0};
+  return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
+}
+
+bool Session::receive_one() {
+  thread_local auto buffer = seccomp::NotificationBuffer::make();
+  if (!buffer) return false;
+  const Status received = kernel_.receive(notify_fd_.get(), *buffer);
+  if (received) {
+    serve(Notification(kernel_, notify_fd_.get(), buffer->get()));
+    return true;
+  }
+  switch (received.error().code) {
+    case EINTR:  // stop() wants this thread, or it was meant for the call before
+      return !waiting_.stopping();
+    case ENOENT:  // the target went before it was received, or all of them did
+      return !waiting_.stopping() && !hung_up();
+    default:
+      log::error("cannot receive notifications",
+                 {{"container", origin_.container_id}, {"error", received.error().message()}});
+      return false;
+  }
+}
+
+void Session::serve(Notification notification) {
+  const auto received = std::chrono::steady_clock::now();
+  Target target(kernel_, notification.tid());
+  Call call{kernel_, supervision_, notification, target, waiting_, repeats_};
+  // A task is in one call at a time: what still waits on its behalf was interrupted.
+  waiting_.evict(target.tid());
+
+  const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
+  // No filter of ours notifies what the index does not know.
+  Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
+  const bool wanted = !outcome.decision || outcome.decision->log;
+  // While the target still waits: afterwards it may be gone, or be another program.
+  const Identity identity = wanted ? target.identity() : Identity{};
+
+  const Status answered = notification.answer(outcome.answer, target);
+  const auto duration = std::chrono::steady_clock::now() - received;
+  if (!answered && outcome.performed) repeats_.remember(std::move(*outcome.performed));
+  waiting_.end();
+  if (!answered && answered.error().code != ENOENT) {
+    log::error("cannot answer a notification",
+               {{"container", origin_.container_id}, {"error", answered.error().message()}});
+  }
+  if (!wanted) return;
+
+  Event event;
+  event.container = origin_.container_id;
+  event.policy = supervision_.policy().name;
+  event.rule = outcome.decision ? outcome.decision->rule : std::string_view();
+  event.syscall = syscall != nullptr ? std::string_view(syscall->name) : "unknown";
+  event.category = syscall != nullptr ? syscall->category : policy::Category::kProcess;
+  event.tid = target.tid();
+  event.identity = identity;
+  event.endpoint = outcome.endpoint;
+  event.verdict = verdict_of(outcome, supervision_.policy().mode);
+  event.errno_value = errno_of(outcome);
+  event.duration = duration;
+  events_.append(to_json_line(event));
+}
+
+Outcome Session::decide(Call& call, const Syscall& syscall) {
+  const struct seccomp_data& data = call.notification.call();
+  Outcome outcome;
+
+  // The bundle's own profile comes first: what it refuses stays refused, whatever the policy says.
+  if (const auto refused = supervision_.own_profile(syscall.name, data)) {
+    outcome.answer = *refused;
+    outcome.decision = policy::Decision{policy::Verdict::kDeny, refused->errno_value, "linux.seccomp",
+                                        supervision_.policy().events.denied};
+    return outcome;
+  }
+
+  outcome.decision = supervision_.decide_syscall(syscall.name, data);
+  if (outcome.decision->verdict != policy::Verdict::kAllow) {
+    if (!origin_.no_new_privileges && runtime_init_.is(call.target)) {
+      outcome.decision->log = false;
+      outcome.decision->verdict = policy::Verdict::kAllow;
+      outcome.answer = Answer::let_run();
+      return outcome;
+    }
+    outcome.answer = supervision_.settled(*outcome.decision).value_or(Answer::refuse(EPERM));
+    return outcome;
+  }
+
+  if (syscall.operation != nullptr && supervision_.supervises(syscall.operation->operation)) {
+    const bool log_call = outcome.decision->log;
+    outcome = syscall.operation->perform(call);
+    if (outcome.decision && log_call) outcome.decision->log = true;
+    return outcome;
+  }
+  // Decided from registers, which nobody can change any more: the kernel may run it.
+  outcome.answer = Answer::let_run();
+  return outcome;
+}
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+#include "supervisor/answer.h"
+#include "supervisor/operations/operation.h"
+#include "supervisor/report/event_log.h"
+#include "supervisor/runtime_init.h"
+#include "supervisor/supervision.h"
+#include "supervisor/waiting.h"
+
+namespace tidewaiter::supervisor {
+
+// What a session is told about the filter it serves.
+struct SessionOrigin {
+  std::string container_id;
+  pid_t loader = 0;  // see RuntimeInit
+  pid_t peer = 0;
+  bool no_new_privileges = false;
+};
+
+// One notify descriptor: a container's own, or that of a process executed into it. serve() is the way of a
+// notification, from top to bottom. `supervision` and `events` are shared by the sessions of a container and
+// outlive them; everything here may run on any receiver.
+class Session {
+ public:
+  static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin,
+                                                const Supervision& supervision, EventLog& events,
+                                                int wake_fd);
+  // Interrupts whatever the receivers do and waits for them.
+  ~Session();
+
+  // Borrowed, to be watched for the hang-up that tells that every task of the filter is gone.
+  [[nodiscard]] int notify_fd() const { return notify_fd_.get(); }
+
+  // See Waiting.
+  bool interrupt_abandoned() { return waiting_.interrupt_abandoned(); }
+
+ private:
+  Session(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin, const Supervision& supervision,
+          EventLog& events, int wake_fd);
+
+  bool receive_one();
+  void serve(Notification notification);
+  Outcome decide(Call& call, const Syscall& syscall);
+  [[nodiscard]] bool hung_up() const;
+
+  Kernel& kernel_;
+  const UniqueFd notify_fd_;
+  const SessionOrigin origin_;
+  const Supervision& supervision_;
+  EventLog& events_;
+  RuntimeInit runtime_init_;
+  Repeats repeats_;
+  Waiting waiting_;  // last: its threads use all of the above
+};
+
+}  // namespace tidewaiter::supervisor

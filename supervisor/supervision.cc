@@ -1,0 +1,161 @@
+#include "supervisor/supervision.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "oci/base/log.h"
+#include "oci/policy/load.h"
+#include "oci/seccomp/law.h"
+#include "oci/seccomp/profile.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+Result<std::vector<policy::IpAddress>> resolve(const std::string& name) {
+  struct addrinfo hints {};
+  hints.ai_socktype = SOCK_STREAM;  // each address once instead of once for each socket type
+  struct addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &found); error != 0) {
+    return fail("host name \"" + name + "\" does not resolve: " +
+                (error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(error)));
+  }
+  const std::unique_ptr<struct addrinfo, void (*)(struct addrinfo*)> list(found, ::freeaddrinfo);
+  std::vector<policy::IpAddress> addresses;
+  for (const struct addrinfo* info = list.get(); info != nullptr; info = info->ai_next) {
+    policy::IpAddress address;
+    if (info->ai_family == AF_INET) {
+      std::memcpy(address.bytes.data(), &reinterpret_cast<const struct sockaddr_in*>(info->ai_addr)->sin_addr,
+                  4);
+    } else if (info->ai_family == AF_INET6) {
+      address.family = policy::IpAddress::Family::kIpv6;
+      std::memcpy(address.bytes.data(),
+                  &reinterpret_cast<const struct sockaddr_in6*>(info->ai_addr)->sin6_addr, 16);
+    } else {
+      continue;
+    }
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
+Result<policy::ResolvedHosts> resolve_all(const policy::Policy& policy) {
+  policy::ResolvedHosts hosts;
+  if (!policy.network) return hosts;
+  for (const auto& rule : policy.network->deny) {
+    const auto* host = std::get_if<policy::HostName>(&rule.host);
+    if (host == nullptr || hosts.contains(host->name)) continue;
+    hosts.emplace(host->name, TRY(in_context(rule.pointer, resolve(host->name))));
+  }
+  if (!policy.network->allow) return hosts;
+  for (const auto& rule : *policy.network->allow) {
+    const auto* host = std::get_if<policy::HostName>(&rule.host);
+    if (host == nullptr || hosts.contains(host->name)) continue;
+    auto addresses = resolve(host->name);
+    if (!addresses) {
+      log::warning("a host name does not resolve; its rule allows nothing",
+                   {{"policy", policy.name}, {"rule", rule.pointer}, {"error", addresses.error().message()}});
+    }
+    hosts.emplace(host->name, std::move(addresses).value_or(std::vector<policy::IpAddress>{}));
+  }
+  return hosts;
+}
+
+}  // namespace
+
+Result<Supervision> Supervision::make(const container::Record& record) {
+  auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
+  if (!parsed) {
+    const auto& mistake = parsed.error().front();
+    return fail(mistake.where + ": " + mistake.message);
+  }
+  Supervision supervision(std::move(*parsed));
+  supervision.hosts_ = TRY(in_context("policy " + record.policy_name, resolve_all(supervision.policy_)));
+  supervision.residual_.insert(record.residual.begin(), record.residual.end());
+  if (!supervision.residual_.empty() && record.own_seccomp) {
+    const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
+    supervision.own_profile_ = TRY(seccomp::compile(profile));
+  }
+  return supervision;
+}
+
+bool Supervision::supervises(policy::Operation operation) const {
+  if (!policy_.network) return false;
+  switch (operation) {
+    case policy::Operation::kNone:
+      return false;
+    case policy::Operation::kConnect:
+      return policy_.network->restricts_connect();
+    case policy::Operation::kBind:
+      return policy_.network->restricts_bind();
+  }
+  return false;
+}
+
+std::optional<Answer> Supervision::own_profile(std::string_view name, const struct seccomp_data& call) const {
+  if (own_profile_.empty() || !residual_.contains(name)) return std::nullopt;
+  const auto action = seccomp::profile_answer(own_profile_, call);
+  if (!action) return Answer::refuse(EPERM);
+  switch (action->kind) {
+    case seccomp::ActionKind::kAllow:
+    case seccomp::ActionKind::kLog:
+      return std::nullopt;
+    case seccomp::ActionKind::kErrno:
+      // SECCOMP_RET_ERRNO with 0 makes the call return 0 without having run (seccomp(2)).
+      return action->data == 0 ? Answer::result(0) : Answer::refuse(action->data);
+    case seccomp::ActionKind::kKillThread:
+    case seccomp::ActionKind::kKillProcess:
+      return Answer::kill();
+    case seccomp::ActionKind::kTrap:
+    case seccomp::ActionKind::kTrace:
+    case seccomp::ActionKind::kNotify:
+      break;  // the compiler refuses such bundles
+  }
+  return Answer::refuse(EPERM);
+}
+
+policy::Decision Supervision::decide_syscall(std::string_view name, const struct seccomp_data& call) const {
+  std::uint64_t arguments[6];
+  std::copy(std::begin(call.args), std::end(call.args), arguments);
+  return policy::decide_syscall(policy_, name, arguments);
+}
+
+policy::Decision Supervision::decide_connect(const policy::Endpoint& destination) const {
+  return policy::decide_connect(policy_, hosts_, destination);
+}
+
+policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {
+  return policy::decide_bind(policy_, local);
+}
+
+policy::Decision Supervision::unnamed_family(bool harmless) const {
+  policy::Decision decision;
+  decision.rule = "/network";
+  if (harmless) {
+    decision.verdict = policy::Verdict::kAllow;
+    return decision;
+  }
+  decision.verdict = policy::Verdict::kDeny;
+  decision.errno_value = policy_.network->errno_value;
+  decision.log = policy_.events.denied;
+  return decision;
+}
+
+std::optional<Answer> Supervision::settled(const policy::Decision& decision) const {
+  if (policy_.mode == policy::Mode::kAudit) return Answer::let_run();
+  switch (decision.verdict) {
+    case policy::Verdict::kAllow:
+      return std::nullopt;
+    case policy::Verdict::kDeny:
+      return Answer::refuse(decision.errno_value);
+    case policy::Verdict::kKill:
+      return Answer::kill();
+  }
+  return Answer::refuse(EPERM);
+}
+
+}  // namespace tidewaiter::supervisor

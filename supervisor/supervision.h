@@ -1,0 +1,60 @@
+#pragma once
+
+#include <linux/seccomp.h>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "oci/base/result.h"
+#include "oci/container/record.h"
+#include "oci/policy/decide.h"
+#include "oci/policy/policy.h"
+#include "oci/seccomp/bpf.h"
+#include "supervisor/answer.h"
+#include "supervisor/syscalls/syscall_index.h"
+
+namespace tidewaiter::supervisor {
+
+// Everything the agent decides with for one container: its policy, the addresses of the names in it, and the
+// bundle's own profile where the agent has to obey that too. Immutable once made; any thread may ask.
+class Supervision {
+ public:
+  // From the shim's record. Host names are resolved here and now. A name of an allow rule that does not
+  // resolve allows nothing, and is logged; one of a deny rule is an error, for the rule would refuse nothing.
+  static Result<Supervision> make(const container::Record& record);
+
+  [[nodiscard]] const policy::Policy& policy() const { return policy_; }
+  [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }
+
+  // Whether the policy restricts this operation.
+  [[nodiscard]] bool supervises(policy::Operation operation) const;
+
+  // What the bundle's own profile answers to a call whose combination with the policy no OCI rule could
+  // express; nullopt when it lets the call run. The first half of the filter law.
+  [[nodiscard]] std::optional<Answer> own_profile(std::string_view name,
+                                                  const struct seccomp_data& call) const;
+
+  [[nodiscard]] policy::Decision decide_syscall(std::string_view name, const struct seccomp_data& call) const;
+  // REQUIRES: policy().network.
+  [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
+  [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
+  // The decision on a socket family that network rules cannot name.
+  [[nodiscard]] policy::Decision unnamed_family(bool harmless) const;
+
+  // The answer that follows from a decision at once; nullopt when the operation is to be performed. In audit
+  // mode the kernel runs every call itself: nothing is being refused that a changed address could slip past.
+  [[nodiscard]] std::optional<Answer> settled(const policy::Decision& decision) const;
+
+ private:
+  explicit Supervision(policy::Policy policy) : policy_(std::move(policy)) {}
+
+  policy::Policy policy_;
+  policy::ResolvedHosts hosts_;
+  SyscallIndex syscalls_;
+  std::set<std::string, std::less<>> residual_;
+  seccomp::BpfProgram own_profile_;
+};
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "oci/policy/syscalls.h"
+
+// Which function performs which operation. Which syscall means which operation stands in THE list,
+// oci/policy/syscalls.cc, from which filter, index, explain and docs derive as well.
+
+namespace tidewaiter::supervisor {
+
+struct Call;
+struct Outcome;
+Outcome connect(Call& call);
+Outcome bind(Call& call);
+
+struct OperationRow {
+  policy::Operation operation;
+  Outcome (*perform)(Call& call);
+};
+
+inline constexpr std::array kOperations = {
+    OperationRow{policy::Operation::kConnect, connect},
+    OperationRow{policy::Operation::kBind, bind},
+};
+
+constexpr const OperationRow* find_operation(policy::Operation operation) {
+  const auto* row = std::find_if(kOperations.begin(), kOperations.end(), [&](const OperationRow& candidate) {
+    return candidate.operation == operation;
+  });
+  return row == kOperations.end() ? nullptr : row;
+}
+
+// Every operation has its row. -Wswitch-enum makes the compiler list this function when one is added.
+constexpr bool complete(policy::Operation operation) {
+  switch (operation) {
+    case policy::Operation::kNone:
+      return find_operation(operation) == nullptr;
+    case policy::Operation::kConnect:
+    case policy::Operation::kBind:
+      return find_operation(operation) != nullptr;
+  }
+  return false;
+}
+static_assert(complete(policy::Operation::kNone) && complete(policy::Operation::kConnect) &&
+              complete(policy::Operation::kBind));
+
+}  // namespace tidewaiter::supervisor

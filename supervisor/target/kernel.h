@@ -1,0 +1,63 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+#include "oci/seccomp/notify.h"
+
+namespace tidewaiter::supervisor {
+
+// An address in a target's memory. It cannot be dereferenced here, which is its point.
+enum class TargetAddress : std::uint64_t {};
+
+// Every system call the agent makes between receiving a notification and answering it. The one seam: tests
+// put a scripted kernel here and make each call fail in turn. Errors carry the positive errno.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // Notifications: oci/seccomp/notify.h has the contracts.
+  virtual Status receive(int notify_fd, seccomp::NotificationBuffer& buffer) = 0;
+  virtual Status answer_value(int notify_fd, std::uint64_t id, std::int64_t value) = 0;
+  virtual Status answer_errno(int notify_fd, std::uint64_t id, int errno_value) = 0;
+  virtual Status answer_continue(int notify_fd, std::uint64_t id) = 0;
+  virtual Result<bool> id_valid(int notify_fd, std::uint64_t id) = 0;
+
+  // A pidfd of the thread `tid` (PIDFD_THREAD, Linux 6.9), or of its thread group on an older kernel.
+  virtual Result<UniqueFd> open_thread(pid_t tid) = 0;
+  // pidfd_getfd(2): a copy of the target's descriptor `number`. EBADF: it has no such descriptor.
+  virtual Result<UniqueFd> duplicate_fd(int pidfd, int number) = 0;
+  // process_vm_readv(2): fills `buffer` wholly, or EFAULT.
+  virtual Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) = 0;
+  // SIGKILL to the thread group (pidfd_send_signal(2)).
+  virtual Status kill(int pidfd) = 0;
+
+  // /proc/TID/NAME: a file's text (at most 64 KiB), a link's text.
+  virtual Result<std::string> read_proc_file(pid_t tid, const char* name) = 0;
+  virtual Result<std::string> read_proc_link(pid_t tid, const char* name) = 0;
+  // Which file /proc/PID/exe is, whatever it is called: its device and inode as text.
+  virtual Result<std::string> executable_identity(pid_t pid) = 0;
+
+  // socket(7) calls on a copy of the target's socket.
+  virtual Result<int> socket_option(int socket, int level, int name) = 0;
+  virtual Result<std::uint64_t> socket_cookie(int socket) = 0;  // SO_COOKIE: unique per socket and boot
+  virtual Result<bool> blocks(int socket) = 0;                  // O_NONBLOCK is not set
+  virtual Status connect(int socket, std::span<const std::byte> address) = 0;
+  virtual Status bind(int socket, std::span<const std::byte> address) = 0;
+  // bind() as a task without CAP_NET_BIND_SERVICE would do it.
+  virtual Status bind_unprivileged(int socket, std::span<const std::byte> address) = 0;
+  // Whether the user namespace that owns the socket's network namespace is the one `tid` lives in.
+  virtual Result<bool> owns_network(pid_t tid, int socket) = 0;
+};
+
+// The real one; it has no state.
+Kernel& system_kernel();
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,128 @@
+#include "supervisor/waiting.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// How soon an interrupt is repeated: the first may have come just before the call it was meant for.
+constexpr std::chrono::milliseconds kRepeatInterrupt{2};
+
+// Threads serve with small buffers on the stack; sanitizers need more room.
+constexpr std::size_t kStackSize = 1U << 20U;
+
+}  // namespace
+
+Status Waiting::install_interrupt() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  // Not SA_RESTART: the point is that the interrupted call returns.
+  if (::sigaction(kInterrupt, &action, nullptr) != 0) return fail(errno, "sigaction");
+  return {};
+}
+
+Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd)
+    : body_(body), context_(context), receivers_(receivers), limit_(limit), wake_fd_(wake_fd) {}
+
+Waiting::~Waiting() { stop(); }
+
+Status Waiting::start() {
+  const std::lock_guard lock(mutex_);
+  for (unsigned i = 0; i < receivers_; ++i) {
+    if (!start_thread_locked()) return fail(EAGAIN, "start a receiver");
+  }
+  return {};
+}
+
+bool Waiting::start_thread_locked() {
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  ::pthread_attr_setstacksize(&attributes, kStackSize);
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, &attributes, run, this);
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) return false;
+  threads_.push_back(thread);
+  return true;
+}
+
+void* Waiting::run(void* self) {
+  auto& waiting = *static_cast<Waiting*>(self);
+  while (waiting.body_(waiting.context_) && !waiting.surplus()) {
+  }
+  const std::lock_guard lock(waiting.mutex_);
+  std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
+  // Under the lock: when stop() sees the last thread gone, `waiting` may be destroyed.
+  waiting.changed_.notify_all();
+  return nullptr;
+}
+
+bool Waiting::surplus() {
+  const std::lock_guard lock(mutex_);
+  return stopping_ || threads_.size() - waiting_.size() > receivers_;
+}
+
+bool Waiting::begin(const Notification& notification) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  if (threads_.size() - (waiting_.size() + 1) < receivers_) {
+    if (threads_.size() >= limit_ || !start_thread_locked()) return false;
+  }
+  waiting_.push_back({::pthread_self(), notification.tid(), &notification});
+  if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
+  return true;
+}
+
+void Waiting::end() {
+  const std::lock_guard lock(mutex_);
+  if (std::erase_if(waiting_, [](const Entry& entry) {
+        return ::pthread_equal(entry.thread, ::pthread_self());
+      }) != 0) {
+    changed_.notify_all();
+  }
+}
+
+void Waiting::evict(pid_t tid) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    bool any = false;
+    for (const Entry& entry : waiting_) {
+      if (entry.tid != tid) continue;
+      any = true;
+      ::pthread_kill(entry.thread, kInterrupt);
+    }
+    if (!any) return;
+    changed_.wait_for(lock, kRepeatInterrupt);
+  }
+}
+
+bool Waiting::interrupt_abandoned() {
+  const std::lock_guard lock(mutex_);
+  for (const Entry& entry : waiting_) {
+    if (!entry.notification->still_stands()) ::pthread_kill(entry.thread, kInterrupt);
+  }
+  watched_ = !waiting_.empty();
+  return watched_;
+}
+
+void Waiting::stop() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  while (!threads_.empty()) {
+    for (const pthread_t thread : threads_) ::pthread_kill(thread, kInterrupt);
+    changed_.wait_for(lock, kRepeatInterrupt);
+  }
+}
+
+bool Waiting::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "supervisor/answer.h"
+
+namespace tidewaiter::supervisor {
+
+// The threads of one container that receive and serve notifications, and who of them waits in a call made on
+// a target's behalf.
+//
+// A receiver serves what it received itself: handing it to another thread would cost a wake-up on the fast
+// path. Before a call that may block it says so (begin()), and another receiver is started when too few would
+// be left to receive. So a call that blocks holds up nobody but its caller.
+//
+// A target that a signal takes out of its call is not announced by the kernel. Whoever waits for such a
+// target is interrupted (SIGUSR1, so that its call ends with EINTR as the target's own would have): at once
+// when the same thread calls again, else when interrupt_abandoned() is called, which Agent does while
+// anything waits: the first begin() in a while wakes it through `wake_fd`.
+class Waiting {
+ public:
+  // Each thread runs `body(context)` until that returns false or the thread is surplus. `wake_fd`: a borrowed
+  // eventfd(2).
+  using Body = bool (*)(void* context);
+  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd);
+  ~Waiting();  // stop()
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  // Starts the receivers. Fails when no thread can be had.
+  Status start();
+
+  // The calling receiver is about to make a call that may block for the notification's target. False: as many
+  // calls wait already as the container may have, or no further thread can be had; it must not block.
+  bool begin(const Notification& notification);
+
+  // The calling receiver has answered; a no-op without begin().
+  void end();
+
+  // Interrupts what waits for `tid`, and returns when it has ended: a thread that calls anew is no longer in
+  // its former call.
+  void evict(pid_t tid);
+
+  // Interrupts what waits for a notification that no longer stands. Returns whether to call again soon:
+  // something waits. After it returned false, the next begin() writes to `wake_fd`.
+  bool interrupt_abandoned();
+
+  // Interrupts every thread until all have ended. Further begin() fail.
+  void stop();
+  [[nodiscard]] bool stopping() const;
+
+  // Installs the handler of kInterrupt; once per process, before any thread starts.
+  static Status install_interrupt();
+  static constexpr int kInterrupt = SIGUSR1;
+
+ private:
+  struct Entry {
+    pthread_t thread;
+    pid_t tid;
+    const Notification* notification;
+  };
+
+  static void* run(void* self);
+  bool start_thread_locked();
+  bool surplus();
+
+  const Body body_;
+  void* const context_;
+  const unsigned receivers_;  // threads that receive, at least
+  const unsigned limit_;      // threads altogether
+  const int wake_fd_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<pthread_t> threads_;
+  std::vector<Entry> waiting_;
+  bool watched_ = false;  // interrupt_abandoned() will be called soon
+  bool stopping_ = false;
+};
+
+}  // namespace tidewaiter::supervisor
