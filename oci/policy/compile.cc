@@ -1,0 +1,541 @@
+#include "oci/policy/compile.h"
+
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "oci/policy/baseline.h"
+#include "oci/policy/syscalls.h"
+#include "oci/seccomp/law.h"
+#include "oci/seccomp/profile.h"
+#include "oci/spec/config.h"
+
+namespace tidewaiter::policy {
+namespace {
+
+using nlohmann::ordered_json;
+using seccomp::ActionKind;
+using seccomp::ProfileAction;
+
+constexpr ProfileAction kAllow{ActionKind::kAllow, 0};
+constexpr ProfileAction kNotify{ActionKind::kNotify, 0};
+constexpr ProfileAction kKillProcess{ActionKind::kKillProcess, 0};
+
+// --- does the bundle go together with a policy? ----------------------------------------------------
+
+// The member `key` of an object, or nullptr when there is none, or it is null.
+const ordered_json* member(const ordered_json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+const ordered_json* own_seccomp(const ordered_json& config) {
+  const ordered_json* linux_part = member(config, "linux");
+  return linux_part == nullptr ? nullptr : member(*linux_part, "seccomp");
+}
+
+struct Input {
+  const ordered_json& config;
+  const runtime::Traits& runtime;
+};
+
+Status check_platform(const Input& input) {
+  if (!input.config.is_object()) return fail("config.json is not a JSON object");
+  const ordered_json* linux_part = member(input.config, "linux");
+  if (linux_part != nullptr) {
+    if (!linux_part->is_object()) return fail("/linux is not an object");
+    return {};
+  }
+  for (const char* other : {"windows", "solaris", "vm", "zos"}) {
+    if (member(input.config, other) != nullptr) {
+      return fail("a policy needs a Linux container: the bundle has /" + std::string(other) +
+                  " and no /linux");
+    }
+  }
+  return {};
+}
+
+Status check_own_listener(const Input& input) {
+  const ordered_json* profile = own_seccomp(input.config);
+  const ordered_json* path = profile == nullptr ? nullptr : member(*profile, "listenerPath");
+  if (path == nullptr || *path == "") return {};
+  return fail("the bundle's seccomp profile has a listener of its own (/linux/seccomp/listenerPath " +
+              path->dump() +
+              "), and a container can have only one: take the policy or the listener away. If this is "
+              "tidewaiter's own listener, its hook and its runtime are both installed: use one of them");
+}
+
+Status check_own_notifications(const Input& input) {
+  const ordered_json* profile = own_seccomp(input.config);
+  if (profile == nullptr) return {};
+  const auto notifies = [](const ordered_json* action) {
+    return action != nullptr && *action == "SCMP_ACT_NOTIFY";
+  };
+  std::string place;
+  if (notifies(member(*profile, "defaultAction"))) place = "/linux/seccomp/defaultAction";
+  const ordered_json* rules = member(*profile, "syscalls");
+  if (place.empty() && rules != nullptr && rules->is_array()) {
+    for (std::size_t i = 0; i < rules->size() && place.empty(); ++i) {
+      if (notifies(member((*rules)[i], "action")))
+        place = "/linux/seccomp/syscalls/" + std::to_string(i) + "/action";
+    }
+  }
+  if (place.empty()) return {};
+  return fail(
+      "the bundle's seccomp profile notifies by itself (" + place +
+      " is SCMP_ACT_NOTIFY), and a container can have only one listener: take the policy away, or these "
+      "rules out of the profile");
+}
+
+Status check_bypass_annotations(const Input& input) {
+  const std::string_view prefix = input.runtime.bypass_annotation_prefix;
+  const ordered_json* annotations = member(input.config, "annotations");
+  if (prefix.empty() || annotations == nullptr || !annotations->is_object()) return {};
+  for (const auto& [key, value] : annotations->items()) {
+    if (!key.starts_with(prefix)) continue;
+    return fail("the annotation " + key + " would make " + std::string(input.runtime.name) +
+                " replace the seccomp filter behind the policy: take the annotation or the policy away");
+  }
+  return {};
+}
+
+// One after the other: the first that fails is told.
+struct Check {
+  std::string_view name;
+  Status (*run)(const Input&);
+};
+constexpr Check kChecks[] = {
+    {"platform", check_platform},
+    {"own listener", check_own_listener},
+    {"own notifications", check_own_notifications},
+    {"bypass annotations", check_bypass_annotations},
+};
+
+Status check_listener(const Listener& listener) {
+  if (!listener.path.starts_with('/')) return fail("the listener's path is not absolute: " + listener.path);
+  if (listener.path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return fail("the listener's path is longer than a Unix socket's may be (107 bytes): " + listener.path);
+  }
+  return {};
+}
+
+// --- rules in words ---------------------------------------------------------------------------------
+
+std::string errno_words(int value) {
+  const char* name = ::strerrorname_np(value);
+  return name != nullptr ? name : "errno " + std::to_string(value);
+}
+
+std::string number(std::uint64_t value) {
+  if (value < 4096) return std::to_string(value);
+  std::array<char, 16> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+  return "0x" + std::string(digits.data(), end);
+}
+
+std::string words(const ArgumentTest& test) {
+  const std::string argument = "argument " + std::to_string(test.index);
+  switch (test.comparison) {
+    case Comparison::kEqual:
+      return argument + " is " + number(test.value);
+    case Comparison::kNotEqual:
+      return argument + " is not " + number(test.value);
+    case Comparison::kLess:
+      return argument + " < " + number(test.value);
+    case Comparison::kLessOrEqual:
+      return argument + " <= " + number(test.value);
+    case Comparison::kGreater:
+      return argument + " > " + number(test.value);
+    case Comparison::kGreaterOrEqual:
+      return argument + " >= " + number(test.value);
+    case Comparison::kMaskedEqual:
+      return argument + " & " + number(test.mask) + " is " + number(test.value);
+  }
+  return argument;
+}
+
+std::string words(const std::vector<ArgumentTest>& tests) {
+  std::string text;
+  for (const ArgumentTest& test : tests) text += (text.empty() ? " when " : " and ") + words(test);
+  return text;
+}
+
+std::string answer_words(const SyscallRule& rule) {
+  switch (rule.action) {
+    case Action::kAllow:
+      return "as the bundle's own profile says";
+    case Action::kLog:
+      return "as the bundle's own profile says, logged";
+    case Action::kErrno:
+      return "fails with " + errno_words(rule.errno_value);
+    case Action::kKill:
+      return "kills the process";
+  }
+  return {};
+}
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+// --- the syscalls list ------------------------------------------------------------------------------
+
+// What one rule comes to for one of its calls.
+struct Answer {
+  ProfileAction action = kAllow;
+  bool reached = true;  // no earlier rule answers every such call
+  std::string_view unheard =
+      {};  // why the answer will not be in the event log although the policy wants it there
+};
+
+// Why a call may not notify; empty when it may.
+std::string_view why_silent(std::string_view name, const runtime::Traits& runtime) {
+  const SyscallEntry* entry = find_syscall(name);
+  if (entry != nullptr && !entry->never_notify.empty()) return entry->never_notify;
+  return runtime.why_never_notify(name);
+}
+
+Answer answer_denial(const Policy& policy, const SyscallRule& rule, std::string_view silent) {
+  const bool wants_event = policy.events.denied;
+  if (policy.mode == Mode::kAudit) {
+    if (!wants_event) return {.action = kAllow};
+    return silent.empty() ? Answer{.action = kNotify} : Answer{.action = kAllow, .unheard = silent};
+  }
+  const ProfileAction refusal =
+      rule.action == Action::kKill
+          ? kKillProcess
+          : ProfileAction{ActionKind::kErrno, static_cast<std::uint16_t>(rule.errno_value)};
+  // The baseline's refusals are not what anybody forbade: probing for a feature is no event, and programs
+  // probe.
+  if (!wants_event || rule.pointer == kBaselinePointer) return {.action = refusal};
+  return silent.empty() ? Answer{.action = kNotify} : Answer{.action = refusal, .unheard = silent};
+}
+
+Result<Answer> answer(const Policy& policy, const SyscallRule& rule, const std::string& name,
+                      const runtime::Traits& runtime) {
+  const std::string_view silent = why_silent(name, runtime);
+  switch (rule.action) {
+    case Action::kAllow:
+      return Answer{};
+    case Action::kLog:
+      if (!silent.empty())
+        return fail(rule.pointer + ": `" + name + "` cannot be logged: " + std::string(silent));
+      return Answer{.action = kNotify};
+    case Action::kErrno:
+    case Action::kKill:
+      return answer_denial(policy, rule, silent);
+  }
+  return fail(rule.pointer + ": unknown action");
+}
+
+// A demand that says the same with the fewest cases.
+void simplify(seccomp::SyscallDemand& demand) {
+  while (!demand.cases.empty() && demand.cases.back().action == demand.otherwise) demand.cases.pop_back();
+}
+
+// Whether the runtime makes the call while it starts a container, so that the start may fail by a rule that
+// is meant for the workload.
+bool made_while_starting(std::string_view name) {
+  // Between loading the filter and the container's first program, when the runtime loads it early (runc
+  // libcontainer/standard_init_linux.go, crun src/libcrun/linux.c).
+  static constexpr std::string_view kCalls[] = {
+      "capget",     "capset",    "chdir",     "close",  "execve", "fchdir", "fcntl", "fstat",
+      "getdents64", "keyctl",    "lseek",     "open",   "openat", "prctl",  "read",  "setgid",
+      "setgroups",  "setresgid", "setresuid", "setsid", "setuid", "umask",  "write"};
+  return std::find(std::begin(kCalls), std::end(kCalls), name) != std::end(kCalls);
+}
+
+// --- compiling --------------------------------------------------------------------------------------
+
+class Compiler {
+ public:
+  Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
+           const Listener& listener)
+      : policy_(policy),
+        complete_(complete(policy)),
+        config_(config),
+        runtime_(runtime),
+        listener_(listener) {}
+
+  Result<Plan> run() {
+    for (const Check& check : kChecks) TRY(check.run({config_, runtime_}));
+    TRY(demand_syscalls());
+    TRY(demand_network());
+    std::erase_if(demands_, [](const auto& entry) {
+      return entry.second.unconditional() && entry.second.otherwise == kAllow;
+    });
+    plan_.config = config_;
+    if (!demands_.empty()) TRY(merge_into_bundle());
+    TRY(describe_syscalls());
+    describe_network();
+    describe_baseline();
+    return std::move(plan_);
+  }
+
+ private:
+  Status demand_syscalls() {
+    for (const SyscallRule& rule : complete_.syscalls) {
+      for (const std::string& name : rule.names) {
+        auto& demand = demands_[name];
+        if (settled_.contains(name)) continue;
+        const Answer one = TRY(answer(policy_, rule, name, runtime_));
+        if (rule.args.empty()) {
+          TRY(check_startable(rule, name, one, demand));
+          demand.otherwise = one.action;
+          settled_.insert(name);
+        } else {
+          demand.cases.push_back({rule.args, one.action});
+        }
+      }
+    }
+    for (auto& [name, demand] : demands_) simplify(demand);
+    return {};
+  }
+
+  Status check_startable(const SyscallRule& rule, const std::string& name, const Answer& one,
+                         const seccomp::SyscallDemand& demand) const {
+    const bool refused =
+        (rule.action == Action::kErrno || rule.action == Action::kKill) && one.action != kAllow;
+    const SyscallEntry* entry = find_syscall(name);
+    if (policy_.mode == Mode::kAudit || !refused || !demand.cases.empty() || entry == nullptr ||
+        entry->never_refuse.empty()) {
+      return {};
+    }
+    return fail(rule.pointer + ": `" + name + "` cannot be refused: " + std::string(entry->never_refuse));
+  }
+
+  Status demand_network() {
+    if (!policy_.network) return {};
+    if (policy_.network->restricts_connect()) TRY(demand_operation("connect"));
+    if (policy_.network->restricts_bind()) TRY(demand_operation("bind"));
+    return {};
+  }
+
+  // The address is in memory, where no filter sees it. The agent weighs the `syscalls` rules first; only a
+  // refusal that needs no agent stays with the filter.
+  Status demand_operation(const std::string& name) {
+    auto& demand = demands_[name];
+    const ActionKind constant = demand.otherwise.kind;
+    if (demand.unconditional() && (constant == ActionKind::kErrno || constant == ActionKind::kKillProcess))
+      return {};
+    if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
+      return fail("/network: `" + name + "` cannot be supervised: " + std::string(silent));
+    }
+    demand = {.cases = {}, .otherwise = kNotify, .native_only = true};
+    operations_.insert(name);
+    return {};
+  }
+
+  Status merge_into_bundle() {
+    const ordered_json* own = own_seccomp(config_);
+    const seccomp::Profile profile = own == nullptr
+                                         ? seccomp::unconfined_profile()
+                                         : TRY(in_context("/linux/seccomp", seccomp::parse_profile(*own)));
+    seccomp::Merged merged = TRY(seccomp::merge(profile, demands_));
+    TRY(check_residual(merged));
+    for (const seccomp::ProfileRule& rule : merged.profile.rules) {
+      if (rule.action == kNotify) plan_.notified.insert(rule.names.begin(), rule.names.end());
+    }
+    plan_.residual = std::move(merged.residual);
+    plan_.dropped_architectures = std::move(merged.dropped_architectures);
+
+    ordered_json& linux_part = plan_.config["linux"];
+    if (linux_part.is_null()) linux_part = ordered_json::object();
+    ordered_json& written = linux_part["seccomp"];
+    if (written.is_null()) written = ordered_json::object();
+    seccomp::write_profile(merged.profile, written);
+    if (!plan_.supervised()) return {};
+    TRY(check_listener(listener_));
+    written["listenerPath"] = listener_.path;
+    written["listenerMetadata"] = listener_.metadata;
+    return {};
+  }
+
+  // A demand that no filter can express together with the bundle's profile notifies, unless it may not.
+  Status check_residual(const seccomp::Merged& merged) const {
+    for (const std::string& name : merged.residual) {
+      const std::string_view silent = why_silent(name, runtime_);
+      if (silent.empty()) continue;
+      return fail("the policy's rules for `" + name +
+                  "` and those of the bundle's own profile cannot be joined in "
+                  "one filter, and the agent cannot be asked: " +
+                  std::string(silent));
+    }
+    return {};
+  }
+
+  // --- rows ---
+
+  Status describe_syscalls() {
+    std::set<std::string> settled;
+    for (const SyscallRule& rule : policy_.syscalls) {
+      std::vector<std::pair<std::vector<std::string>, PlanRow>> groups;  // calls that have a row in common
+      for (const std::string& name : rule.names) {
+        PlanRow row = TRY(describe(rule, name, !settled.contains(name)));
+        const auto same = std::find_if(groups.begin(), groups.end(), [&row](const auto& group) {
+          return group.second.mechanism == row.mechanism && group.second.cost == row.cost &&
+                 group.second.note == row.note;
+        });
+        if (same != groups.end()) {
+          same->first.push_back(name);
+        } else {
+          groups.push_back({{name}, std::move(row)});
+        }
+      }
+      for (auto& [names, row] : groups) {
+        row.what = join(names) + words(rule.args) + ": " + row.what;
+        plan_.rows.push_back(std::move(row));
+      }
+      if (rule.args.empty()) settled.insert(rule.names.begin(), rule.names.end());
+    }
+    return {};
+  }
+
+  Result<PlanRow> describe(const SyscallRule& rule, const std::string& name, bool reached) const {
+    PlanRow row{.pointer = rule.pointer,
+                .what = answer_words(rule),
+                .mechanism = Mechanism::kFilter,
+                .cost = "none",
+                .note = ""};
+    if (!reached) {
+      row.note = "never reached: an earlier rule answers every such call";
+      return row;
+    }
+    const bool denies = rule.action == Action::kErrno || rule.action == Action::kKill;
+    const Answer one = TRY(answer(policy_, rule, name, runtime_));
+    const bool audited = denies && policy_.mode == Mode::kAudit;
+    if (audited) row.what += " (audit: only reported)";
+
+    if (plan_.residual.contains(name)) {
+      row.mechanism = Mechanism::kAgent;
+      row.cost = "one notification per call";
+      row.note =
+          "these conditions and those of the bundle's own profile do not fit into one filter: the agent "
+          "weighs both";
+    } else if (operations_.contains(name)) {
+      row.mechanism = Mechanism::kAgent;
+      row.cost = "one notification per " + name;
+      row.note = "asked together with the network rules";
+    } else if (one.action == kNotify && plan_.notified.contains(name)) {
+      row.mechanism = Mechanism::kAgent;
+      row.cost = denies && !audited  ? "one notification per refused call"
+                 : rule.args.empty() ? "one notification per call"
+                                     : "one notification per matching call";
+      row.note = denies ? "a refusal is logged by the agent" : "only the agent can log";
+    } else if (one.action == kNotify) {
+      row.note = "the bundle's own profile refuses these calls already";
+    } else if (audited) {
+      row.mechanism = Mechanism::kNobody;
+      row.note = one.unheard.empty() ? "audit mode, and the policy does not log refusals"
+                                     : "cannot be reported: " + std::string(one.unheard);
+    } else if (!one.unheard.empty()) {
+      row.note = "cannot be logged: " + std::string(one.unheard);
+    }
+    if (denies && !audited && !spec::no_new_privileges(config_) && made_while_starting(name)) {
+      row.note += row.note.empty() ? "" : "; ";
+      row.note +=
+          "the runtime makes this call too, as the bundle does not set noNewPrivileges: the container may "
+          "not start";
+    }
+    return row;
+  }
+
+  void add_row(std::string pointer, std::string what, Mechanism mechanism, std::string cost,
+               std::string note) {
+    plan_.rows.push_back({std::move(pointer), std::move(what), mechanism, std::move(cost), std::move(note)});
+  }
+
+  static std::string note_on(const NetworkRule& rule) {
+    return std::holds_alternative<HostName>(rule.host) ? "resolved once, when the container starts" : "";
+  }
+
+  // A rule the agent holds when `operation` is called, unless the filter refuses every such call anyway.
+  void describe_operation(const std::string& operation, std::string pointer, std::string what,
+                          std::string note) {
+    if (plan_.notified.contains(operation)) {
+      add_row(std::move(pointer), std::move(what), Mechanism::kAgent, "one notification per " + operation,
+              std::move(note));
+    } else {
+      add_row(std::move(pointer), std::move(what), Mechanism::kFilter, "none",
+              "every " + operation + " is refused before this rule is asked");
+    }
+  }
+
+  void describe_network() {
+    if (!policy_.network) return;
+    const NetworkPolicy& network = *policy_.network;
+    const std::string refusal = policy_.mode == Mode::kAudit
+                                    ? "is reported (audit)"
+                                    : "fails with " + errno_words(network.errno_value);
+    for (const NetworkRule& rule : network.deny) {
+      describe_operation("connect", rule.pointer, "connect to " + rule.text + ": " + refusal, note_on(rule));
+    }
+    if (network.allow) {
+      for (const NetworkRule& rule : *network.allow) {
+        describe_operation("connect", rule.pointer, "connect to " + rule.text + ": allowed", note_on(rule));
+      }
+      describe_operation("connect", "/network/allow", "connect to anything else: " + refusal, "");
+    }
+    if (network.bind) {
+      for (const BindRule& rule : *network.bind) {
+        describe_operation("bind", rule.pointer, "bind to port " + rule.text + ": allowed", "");
+      }
+      describe_operation("bind", "/network/bind", "bind to any other port: " + refusal, "");
+    }
+    if (policy_.events.network && !network.restricts_connect() && network.restricts_bind()) {
+      add_row("", "connections", Mechanism::kNobody, "none",
+              "nothing restricts them, so they are not logged either");
+    }
+  }
+
+  void describe_baseline() {
+    const bool audit = policy_.mode == Mode::kAudit;
+    for (const BaselineRow& row : baseline()) {
+      if (!concerns(row, policy_)) continue;
+      const std::string what = std::string(row.what) + ": ";
+      if (audit) {
+        add_row("", what + "not seen (audit)", Mechanism::kNobody, "none", std::string(row.reason));
+        continue;
+      }
+      const bool residual =
+          std::any_of(row.syscalls.begin(), row.syscalls.end(),
+                      [this](std::string_view name) { return plan_.residual.contains(name); });
+      add_row("", what + "fails with " + errno_words(row.errno_value),
+              residual ? Mechanism::kAgent : Mechanism::kFilter,
+              residual ? "one notification per call" : "none", std::string(row.reason));
+    }
+    for (const OpenWay& way : left_open()) {
+      if (concerns(way, policy_)) {
+        add_row("", std::string(way.what), Mechanism::kNobody, "none", std::string(way.reason));
+      }
+    }
+  }
+
+  const Policy& policy_;
+  const Policy complete_;
+  const ordered_json& config_;
+  const runtime::Traits& runtime_;
+  const Listener& listener_;
+  seccomp::Demands demands_;
+  std::set<std::string, std::less<>> settled_;     // calls whose demand has its unconditional answer
+  std::set<std::string, std::less<>> operations_;  // calls that notify for the network rules' sake
+  Plan plan_;
+};
+
+}  // namespace
+
+Result<Plan> compile(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
+                     const Listener& listener) {
+  return Compiler(policy, config, runtime, listener).run();
+}
+
+}  // namespace tidewaiter::policy

@@ -17,6 +17,7 @@ enum class Mechanism {
   kRuntime,  // the OCI runtime, from the bundle
   kFilter,   // the kernel, by the seccomp filter alone
   kAgent,    // the agent, asked by a notification
+  kNobody,   // nothing enforces it: what this version leaves open
 };
 
 // One line of `policy explain`.
@@ -35,7 +36,7 @@ struct Plan {
   std::set<std::string, std::less<>> residual;  // of those: the ones where the agent also evaluates
                                                 // the bundle's own profile
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
-  std::vector<PlanRow> rows;                                 // in policy order, then what was added
+  std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
   // it for nothing, and fail when nobody answers.
@@ -47,7 +48,8 @@ struct Listener {
   std::string metadata;  // handed to the agent unchanged in the container process state
 };
 
-// Compiles `policy` into the bundle's original `config`. Fails, in words, when bundle, runtime and policy
+// Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing
+// leaves it as it is. Fails, in words, when bundle, runtime and policy
 // do not go together: the profile brings a listener of its own, an annotation replaces the filter, a call
 // would have to notify that the runtime cannot notify, the policy refuses what starts every container.
 Result<Plan> compile(const Policy& policy, const nlohmann::ordered_json& config,

@@ -1,0 +1,221 @@
+#include "oci/policy/explain.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace tidewaiter::policy {
+namespace {
+
+using nlohmann::ordered_json;
+
+bool is_rule(const PlanRow& row) { return !row.pointer.empty(); }
+bool is_left_open(const PlanRow& row) { return row.pointer.empty() && row.mechanism == Mechanism::kNobody; }
+bool is_baseline(const PlanRow& row) { return row.pointer.empty() && row.mechanism != Mechanism::kNobody; }
+
+std::string_view to_string(Mode mode) { return mode == Mode::kAudit ? "audit" : "enforce"; }
+
+// Lines of at most `width` columns; a longer word has a line to itself. What is wrapped is ASCII but for
+// words from the policy, which then only come out shorter than they might.
+std::vector<std::string> wrap(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines(1);
+  while (!text.empty()) {
+    const std::size_t space = text.find(' ');
+    const std::string_view word = text.substr(0, space);
+    text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
+    if (word.empty()) continue;
+    if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width) lines.emplace_back();
+    if (!lines.back().empty()) lines.back() += ' ';
+    lines.back() += word;
+  }
+  return lines;
+}
+
+struct Column {
+  std::string_view title;
+  std::size_t width;
+};
+
+// Cells side by side, each wrapped in its column, two spaces between columns.
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+    std::vector<std::string> titles;
+    for (const Column& column : columns_) titles.emplace_back(column.title);
+    add(titles);
+  }
+
+  void add(const std::vector<std::string>& cells) {
+    std::vector<std::vector<std::string>> wrapped;
+    std::size_t height = 0;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      wrapped.push_back(wrap(cells[i], columns_[i].width));
+      height = std::max(height, wrapped.back().size());
+    }
+    for (std::size_t line = 0; line < height; ++line) {
+      std::string out;
+      std::size_t start = 0;
+      for (std::size_t i = 0; i < columns_.size(); ++i) {
+        if (line < wrapped[i].size() && !wrapped[i][line].empty()) {
+          out.append(start > out.size() ? start - out.size() : 0, ' ');
+          if (out.size() > start && start > 0) out += ' ';  // the cell before was one long word
+          out += wrapped[i][line];
+        }
+        start += columns_[i].width + 2;
+      }
+      text_ += out + '\n';
+    }
+  }
+
+  // A remark below the last row, from its second column on.
+  void remark(std::string_view note) {
+    const std::size_t indent = columns_[0].width + 2;
+    std::size_t width = 0;
+    for (std::size_t i = 1; i < columns_.size(); ++i) width += columns_[i].width + 2;
+    for (const std::string& line : wrap(note, width - 4)) {
+      text_ += std::string(indent + 2, ' ') + line + '\n';
+    }
+  }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::vector<Column> columns_;
+  std::string text_;
+};
+
+std::string paragraph(std::string_view sentence, std::size_t width) {
+  std::string text;
+  for (const std::string& line : wrap(sentence, width)) text += line + '\n';
+  return text;
+}
+
+std::string list(const std::set<std::string, std::less<>>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string headline(const Plan& plan, const PlanOrigin& origin, std::size_t width) {
+  std::string text = "Policy " + origin.policy + " (" + std::string(to_string(origin.mode)) + ") ";
+  text +=
+      origin.bundle.empty() ? "for a container without a seccomp profile" : "for the bundle " + origin.bundle;
+  text += ", under " + origin.runtime + ".";
+  return paragraph(text, width) +
+         paragraph(plan.supervised()
+                       ? "An agent supervises the container. It is asked about " + list(plan.notified) + "."
+                       : "Nothing has to be supervised: no agent is started.",
+                   width);
+}
+
+// "- what: note", wrapped.
+std::string item(std::string_view what, std::string_view note, std::size_t width) {
+  std::string text;
+  std::string whole(what);
+  if (!note.empty()) whole += ": " + std::string(note);
+  for (const std::string& line : wrap(whole, width - 4)) {
+    text += (text.empty() ? "  - " : "    ") + line + '\n';
+  }
+  return text;
+}
+
+ordered_json row_json(const PlanRow& row) {
+  ordered_json json = ordered_json::object();
+  if (is_rule(row)) json["rule"] = row.pointer;
+  json["what"] = row.what;
+  if (!is_left_open(row)) {
+    json["mechanism"] = to_string(row.mechanism);
+    json["cost"] = row.cost;
+  }
+  json["note"] = row.note;
+  return json;
+}
+
+template <typename Predicate>
+ordered_json rows_json(const Plan& plan, Predicate wanted) {
+  ordered_json rows = ordered_json::array();
+  for (const PlanRow& row : plan.rows) {
+    if (wanted(row)) rows.push_back(row_json(row));
+  }
+  return rows;
+}
+
+template <typename Predicate>
+bool any(const Plan& plan, Predicate wanted) {
+  return std::any_of(plan.rows.begin(), plan.rows.end(), wanted);
+}
+
+}  // namespace
+
+std::string_view to_string(Mechanism mechanism) {
+  switch (mechanism) {
+    case Mechanism::kRuntime:
+      return "runtime";
+    case Mechanism::kFilter:
+      return "filter";
+    case Mechanism::kAgent:
+      return "agent";
+    case Mechanism::kNobody:
+      return "nobody";
+  }
+  return "nobody";
+}
+
+std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t width) {
+  std::string text = headline(plan, origin, width);
+  if (any(plan, is_rule)) {
+    constexpr std::size_t kRule = 18;
+    constexpr std::size_t kEnforcer = 11;
+    constexpr std::size_t kGaps = 6;
+    const std::size_t rest = width - kRule - kEnforcer - kGaps;
+    const std::size_t cost = rest * 2 / 5;
+    Table table({{"rule", kRule}, {"what", rest - cost}, {"enforced by", kEnforcer}, {"cost", cost}});
+    for (const PlanRow& row : plan.rows) {
+      if (!is_rule(row)) continue;
+      table.add({row.pointer, row.what, std::string(to_string(row.mechanism)), row.cost});
+      if (!row.note.empty()) table.remark("(" + row.note + ")");
+    }
+    text += '\n' + table.text();
+  }
+  if (any(plan, is_baseline)) {
+    text += "\nAdded, so that the network rules hold:\n";
+    for (const PlanRow& row : plan.rows) {
+      if (is_baseline(row)) text += item(row.what, row.note, width);
+    }
+  }
+  if (!plan.dropped_architectures.empty()) {
+    text += "\nPrograms of these ABIs do not run, since the policy cannot be held there:\n";
+    for (const auto& [name, reason] : plan.dropped_architectures) text += item(name, reason, width);
+  }
+  if (!plan.residual.empty()) {
+    text +=
+        '\n' +
+        paragraph("The agent also weighs the bundle's own profile for " + list(plan.residual) + ".", width);
+  }
+  if (any(plan, is_left_open)) {
+    text += "\nLeft open:\n";
+    for (const PlanRow& row : plan.rows) {
+      if (is_left_open(row)) text += item(row.what, row.note, width);
+    }
+  }
+  return text;
+}
+
+nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin) {
+  ordered_json json = ordered_json::object();
+  json["policy"] = origin.policy;
+  json["mode"] = to_string(origin.mode);
+  json["bundle"] = origin.bundle.empty() ? ordered_json(nullptr) : ordered_json(origin.bundle);
+  json["runtime"] = origin.runtime;
+  json["supervised"] = plan.supervised();
+  json["rules"] = rows_json(plan, is_rule);
+  json["baseline"] = rows_json(plan, is_baseline);
+  json["left_open"] = rows_json(plan, is_left_open);
+  json["notified"] = plan.notified;
+  json["residual"] = plan.residual;
+  json["dropped_architectures"] = plan.dropped_architectures;
+  return json;
+}
+
+}  // namespace tidewaiter::policy

@@ -1,0 +1,108 @@
+#include "oci/policy/baseline.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+
+namespace tidewaiter::policy {
+namespace {
+
+constexpr std::uint64_t kSocketTypeMask = 0xf;    // SOCK_TYPE_MASK (include/linux/net.h): flags are above it
+constexpr std::uint64_t kLowerHalf = 0xffffffff;  // an int argument: the kernel ignores the upper half
+
+constexpr ArgumentTest masked(unsigned index, std::uint64_t mask, std::uint64_t value) {
+  return {index, Comparison::kMaskedEqual, value, mask};
+}
+
+constexpr std::array<std::string_view, 3> kIoUring{"io_uring_enter", "io_uring_register", "io_uring_setup"};
+constexpr std::array<std::string_view, 2> kSendFlagsFourth{"sendmmsg", "sendto"};
+constexpr std::array<std::string_view, 1> kSendFlagsThird{"sendmsg"};
+constexpr std::array<std::string_view, 1> kSocket{"socket"};
+
+constexpr std::array kFastOpenFourth{masked(3, MSG_FASTOPEN, MSG_FASTOPEN)};
+constexpr std::array kFastOpenThird{masked(2, MSG_FASTOPEN, MSG_FASTOPEN)};
+constexpr std::array kSctpIpv4{masked(0, kLowerHalf, AF_INET), masked(2, kLowerHalf, IPPROTO_SCTP)};
+constexpr std::array kSctpIpv6{masked(0, kLowerHalf, AF_INET6), masked(2, kLowerHalf, IPPROTO_SCTP)};
+constexpr std::array kSequencedIpv4{masked(0, kLowerHalf, AF_INET),
+                                    masked(1, kSocketTypeMask, SOCK_SEQPACKET)};
+constexpr std::array kSequencedIpv6{masked(0, kLowerHalf, AF_INET6),
+                                    masked(1, kSocketTypeMask, SOCK_SEQPACKET)};
+
+// The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2).
+constexpr std::string_view kFastOpenReason =
+    "connects without connect(2); EOPNOTSUPP makes programs fall back to it";
+constexpr std::string_view kSctpReason = "SCTP connects and binds through setsockopt(2) and sendmsg(2)";
+constexpr BaselineRow kBaseline[] = {
+    {kIoUring,
+     {},
+     ENOSYS,
+     true,
+     true,
+     "io_uring",
+     "its operations connect and bind past every seccomp filter"},
+    {kSendFlagsFourth, kFastOpenFourth, EOPNOTSUPP, true, false,
+     "sending with MSG_FASTOPEN (sendto, sendmmsg)", kFastOpenReason},
+    {kSendFlagsThird, kFastOpenThird, EOPNOTSUPP, true, false, "sending with MSG_FASTOPEN (sendmsg)",
+     kFastOpenReason},
+    {kSocket, kSctpIpv4, EPROTONOSUPPORT, true, true, "SCTP sockets over IPv4", kSctpReason},
+    {kSocket, kSctpIpv6, EPROTONOSUPPORT, true, true, "SCTP sockets over IPv6", kSctpReason},
+    {kSocket, kSequencedIpv4, ESOCKTNOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IPv4",
+     "with protocol 0 they are SCTP, which connects and binds through other calls"},
+    {kSocket, kSequencedIpv6, ESOCKTNOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IPv6",
+     "with protocol 0 they are SCTP, which connects and binds through other calls"},
+};
+
+constexpr OpenWay kLeftOpen[] = {
+    {true, false, "datagrams sent with an address (sendto, sendmsg, sendmmsg)",
+     "UDP rules hold for connect(2) only: an unconnected socket may send anywhere"},
+    {true, true, "raw and packet sockets",
+     "a container with CAP_NET_RAW can write packets itself; take the capability away, or refuse `socket` "
+     "with SOCK_RAW and AF_PACKET in `syscalls`"},
+    {false, true, "ports the kernel chooses",
+     "listen(2) on an unbound socket, connect(2) and sendto(2) bind one from the ephemeral range"},
+    {true, false, "connections the kernel makes itself",
+     "mounting a network file system, tunnels: for those with CAP_SYS_ADMIN or CAP_NET_ADMIN"},
+    {true, true, "sockets received from another process",
+     "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came"},
+};
+
+bool names(const SyscallRule& rule, std::string_view name) {
+  return std::find(rule.names.begin(), rule.names.end(), name) != rule.names.end();
+}
+
+bool permits(const SyscallRule& rule) { return rule.action == Action::kAllow || rule.action == Action::kLog; }
+
+// In front of the first rule that would let the call through: what the policy refuses before that, it refuses
+// in its own way, and what comes after can only refuse what would be refused here.
+void insert_baseline(std::vector<SyscallRule>& rules, const BaselineRow& row, std::string_view name) {
+  const auto place = std::find_if(rules.begin(), rules.end(), [name](const SyscallRule& rule) {
+    return permits(rule) && names(rule, name);
+  });
+  rules.insert(place, SyscallRule{.pointer = std::string(kBaselinePointer),
+                                  .names = {std::string(name)},
+                                  .args = {row.tests.begin(), row.tests.end()},
+                                  .action = Action::kErrno,
+                                  .errno_value = row.errno_value});
+}
+
+}  // namespace
+
+std::span<const BaselineRow> baseline() { return kBaseline; }
+
+std::span<const OpenWay> left_open() { return kLeftOpen; }
+
+Policy complete(const Policy& policy) {
+  Policy completed = policy;
+  if (policy.mode == Mode::kAudit) return completed;
+  for (const BaselineRow& row : kBaseline) {
+    if (!concerns(row, policy)) continue;
+    for (const std::string_view name : row.syscalls) insert_baseline(completed.syscalls, row, name);
+  }
+  return completed;
+}
+
+}  // namespace tidewaiter::policy
