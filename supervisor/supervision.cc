@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "oci/base/log.h"
+#include "oci/policy/baseline.h"
 #include "oci/policy/load.h"
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
@@ -73,7 +74,7 @@ Result<Supervision> Supervision::make(const container::Record& record) {
     const auto& mistake = parsed.error().front();
     return fail(mistake.where + ": " + mistake.message);
   }
-  Supervision supervision(std::move(*parsed));
+  Supervision supervision(policy::complete(*parsed));
   supervision.hosts_ = TRY(in_context("policy " + record.policy_name, resolve_all(supervision.policy_)));
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
   if (!supervision.residual_.empty() && record.own_seccomp) {
