@@ -1,0 +1,541 @@
+#include "oci/policy/load.h"
+
+#include <seccomp.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "oci/base/system.h"
+#include "oci/policy/constants.h"
+#include "oci/policy/decide.h"
+#include "oci/policy/network_rule.h"
+#include "oci/policy/syscalls.h"
+#include "oci/policy/wording.h"
+#include "oci/spec/config.h"
+
+namespace tidewaiter::policy {
+namespace {
+
+using spec::Json;
+using Words = std::span<const std::string_view>;
+
+constexpr std::size_t kMaxFileBytes = 16U << 20U;
+constexpr std::uint64_t kLowHalf = 0xffffffff;
+
+constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network",
+                                            "syscalls", "events",      "mode"};
+constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
+constexpr std::string_view kSyscallKeys[] = {"names", "action", "errno", "args"};
+constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
+constexpr std::string_view kEventsKeys[] = {"log"};
+
+// Part of the policy language, and not of this version. They must never be passed over in silence.
+constexpr std::string_view kLaterPolicyKeys[] = {"exec", "files", "identity", "limits", "unsafe_allow"};
+constexpr std::string_view kLaterActions[] = {"emulate"};
+
+constexpr std::string_view kModes[] = {"enforce", "audit"};
+constexpr std::string_view kActions[] = {"errno", "allow", "log", "kill"};
+constexpr std::string_view kComparisons[] = {"eq", "ne", "lt", "le", "gt", "ge", "masked_eq"};
+constexpr std::string_view kEvents[] = {"denied", "exec", "network"};
+
+constexpr std::uint32_t kArchitectures[] = {SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64,
+                                            SCMP_ARCH_ARM};
+
+bool contains(Words words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// `; did you mean "x"?`, or what is known when nothing is close.
+std::string suggestion(std::string_view found, Words known) {
+  const std::string_view near = nearest(found, known);
+  return near.empty() ? "; expected " + one_of(known) : "; did you mean " + quote(near) + "?";
+}
+
+// What stands in the file, in a few words.
+std::string described(const Json& value) {
+  if (value.is_string()) return quote(value.get_ref<const std::string&>());
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "an array";
+  return value.dump();
+}
+
+// One reference token of a JSON pointer (RFC 6901), fit for a line of text.
+std::string pointer_token(std::string_view key) {
+  std::string token;
+  const std::string quoted = quote(key);
+  for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2)) {
+    if (c == '~')
+      token += "~0";
+    else if (c == '/')
+      token += "~1";
+    else
+      token += c;
+  }
+  return token;
+}
+
+// A value and its place in the file.
+struct Place {
+  const Json& value;
+  std::string pointer;
+
+  [[nodiscard]] Place at(const std::string& key) const {
+    return {value.at(key), pointer + "/" + pointer_token(key)};
+  }
+  [[nodiscard]] Place at(std::size_t index) const {
+    return {value.at(index), pointer + "/" + std::to_string(index)};
+  }
+  [[nodiscard]] bool has(const char* key) const { return value.contains(key); }
+};
+
+int number_of(const std::string& name, std::uint32_t architecture) {
+  return ::seccomp_syscall_resolve_name_arch(architecture, name.c_str());
+}
+
+// libseccomp gives negative numbers to the names that an architecture does not have.
+bool known_syscall(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return ('a' <= c && c <= 'z') || ('0' <= c && c <= '9') || c == '_';
+  });
+  return plain && std::any_of(std::begin(kArchitectures), std::end(kArchitectures),
+                              [&](std::uint32_t architecture) { return number_of(name, architecture) >= 0; });
+}
+
+std::string unknown_syscall(std::string_view name) {
+  std::vector<std::string> names;
+  for (const std::uint32_t architecture : kArchitectures) {
+    for (int number = 0; number < 512; ++number) {
+      char* const known = ::seccomp_syscall_resolve_num_arch(architecture, number);
+      if (known == nullptr) continue;
+      names.emplace_back(known);
+      ::free(known);  // libseccomp allocates it with malloc
+    }
+  }
+  const std::vector<std::string_view> candidates(names.begin(), names.end());
+  const std::string_view near = nearest(name, candidates);
+  const struct scmp_version* version = ::seccomp_version();
+  return "unknown syscall " + quote(name) +
+         (near.empty()
+              ? "; libseccomp " + std::to_string(version->major) + "." + std::to_string(version->minor) +
+                    "." + std::to_string(version->micro) + " does not know it on any architecture"
+              : "; did you mean " + quote(near) + "?");
+}
+
+// Whether the kernel looks at the lower half of the register only, on every architecture that has the call.
+bool narrow(const std::string& name, unsigned index) {
+  if (number_of(name, SCMP_ARCH_X86_64) < 0 && number_of(name, SCMP_ARCH_AARCH64) < 0) return true;
+  const SyscallEntry* entry = find_syscall(name);
+  return entry != nullptr && ((entry->narrow >> index) & 1U) != 0;
+}
+
+bool fits_32_bits(std::uint64_t value) {
+  const auto as_signed = static_cast<std::int64_t>(value);
+  return value <= kLowHalf ||
+         (as_signed < 0 && as_signed >= static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::min()));
+}
+
+// Reads one document. Each function reads one kind of value, notes what is wrong with it and goes on.
+class Reader {
+ public:
+  explicit Reader(std::string source) : source_(std::move(source)) {}
+
+  Policy read_policy(const Json& document);
+  std::vector<Mistake> take_mistakes() { return std::move(mistakes_); }
+
+ private:
+  void wrong(const Place& place, std::string message) {
+    const std::string gap = place.pointer.empty() ? "" : ": ";
+    mistakes_.push_back({source_ + gap + place.pointer, std::move(message)});
+  }
+  void expected(const Place& place, const std::string& what) {
+    wrong(place, "expected " + what + ", found " + described(place.value));
+  }
+
+  // Calls visit(key, place) for each known member, in the order of the file.
+  template <typename Visit>
+  void each_member(const Place& object, Words known, Words later, const Visit& visit) {
+    if (!object.value.is_object()) return expected(object, "an object");
+    for (const auto& [key, value] : object.value.items()) {
+      const Place member{value, object.pointer + "/" + pointer_token(key)};
+      if (contains(known, key))
+        visit(std::string_view(key), member);
+      else if (contains(later, key))
+        wrong(member, quote(key) + " is not supported yet; without it, everything it would restrict is open");
+      else
+        wrong(member, "unknown key " + quote(key) + suggestion(key, known));
+    }
+  }
+
+  template <typename Visit>
+  void each_element(const Place& array, const std::string& what, const Visit& visit) {
+    if (!array.value.is_array()) return expected(array, "an array of " + what);
+    for (std::size_t i = 0; i < array.value.size(); ++i) visit(array.at(i));
+  }
+
+  void require(const Place& object, const char* key, const std::string& hint) {
+    if (object.value.is_object() && !object.has(key))
+      wrong(object, "missing key " + quote(key) + "; " + hint);
+  }
+
+  const std::string* read_string(const Place& place, const std::string& what) {
+    if (place.value.is_string()) return &place.value.get_ref<const std::string&>();
+    expected(place, what);
+    return nullptr;
+  }
+
+  // The position of a string in `words`.
+  std::optional<std::size_t> read_word(const Place& place, Words words, Words later = {}) {
+    if (!place.value.is_string()) {
+      expected(place, one_of(words));
+      return std::nullopt;
+    }
+    const auto& word = place.value.get_ref<const std::string&>();
+    const auto found = std::find(words.begin(), words.end(), word);
+    if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+    if (contains(later, word))
+      wrong(place, quote(word) + " is not supported yet; expected " + one_of(words));
+    else
+      wrong(place, "expected " + one_of(words) + ", found " + quote(word) + near_only(word, words));
+    return std::nullopt;
+  }
+
+  static std::string near_only(std::string_view found, Words known) {
+    const std::string_view near = nearest(found, known);
+    return near.empty() ? "" : "; did you mean " + quote(near) + "?";
+  }
+
+  void read_version(const Place& place);
+  void read_errno(const Place& place, int& errno_value);
+  NetworkPolicy read_network(const Place& place);
+  std::vector<NetworkRule> read_network_rules(const Place& place);
+  std::vector<BindRule> read_bind_rules(const Place& place);
+  void read_events(const Place& place, EventsPolicy& events);
+
+  SyscallRule read_syscall_rule(const Place& place);
+  std::vector<std::string> read_names(const Place& place);
+  std::optional<ArgumentTest> read_argument_test(const Place& place);
+  std::optional<std::uint64_t> read_value(const Place& place);
+  void check_possible(const Place& place, const SyscallRule& rule,
+                      const std::vector<std::string>& test_pointers);
+  void narrow_test(const Place& place, const std::vector<std::string>& names, ArgumentTest& test);
+
+  std::string source_;
+  std::vector<Mistake> mistakes_;
+};
+
+void Reader::read_version(const Place& place) {
+  if (!place.value.is_number_integer() || place.value != 1)
+    expected(place, "1, the only version of the policy language there is");
+}
+
+void Reader::read_errno(const Place& place, int& errno_value) {
+  constexpr const char* kExpected = "an error name as in \"EACCES\", or a number from 1 to 4095";
+  if (place.value.is_number_integer()) {
+    // The kernel takes -4095 to -1 as errors (MAX_ERRNO in include/linux/err.h).
+    if (place.value >= 1 && place.value <= 4095)
+      errno_value = place.value.get<int>();
+    else
+      expected(place, kExpected);
+    return;
+  }
+  const std::string* name = read_string(place, kExpected);
+  if (name == nullptr) return;
+  if (const auto number = policy::errno_value(*name))
+    errno_value = *number;
+  else
+    wrong(place,
+          "expected " + std::string(kExpected) + ", found " + quote(*name) + near_only(*name, errno_names()));
+}
+
+std::vector<NetworkRule> Reader::read_network_rules(const Place& place) {
+  std::vector<NetworkRule> rules;
+  each_element(place, "network rules, as in [\"api.example.com:443\"]", [&](const Place& element) {
+    const std::string* text = read_string(element, "a network rule, as in \"api.example.com:443\"");
+    if (text == nullptr) return;
+    auto rule = parse_network_rule(*text);
+    if (!rule) return wrong(element, rule.error().message());
+    rule->pointer = element.pointer;
+    rules.push_back(*std::move(rule));
+  });
+  return rules;
+}
+
+std::vector<BindRule> Reader::read_bind_rules(const Place& place) {
+  std::vector<BindRule> rules;
+  each_element(place, "ports, as in [\"8080\", \"9000-9005\"]", [&](const Place& element) {
+    const std::string* text = read_string(element, "ports in a string, as in \"8080\" or \"9000-9005\"");
+    if (text == nullptr) return;
+    auto rule = parse_bind_rule(*text);
+    if (!rule) return wrong(element, rule.error().message());
+    rule->pointer = element.pointer;
+    rules.push_back(*std::move(rule));
+  });
+  return rules;
+}
+
+NetworkPolicy Reader::read_network(const Place& place) {
+  NetworkPolicy network;
+  each_member(place, kNetworkKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "allow")
+      network.allow = read_network_rules(member);
+    else if (key == "deny")
+      network.deny = read_network_rules(member);
+    else if (key == "bind")
+      network.bind = read_bind_rules(member);
+    else
+      read_errno(member, network.errno_value);
+  });
+  return network;
+}
+
+void Reader::read_events(const Place& place, EventsPolicy& events) {
+  each_member(place, kEventsKeys, {}, [&](std::string_view, const Place& member) {
+    std::array<bool, std::size(kEvents)> wanted{};
+    each_element(member, one_of(kEvents), [&](const Place& element) {
+      const auto event = read_word(element, kEvents);
+      if (!event) return;
+      if (wanted[*event]) wrong(element, quote(kEvents[*event]) + " is in the list twice");
+      wanted[*event] = true;
+    });
+    events = {.denied = wanted[0], .exec = wanted[1], .network = wanted[2]};
+  });
+  require(place, "log", "write \"log\": [] to log nothing");
+}
+
+std::vector<std::string> Reader::read_names(const Place& place) {
+  std::vector<std::string> names;
+  each_element(place, "syscall names", [&](const Place& element) {
+    const std::string* name = read_string(element, "the name of a syscall");
+    if (name == nullptr) return;
+    if (!known_syscall(*name)) return wrong(element, unknown_syscall(*name));
+    if (std::find(names.begin(), names.end(), *name) != names.end())
+      return wrong(element, quote(*name) + " is in the list twice");
+    names.push_back(*name);
+  });
+  if (place.value.is_array() && place.value.empty())
+    wrong(place, "expected at least one syscall name, found an empty array: the rule would never match");
+  return names;
+}
+
+std::optional<std::uint64_t> Reader::read_value(const Place& place) {
+  constexpr const char* kExpected =
+      "a whole number, a hexadecimal one in a string as in \"0xff\", or a name as in \"AF_PACKET\"";
+  if (place.value.is_number_unsigned()) return place.value.get<std::uint64_t>();
+  // The register then holds the number in two's complement.
+  if (place.value.is_number_integer()) return static_cast<std::uint64_t>(place.value.get<std::int64_t>());
+  const std::string* text = read_string(place, kExpected);
+  if (text == nullptr) return std::nullopt;
+  if (text->starts_with("0x") && text->size() > 2 && text->size() <= 18 &&
+      text->find_first_not_of("0123456789abcdefABCDEF", 2) == std::string::npos)
+    return std::stoull(*text, nullptr, 16);
+  const auto value = named_value(*text);
+  if (!value)
+    wrong(place,
+          "expected " + std::string(kExpected) + ", found " + quote(*text) + near_only(*text, value_names()));
+  return value;
+}
+
+std::optional<ArgumentTest> Reader::read_argument_test(const Place& place) {
+  std::optional<unsigned> index;
+  std::optional<std::uint64_t> value;
+  std::optional<std::uint64_t> mask;
+  std::optional<std::size_t> comparison;
+  each_member(place, kArgumentKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "index") {
+      if (member.value.is_number_integer() && member.value >= 0 && member.value <= 5)
+        index = member.value.get<unsigned>();
+      else
+        expected(member, "a number from 0 to 5, the place of the argument");
+    } else if (key == "op") {
+      comparison = read_word(member, kComparisons);
+    } else if (key == "value") {
+      value = read_value(member);
+    } else {
+      mask = read_value(member);
+    }
+  });
+  require(place, "index", "expected the place of the argument, 0 to 5");
+  require(place, "op", "expected " + one_of(kComparisons));
+  require(place, "value", "expected what the argument is compared with");
+  if (!comparison) return std::nullopt;
+
+  // The two lists are in the same order.
+  const auto op = static_cast<Comparison>(*comparison);
+  if (op == Comparison::kMaskedEqual)
+    require(place, "mask", "masked_eq compares (argument & mask) with value");
+  else if (place.has("mask"))
+    wrong(place.at("mask"),
+          "\"mask\" goes with op \"masked_eq\" only, found op " + quote(kComparisons[*comparison]));
+  if (!index || !value || (op == Comparison::kMaskedEqual && !mask)) return std::nullopt;
+
+  ArgumentTest test{.index = *index, .comparison = op, .value = *value};
+  if (op == Comparison::kMaskedEqual) {
+    test.mask = *mask;
+    if ((test.value & ~test.mask) != 0)
+      wrong(place.at("value"), "the value has bits that the mask has not, so the test never holds");
+    else if (test.mask == 0)
+      wrong(place.at("mask"), "a mask of 0 looks at no bit, so the test always holds; leave it out");
+  }
+  if (op == Comparison::kLess && test.value == 0)
+    wrong(place,
+          "no argument is less than 0, so the test never holds: arguments are compared as unsigned numbers");
+  if (op == Comparison::kGreater && test.value == std::numeric_limits<std::uint64_t>::max())
+    wrong(place,
+          "no argument is greater than this value, so the test never holds: arguments are compared as "
+          "unsigned numbers");
+  return test;
+}
+
+// socket(AF_PACKET | 1 << 32, …) opens a packet socket like any other: where the kernel drops the upper half
+// of a register, so does the comparison.
+void Reader::narrow_test(const Place& place, const std::vector<std::string>& names, ArgumentTest& test) {
+  const auto is_narrow = [&](const std::string& name) { return narrow(name, test.index); };
+  const auto first_narrow = std::find_if(names.begin(), names.end(), is_narrow);
+  if (first_narrow == names.end()) return;
+  const auto first_wide = std::find_if_not(names.begin(), names.end(), is_narrow);
+  if (first_wide != names.end())
+    return wrong(place, "argument " + std::to_string(test.index) + " has 32 bits in " + quote(*first_narrow) +
+                            " and 64 in " + quote(*first_wide) + "; write a rule for each");
+  if (!fits_32_bits(test.value))
+    return wrong(place, "argument " + std::to_string(test.index) + " of " + quote(*first_narrow) +
+                            " has 32 bits, so it never has the value " + std::to_string(test.value));
+  if (test.comparison != Comparison::kEqual && test.comparison != Comparison::kMaskedEqual) return;
+  test.comparison = Comparison::kMaskedEqual;
+  test.mask &= kLowHalf;
+  test.value &= kLowHalf;
+}
+
+void Reader::check_possible(const Place& place, const SyscallRule& rule,
+                            const std::vector<std::string>& test_pointers) {
+  for (std::size_t at = 0; at < rule.args.size(); ++at) {
+    const ArgumentTest& test = rule.args[at];
+    const auto excludes = [&](const ArgumentTest& equal) {
+      // Of two equalities the second is the one to report.
+      return equal.comparison == Comparison::kEqual && equal.index == test.index &&
+             !holds(test, equal.value) && (test.comparison != Comparison::kEqual || &equal < &test);
+    };
+    if (std::any_of(rule.args.begin(), rule.args.end(), excludes))
+      wrong({place.value, test_pointers[at]},
+            "this and another test of argument " + std::to_string(test.index) +
+                " cannot both hold, and all tests of a rule must; for \"either\", write two rules");
+  }
+  if (!place.has("names") || !place.value.at("names").is_array()) return;
+  const Place names = place.at("names");
+  for (std::size_t i = 0; i < names.value.size(); ++i) {
+    const Place name = names.at(i);
+    if (!name.value.is_string()) continue;
+    const SyscallEntry* entry = find_syscall(name.value.get_ref<const std::string&>());
+    if (entry == nullptr) continue;
+    const bool refuses = rule.action == Action::kErrno || rule.action == Action::kKill;
+    if (refuses && rule.args.empty() && !entry->never_refuse.empty())
+      wrong(name, quote(entry->name) + " cannot be refused: " + std::string(entry->never_refuse));
+    if (rule.action == Action::kLog && !entry->never_notify.empty())
+      wrong(name, quote(entry->name) + " cannot be observed: " + std::string(entry->never_notify));
+  }
+}
+
+SyscallRule Reader::read_syscall_rule(const Place& place) {
+  SyscallRule rule;
+  rule.pointer = place.pointer;
+  std::optional<std::size_t> action;
+  std::vector<std::string> test_pointers;
+  bool args_whole = true;
+  each_member(place, kSyscallKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "names") {
+      rule.names = read_names(member);
+    } else if (key == "action") {
+      action = read_word(member, kActions, kLaterActions);
+    } else if (key == "errno") {
+      read_errno(member, rule.errno_value);
+    } else {
+      args_whole = member.value.is_array();
+      each_element(member, "tests, as in [{\"index\": 0, \"op\": \"eq\", \"value\": 1}]",
+                   [&](const Place& element) {
+                     const auto test = read_argument_test(element);
+                     args_whole = args_whole && test.has_value();
+                     if (!test) return;
+                     rule.args.push_back(*test);
+                     test_pointers.push_back(element.pointer);
+                   });
+    }
+  });
+  require(place, "names", "expected the syscalls that the rule is about, as in [\"ptrace\"]");
+  require(place, "action", "expected " + one_of(kActions));
+  if (!action || !args_whole) return rule;
+
+  constexpr Action kActionValues[] = {Action::kErrno, Action::kAllow, Action::kLog, Action::kKill};
+  static_assert(std::size(kActionValues) == std::size(kActions));
+  rule.action = kActionValues[*action];
+  if (place.has("errno") && rule.action != Action::kErrno)
+    wrong(place.at("errno"),
+          "\"errno\" goes with action \"errno\" only, found action " + quote(kActions[*action]));
+  check_possible(place, rule, test_pointers);
+  for (std::size_t i = 0; i < rule.args.size(); ++i)
+    narrow_test({place.value, test_pointers[i]}, rule.names, rule.args[i]);
+  return rule;
+}
+
+Policy Reader::read_policy(const Json& document) {
+  Policy policy;
+  const Place top{document, ""};
+  each_member(top, kPolicyKeys, kLaterPolicyKeys, [&](std::string_view key, const Place& member) {
+    if (key == "version") {
+      read_version(member);
+    } else if (key == "description") {
+      read_string(member, "a string");
+    } else if (key == "network") {
+      policy.network = read_network(member);
+    } else if (key == "syscalls") {
+      each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
+                   [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });
+    } else if (key == "events") {
+      read_events(member, policy.events);
+    } else if (const auto mode = read_word(member, kModes)) {
+      policy.mode = *mode == 0 ? Mode::kEnforce : Mode::kAudit;
+    }
+  });
+  require(top, "version", "write \"version\": 1");
+  return policy;
+}
+
+std::string name_of(const std::string& path) {
+  std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+  if (name.ends_with(".json")) name.resize(name.size() - 5);
+  return name;
+}
+
+}  // namespace
+
+tl::expected<Policy, std::vector<Mistake>> parse(std::string_view text, const std::string& source,
+                                                 const std::string& name) {
+  const auto document = spec::parse_json(text, source);
+  if (!document) {
+    std::string message = document.error().message();
+    if (message.starts_with(source + ": ")) message.erase(0, source.size() + 2);
+    return tl::unexpected(std::vector<Mistake>{{source, std::move(message)}});
+  }
+  Reader reader(source);
+  Policy policy = reader.read_policy(*document);
+  policy.name = name;
+  std::vector<Mistake> mistakes = reader.take_mistakes();
+  if (!mistakes.empty()) return tl::unexpected(std::move(mistakes));
+  return policy;
+}
+
+Result<PolicyFile> load_file(const std::string& path) {
+  std::string text = TRY(in_context("policy", sys::read_file(path, kMaxFileBytes)));
+  auto policy = parse(text, path, name_of(path));
+  if (policy) return PolicyFile{*std::move(policy), std::move(text)};
+  const std::vector<Mistake>& mistakes = policy.error();
+  std::string line = mistakes.front().where + ": " + mistakes.front().message;
+  if (mistakes.size() > 1)
+    line += " (and " + std::to_string(mistakes.size() - 1) + " more; see tidewaiter policy check)";
+  return fail(std::move(line));
+}
+
+Result<Policy> load(const std::string& path) { return TRY(load_file(path)).policy; }
+
+}  // namespace tidewaiter::policy
