@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -24,6 +25,10 @@ struct SyscallEntry {
   std::string_view name;
   Category category = Category::kProcess;
   Operation operation = Operation::kNone;
+
+  // Bit i: the kernel takes argument i as a 32-bit number and does not look at the upper half of the
+  // register, so a comparison of the whole register can be got round by setting it.
+  std::uint8_t narrow = 0;
 
   // Why this call must not notify under any runtime (a lost `close` hangs pipelines); empty when it may.
   std::string_view never_notify = {};

@@ -1,0 +1,266 @@
+#include "oci/policy/network_rule.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "oci/policy/address.h"
+#include "oci/policy/wording.h"
+
+namespace tidewaiter::policy {
+namespace {
+
+constexpr std::size_t kMaxHostName = 253;  // RFC 1035, section 2.3.4, without the length octets
+constexpr std::size_t kMaxLabel = 63;
+
+bool is_digit(char c) { return '0' <= c && c <= '9'; }
+bool is_letter(char c) { return ('a' <= c && c <= 'z') || ('A' <= c && c <= 'Z'); }
+bool is_hex_digit(char c) { return is_digit(c) || ('a' <= c && c <= 'f') || ('A' <= c && c <= 'F'); }
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower)
+    if ('A' <= c && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return lower;
+}
+
+// What lies between the separators: always at least one piece.
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> pieces;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    pieces.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return pieces;
+    text.remove_prefix(end + 1);
+  }
+}
+
+// A decimal number without sign or leading zeros: "080" is 80 to some readers and 64 to others.
+std::optional<unsigned> parse_decimal(std::string_view text, unsigned max) {
+  if (text.empty() || text.size() > 5 || !std::all_of(text.begin(), text.end(), is_digit))
+    return std::nullopt;
+  if (text.size() > 1 && text.front() == '0') return std::nullopt;
+  unsigned value = 0;
+  for (const char digit : text) value = value * 10 + static_cast<unsigned>(digit - '0');
+  return value <= max ? std::optional(value) : std::nullopt;
+}
+
+Result<std::uint16_t> parse_port(std::string_view text) {
+  const auto port = parse_decimal(text, 65535);
+  if (!port) return fail("expected a port from 0 to 65535 in decimal, found " + quote(text));
+  return static_cast<std::uint16_t>(*port);
+}
+
+Result<std::vector<PortRange>> parse_ports(std::string_view text) {
+  if (text == "*") return std::vector<PortRange>{PortRange{}};
+  std::vector<PortRange> ranges;
+  for (const std::string_view item : split(text, ',')) {
+    if (item.empty())
+      return fail("expected ports as in \"443\", \"80,443\", \"8000-8010\" or \"*\", found " + quote(text));
+    const std::size_t dash = item.find('-');
+    const std::uint16_t first = TRY(parse_port(item.substr(0, dash)));
+    const std::uint16_t last =
+        dash == std::string_view::npos ? first : TRY(parse_port(item.substr(dash + 1)));
+    if (first > last)
+      return fail("the range " + quote(item) + " is empty; write \"" + std::to_string(last) + "-" +
+                  std::to_string(first) + "\"");
+    ranges.push_back({first, last});
+  }
+  return ranges;
+}
+
+Result<std::vector<PortRange>> parse_destination_ports(std::string_view text) {
+  std::vector<PortRange> ranges = TRY(parse_ports(text));
+  if (text != "*" &&
+      std::any_of(ranges.begin(), ranges.end(), [](const PortRange& range) { return range.first == 0; }))
+    return fail("port 0 cannot be connected to; ports here are 1 to 65535, or \"*\" for all");
+  return ranges;
+}
+
+// As parse_address, but a mapped address stays IPv6: a prefix length counts its bits.
+std::optional<IpAddress> parse_unconverted(std::string_view text) {
+  auto address = parse_address(text);
+  if (!address || address->family == IpAddress::Family::kIpv6 || text.find(':') == std::string_view::npos)
+    return address;
+  IpAddress mapped;
+  mapped.family = IpAddress::Family::kIpv6;
+  ::inet_pton(AF_INET6, std::string(text).c_str(), mapped.bytes.data());
+  return mapped;
+}
+
+// Whether inet_aton(3), or a URL parser, would take `text` for an IPv4 address: its last label is a number.
+bool looks_numeric(std::string_view text) {
+  const std::size_t dot = text.rfind('.');
+  const std::string_view last = dot == std::string_view::npos ? text : text.substr(dot + 1);
+  if (last.empty()) return false;
+  if (std::all_of(last.begin(), last.end(), is_digit)) return true;
+  return last.size() >= 2 && last[0] == '0' && (last[1] == 'x' || last[1] == 'X') &&
+         std::all_of(last.begin() + 2, last.end(), is_hex_digit);
+}
+
+std::string not_an_address(std::string_view text) {
+  return quote(text) +
+         " is not an IPv4 address; write four decimal numbers from 0 to 255, as in \"192.0.2.1\"";
+}
+
+std::string not_one_address(std::string_view text) {
+  struct in_addr meant {};
+  if (::inet_aton(std::string(text).c_str(), &meant) == 0) return not_an_address(text);
+  IpAddress address;
+  std::copy_n(reinterpret_cast<const std::uint8_t*>(&meant.s_addr), 4, address.bytes.begin());
+  return quote(text) +
+         " is a short or octal form of an IPv4 address, which programs read differently; write \"" +
+         to_string(address) + "\" if you mean that";
+}
+
+Result<Prefix> parse_one_address(const IpAddress& address) {
+  if (as_destination(address) != address)
+    return fail("\"" + to_string(address) + "\" as a destination means this host; write \"" +
+                to_string(as_destination(address)) + "\"");
+  return Prefix{address, bit_count(address.family)};
+}
+
+Result<Prefix> parse_cidr(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::string_view address_text = text.substr(0, slash);
+  const std::string_view length_text = text.substr(slash + 1);
+  const auto address = parse_unconverted(address_text);
+  if (!address) {
+    if (looks_numeric(address_text)) return fail(not_an_address(address_text));
+    return fail("expected an IP address before the \"/\" of a CIDR, found " + quote(address_text));
+  }
+  const unsigned max = bit_count(address->family);
+  const auto length = parse_decimal(length_text, max);
+  if (!length)
+    return fail("expected a prefix length from 0 to " + std::to_string(max) + ", found " +
+                quote(length_text));
+  const IpAddress network = network_of(*address, *length);
+  if (network != *address)
+    return fail(quote(text) + " has bits set beyond its prefix length; write \"" + to_string(network) + "/" +
+                std::to_string(*length) + "\" for the network, or \"" + std::string(address_text) +
+                "\" for the one address");
+  const IpAddress plain = unmapped(network);
+  if (*length == max) return parse_one_address(plain);
+  return Prefix{plain, plain.family == network.family ? *length : *length - 96};
+}
+
+Result<Prefix> parse_ipv6_target(std::string_view text, std::string_view rule) {
+  if (text.find('%') != std::string_view::npos)
+    return fail("a scope id cannot be part of a rule; leave out " + quote(text.substr(text.find('%'))));
+  if (text.find('/') != std::string_view::npos) return parse_cidr(text);
+  if (const auto address = parse_address(text)) return parse_one_address(*address);
+  return fail("expected an IPv6 address, in brackets when ports follow, as in \"[2001:db8::1]:443\", found " +
+              quote(rule));
+}
+
+Result<HostName> parse_host_name(std::string_view text) {
+  // The dot at the end says that no search domain is to be appended.
+  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+  if (name.find('*') != std::string::npos)
+    return fail("expected a whole host name or \"*\", found " + quote(text) +
+                "; a \"*\" within a name is not supported");
+  if (looks_numeric(name)) return fail(not_one_address(name));
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) >= 0x80)
+      return fail("expected a host name in ASCII, found " + quote(text) +
+                  "; write its punycode form (xn--…)");
+    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
+      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
+                  ", which contains " + quote(std::string_view(&c, 1)));
+  }
+  if (name.size() > kMaxHostName)
+    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
+                std::to_string(name.size()));
+  for (const std::string_view label : split(name, '.')) {
+    if (label.empty())
+      return fail("the host name " + quote(text) +
+                  " has an empty part; expected one as in \"api.example.com\"");
+    if (label.size() > kMaxLabel)
+      return fail("a part of a host name has at most " + std::to_string(kMaxLabel) + " characters, found " +
+                  quote(label));
+    if (label.front() == '-' || label.back() == '-')
+      return fail("a part of a host name cannot begin or end with \"-\", found " + quote(label));
+  }
+  return HostName{std::move(name)};
+}
+
+using Host = std::variant<AnyHost, Prefix, HostName>;
+
+Result<Host> parse_target(std::string_view text) {
+  if (text == "*") return AnyHost{};
+  if (text.find('/') != std::string_view::npos) return TRY(parse_cidr(text));
+  if (const auto address = parse_address(text)) return TRY(parse_one_address(*address));
+  return TRY(parse_host_name(text));
+}
+
+// Takes the scheme off `text`.
+Status parse_scheme(std::string_view& text, NetworkRule& rule) {
+  if (text.starts_with("unix:"))
+    return fail(
+        "\"unix:\" rules are not supported yet; a rule names a host name, an IP address, a CIDR or \"*\"");
+  const std::size_t end = text.find("://");
+  if (end == std::string_view::npos) return {};
+  const std::string_view scheme = text.substr(0, end);
+  text.remove_prefix(end + 3);
+  if (scheme == "icmp")
+    return fail("\"icmp://\" rules are not supported yet; expected \"tcp://\" or \"udp://\"");
+  if (scheme != "tcp" && scheme != "udp")
+    return fail("expected \"tcp://\", \"udp://\" or no scheme for both, found " +
+                quote(std::string(scheme) + "://"));
+  rule.tcp = scheme == "tcp";
+  rule.udp = scheme == "udp";
+  return {};
+}
+
+}  // namespace
+
+Result<NetworkRule> parse_network_rule(std::string_view text) {
+  NetworkRule rule;
+  rule.text = text;
+  rule.ports = {PortRange{}};
+  std::string_view rest = text;
+  TRY(parse_scheme(rest, rule));
+  if (rest.empty()) return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text));
+
+  if (rest.front() == '[') {
+    const std::size_t end = rest.find(']');
+    if (end == std::string_view::npos) return fail("the bracket in " + quote(text) + " is not closed");
+    const std::string_view inside = rest.substr(1, end - 1);
+    const std::string_view after = rest.substr(end + 1);
+    if (inside.find(':') == std::string_view::npos)
+      return fail("brackets are for IPv6 addresses, found " + quote(inside));
+    if (after.starts_with('/'))
+      return fail(
+          "the prefix length belongs inside the brackets; write \"[" + std::string(inside) +
+          std::string(after.substr(0, after.find(':'))) + "]" +
+          (after.find(':') == std::string_view::npos ? "" : std::string(after.substr(after.find(':')))) +
+          "\"");
+    if (!after.empty() && after.front() != ':')
+      return fail("expected \":\" and ports, or nothing, after the bracket, found " + quote(after));
+    rule.host = TRY(parse_ipv6_target(inside, text));
+    if (!after.empty()) rule.ports = TRY(parse_destination_ports(after.substr(1)));
+    return rule;
+  }
+
+  const auto colons = std::count(rest.begin(), rest.end(), ':');
+  if (colons > 1) {
+    rule.host = TRY(parse_ipv6_target(rest, text));
+    return rule;
+  }
+  const std::size_t colon = rest.find(':');
+  rule.host = TRY(parse_target(rest.substr(0, colon)));
+  if (colon != std::string_view::npos) rule.ports = TRY(parse_destination_ports(rest.substr(colon + 1)));
+  return rule;
+}
+
+Result<BindRule> parse_bind_rule(std::string_view text) {
+  BindRule rule;
+  rule.text = text;
+  rule.ports = TRY(parse_ports(text));
+  return rule;
+}
+
+}  // namespace tidewaiter::policy

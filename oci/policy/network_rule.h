@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "oci/base/result.h"
+#include "oci/policy/policy.h"
+
+// The grammar of network rules (docs/policy.md, "Network rules"):
+//
+//   rule    = [ "tcp://" | "udp://" ] target [ ":" ports ]
+//   target  = "*" | host name | IPv4 | IPv4 "/" length | IPv6 | IPv6 "/" length
+//           | "[" IPv6 "]" | "[" IPv6 "/" length "]"          in brackets when ports follow
+//   ports   = "*" | item *( "," item )
+//   item    = port | port "-" port
+//
+// Errors are faults in the input: what was found, and what would be valid.
+
+namespace tidewaiter::policy {
+
+// A rule of network.allow or network.deny; its `pointer` is left empty. Port 0 is an error: nothing listens
+// on it.
+Result<NetworkRule> parse_network_rule(std::string_view text);
+
+// A rule of network.bind, likewise. Port 0, "the kernel chooses", is a port like any other.
+Result<BindRule> parse_bind_rule(std::string_view text);
+
+}  // namespace tidewaiter::policy
