@@ -24,8 +24,8 @@ bool names_address(const NetworkRule& rule, const ResolvedHosts& hosts, const Ip
 const NetworkRule* first_match(const std::vector<NetworkRule>& rules, const ResolvedHosts& hosts,
                                const Endpoint& destination) {
   const auto match = std::find_if(rules.begin(), rules.end(), [&](const NetworkRule& rule) {
-    return (destination.transport == Transport::kTcp ? rule.tcp : rule.udp) &&
-           contains_port(rule.ports, destination.port) && names_address(rule, hosts, destination.address);
+    return admits(rule, destination.transport, destination.port) &&
+           names_address(rule, hosts, destination.address);
   });
   return match == rules.end() ? nullptr : &*match;
 }
@@ -43,16 +43,22 @@ Decision denied(const Policy& policy, std::string_view rule) {
 
 }  // namespace
 
+bool admits(const NetworkRule& rule, Transport transport, std::uint16_t port) {
+  return (transport == Transport::kTcp ? rule.tcp : rule.udp) && contains_port(rule.ports, port);
+}
+
+Decision decide_by_rules(const Policy& policy, const NetworkRule* denying, const NetworkRule* allowing) {
+  if (denying != nullptr) return denied(policy, denying->pointer);
+  if (!policy.network->allow) return allowed(policy, "");
+  return allowing != nullptr ? allowed(policy, allowing->pointer) : denied(policy, "/network/allow");
+}
+
 Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const Endpoint& destination) {
   const NetworkPolicy& network = *policy.network;
   Endpoint effective = destination;
   effective.address = as_destination(destination.address);
-  if (const NetworkRule* rule = first_match(network.deny, hosts, effective))
-    return denied(policy, rule->pointer);
-  if (!network.allow) return allowed(policy, "");
-  if (const NetworkRule* rule = first_match(*network.allow, hosts, effective))
-    return allowed(policy, rule->pointer);
-  return denied(policy, "/network/allow");
+  return decide_by_rules(policy, first_match(network.deny, hosts, effective),
+                         network.allow ? first_match(*network.allow, hosts, effective) : nullptr);
 }
 
 Decision decide_bind(const Policy& policy, const Endpoint& local) {

@@ -33,9 +33,17 @@ struct Decision {
 using ResolvedHosts = std::map<std::string, std::vector<IpAddress>, std::less<>>;
 
 // REQUIRES: policy.network. Deny beats allow; a present allow-list denies what it does not name.
-// 0.0.0.0 and :: as a destination mean this host (ip(7)): decided as 127.0.0.1 and ::1, as the kernel
-// will treat them.
+// 0.0.0.0 and :: as a destination mean this host (ip(7)): decided as 127.0.0.1 and ::1, which is what the
+// caller then has to connect to (as_destination in address.h). Reads the lists from end to end: where
+// decisions have to be fast, use destination_index.h, which decides the same.
 Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const Endpoint& destination);
+
+// The decision once the first matching rule of network.deny and of network.allow is known (nullptr: none).
+// REQUIRES: policy.network.
+Decision decide_by_rules(const Policy& policy, const NetworkRule* denying, const NetworkRule* allowing);
+
+// Whether transport and port are among those of the rule, whatever the address.
+bool admits(const NetworkRule& rule, Transport transport, std::uint16_t port);
 
 // REQUIRES: policy.network. Port 0 (the kernel chooses) is allowed by a rule that contains port 0 and,
 // because the choice is from the ephemeral range, only then.
