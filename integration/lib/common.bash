@@ -101,21 +101,25 @@ eventually() {
 
 # --- bundles -----------------------------------------------------------------------------------------
 
-# The root file system all tests share; containers see it read-only.
-rootfs() {
-  ROOTFS=$BATS_RUN_TMPDIR/rootfs
-  if [[ -d $ROOTFS ]]; then
-    return
-  fi
+# make_rootfs FOLDER: a busybox and the probes.
+make_rootfs() {
   local programs=$TIDEWAITER_BIN/../integration/programs applet
   [[ -d $programs ]] || fail "the probes are not built: $programs is not there"
-  mkdir -p "$ROOTFS"/{bin,dev,etc,probes,proc,sys,tmp,root}
-  cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
+  mkdir -p "$1"/{bin,dev,etc,probes,proc,root,sys,tmp}
+  cp "$(command -v busybox)" "$1/bin/busybox"
   for applet in $(busybox --list); do
-    ln -s busybox "$ROOTFS/bin/$applet" 2>/dev/null || true
+    if [[ $applet != busybox ]]; then ln -s busybox "$1/bin/$applet"; fi
   done
-  cp "$programs"/* "$ROOTFS/probes/"
-  chmod -R go+rX "$ROOTFS"
+  cp "$programs"/* "$1/probes/"
+  chmod -R go+rX "$1"
+}
+
+# The root file system all bundles share; containers see it read-only.
+rootfs() {
+  ROOTFS=$BATS_RUN_TMPDIR/rootfs
+  if [[ ! -d $ROOTFS ]]; then
+    make_rootfs "$ROOTFS"
+  fi
 }
 
 # make_bundle [NAME]: a bundle, in $BUNDLE, of an ordinary unprivileged container, with no terminal, that runs `true`.

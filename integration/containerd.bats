@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# containerd with the shim as its runc: a containerd of the test's own, on its own socket.
+
+load lib/common
+
+setup_file() {
+  FOLDER=$BATS_FILE_TMPDIR
+  cat >"$FOLDER/config.toml" <<CONF
+version = 2
+root = "$FOLDER/root"
+state = "$FOLDER/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp"]
+[grpc]
+address = "$FOLDER/containerd.sock"
+[ttrpc]
+address = "$FOLDER/containerd.sock.ttrpc"
+CONF
+  mkdir -p "$FOLDER/etc/policies"
+  echo "{\"runtime\": \"$(command -v "$RUNTIME")\"}" >"$FOLDER/etc/config.json"
+  cat >"$FOLDER/etc/policies/strict.json" <<'JSON'
+{"version": 1, "network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}
+JSON
+  # containerd's shim, and with it the runtime, inherit containerd's environment.
+  TIDEWAITER_CONFIG=$FOLDER/etc/config.json containerd --config "$FOLDER/config.toml" >"$FOLDER/containerd.log" 2>&1 3>&- &
+  echo $! >"$FOLDER/containerd.pid"
+  answers() { ctr --address "$FOLDER/containerd.sock" version >/dev/null 2>&1; }
+  eventually answers || fail "containerd does not answer: $(cat "$FOLDER/containerd.log")"
+}
+
+teardown_file() {
+  local pid
+  pid=$(cat "$BATS_FILE_TMPDIR/containerd.pid")
+  kill "$pid" || true
+  containerd_gone() { [[ ! -d /proc/$pid ]]; }
+  eventually containerd_gone || kill -KILL "$pid"
+}
+
+setup() {
+  start_test
+  FOLDER=$BATS_FILE_TMPDIR
+  export CONTAINERD_ADDRESS=$FOLDER/containerd.sock
+  export TIDEWAITER_CONFIG=$FOLDER/etc/config.json
+  POLICIES=$FOLDER/etc/policies
+}
+
+teardown() {
+  local id
+  for id in $(ctr tasks list --quiet); do ctr tasks delete --force "$id" || true; done
+  for id in $(ctr containers list --quiet); do ctr containers delete "$id" || true; done
+  end_test
+}
+
+UNDER_STRICT=(--annotation io.tidewaiter.policy=strict)
+
+# ctr_run PROGRAM [OPTION...] -- ARGUMENT...: a container with this program as its runc.
+ctr_run() {
+  local program=$1 options=()
+  shift
+  while [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  timeout --foreground "$PATIENCE" ctr run --runc-binary "$program" --rootfs --read-only --env PATH=/bin:/probes \
+    "${options[@]}" "$ROOTFS" "$ID" "$@"
+}
+
+@test "containerd: without the annotation nothing is different" {
+  run ctr_run "$BARE" --rm -- sh -c 'echo out; echo err >&2; id; exit 3'
+  assert_failure 3
+  local bare_output=$output
+  run ctr_run "$TIDEWAITER" --rm -- sh -c 'echo out; echo err >&2; id; exit 3'
+  assert_failure 3
+  assert_equal "$(sort <<<"$output")" "$(sort <<<"$bare_output")"
+}
+
+@test "containerd: a container under a policy" {
+  run ctr_run "$TIDEWAITER" --rm -- sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
+  assert_output $'connect: ok\nptrace: 0'
+  run ctr_run "$TIDEWAITER" --rm "${UNDER_STRICT[@]}" -- \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'
+  assert_failure 6
+  assert_output $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+  assert_event '.syscall == "connect" and .denied and .host == "127.0.0.2"'
+  assert eventually nothing_left
+}
+
+@test "containerd: with containerd's own seccomp profile" {
+  run ctr_run "$TIDEWAITER" --rm --seccomp "${UNDER_STRICT[@]}" -- \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
+  assert_output $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+}
+
+@test "containerd: exec, pause, kill under a policy" {
+  ctr_run "$TIDEWAITER" --detach "${UNDER_STRICT[@]}" -- sleep 1000 </dev/null >/dev/null 2>&1 3>&-
+  run timeout "$PATIENCE" ctr tasks exec --exec-id one "$ID" try_syscall ptrace 0
+  assert_failure 1
+  assert_output "ptrace: EPERM"
+  run -0 ctr tasks pause "$ID"
+  run -0 ctr tasks resume "$ID"
+  run -0 ctr tasks metrics "$ID"
+  run timeout "$PATIENCE" ctr tasks exec --exec-id two "$ID" tcp_connect --listen 127.0.0.2 8000
+  assert_output "connect: EACCES"
+  run -0 ctr tasks kill --signal KILL "$ID"
+  ended() { ctr tasks list | grep "$ID" | grep -q STOPPED; }
+  assert eventually ended
+  run -0 ctr tasks delete "$ID"
+  assert eventually nothing_left
+}
+
+@test "containerd: a policy that cannot be used: containerd says why" {
+  run ctr_run "$TIDEWAITER" --rm --annotation io.tidewaiter.policy=absent -- echo "it ran"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "$POLICIES/absent.json"
+}

@@ -1,0 +1,329 @@
+#!/usr/bin/env bats
+# From create to delete: what is started, kept, and gone.
+
+load lib/common
+
+setup() {
+  start_test
+  make_bundle
+  policy strict '{"network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  under_policy strict
+}
+
+teardown() { end_test; }
+
+state_folder() { echo "/run/tidewaiter/$ID"; }
+
+agent_pid() { tr -dc 0-9 <"$(state_folder)/agent.lock"; }
+
+has_agent() { [[ -d /proc/$(agent_pid 2>/dev/null || echo none) ]]; }
+
+# A container whose first process is a shell that does what tell() says, and writes to $BATS_TEST_TMPDIR/$ID.out.
+start_shell() {
+  ID=$(new_id)
+  container_runs sh
+  mkfifo "$BATS_TEST_TMPDIR/$ID.in"
+  exec 9<>"$BATS_TEST_TMPDIR/$ID.in"
+  shim create --bundle "$BUNDLE" "$ID" <&9 >"$BATS_TEST_TMPDIR/$ID.out" 2>&1 3>&- 9>&-
+  shim start "$ID" 3>&- 9>&-
+}
+
+# tell COMMAND: the shell runs it; its output in $output.
+tell() {
+  local mark=done-$RANDOM
+  : >"$BATS_TEST_TMPDIR/$ID.out"
+  echo "$1; echo $mark" >&9
+  eventually grep -q "^$mark" "$BATS_TEST_TMPDIR/$ID.out" ||
+    fail "the container does not answer: $(cat "$BATS_TEST_TMPDIR/$ID.out")"
+  output=$(tr -d '\0' <"$BATS_TEST_TMPDIR/$ID.out" | grep -v "^$mark")
+}
+
+@test "create, start, kill, delete: what exists when" {
+  local before
+  container_runs sleep 1000
+  chmod 640 "$BUNDLE/config.json"
+  chown 12:34 "$BUNDLE/config.json"
+  before=$(sha256sum <"$BUNDLE/config.json")
+  shim create --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 3>&-
+  assert [ -S "$(state_folder)/agent.sock" ]
+  assert has_agent
+  assert_equal "$(stat -c %a /run/tidewaiter)" 700
+  assert_equal "$(stat -c %a "$(state_folder)")" 700
+  assert_equal "$(jq -r .linux.seccomp.listenerPath "$BUNDLE/config.json")" "$(state_folder)/agent.sock"
+  assert_equal "$(stat -c '%a %u %g' "$BUNDLE/config.json")" "640 12 34"
+  shim start "$ID"
+  assert has_agent
+  shim kill "$ID" KILL
+  wait_until_stopped "$ID"
+  shim delete "$ID"
+  assert eventually nothing_left
+  assert_equal "$(ls "$BUNDLE")" config.json
+  assert_equal "$(sha256sum <"$BUNDLE/config.json")" "$before"
+  assert_equal "$(stat -c '%a %u %g' "$BUNDLE/config.json")" "640 12 34"
+}
+
+@test "run leaves nothing" {
+  local before
+  container_runs true
+  before=$(sha256sum <"$BUNDLE/config.json")
+  run shim run --bundle "$BUNDLE" "$ID"
+  assert_success
+  assert eventually nothing_left
+  assert_equal "$(ls "$BUNDLE")" config.json
+  assert_equal "$(sha256sum <"$BUNDLE/config.json")" "$before"
+}
+
+@test "run --detach" {
+  container_runs sleep 1000
+  shim run --detach --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 3>&-
+  assert_equal "$(state_of "$ID")" running
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  shim delete --force "$ID"
+  assert eventually nothing_left
+}
+
+@test "a container that is created and started a minute later, while others run" {
+  local waiting began=$SECONDS
+  container_runs sh -c 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000'
+  assert_equal "$(jq .process.noNewPrivileges "$BUNDLE/config.json")" true
+  shim create --bundle "$BUNDLE" "$ID" </dev/null >"$BATS_TEST_TMPDIR/waiting" 2>&1 3>&-
+  waiting=$ID
+  make_bundle another
+  under_policy strict
+  while ((SECONDS - began < 61)); do
+    in_container try_syscall ptrace 0
+    assert_output "ptrace: EPERM"
+    sleep 2
+  done
+  shim start "$waiting"
+  wait_until_stopped "$waiting"
+  assert_equal "$(cat "$BATS_TEST_TMPDIR/waiting")" $'ptrace: EPERM\nconnect: ok\nconnect: EACCES'
+}
+
+@test "a container that is created and never started" {
+  container_runs sleep 1000
+  shim create --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 3>&-
+  shim delete --force "$ID"
+  assert eventually nothing_left
+  assert_equal "$(ls "$BUNDLE")" config.json
+}
+
+@test "a container that ends by itself takes its agent along" {
+  start_container true
+  wait_until_stopped "$ID"
+  agent_gone() { [[ -z $(agents) ]]; }
+  assert eventually agent_gone
+  shim delete "$ID"
+  assert eventually nothing_left
+}
+
+@test "a container deleted behind the shim's back takes its agent along" {
+  start_container sleep 1000
+  bare delete --force "$ID"
+  assert eventually nothing_left
+}
+
+@test "a create that fails leaves nothing" {
+  local before
+  container_runs /no/such/program
+  edit_bundle '.mounts += [{destination: "/nowhere", source: "/no/such/folder", type: "bind", options: ["bind"]}]'
+  before=$(sha256sum <"$BUNDLE/config.json")
+  run shim create --bundle "$BUNDLE" "$ID" </dev/null
+  assert_failure
+  assert eventually nothing_left
+  assert_equal "$(bare list -q)" ""
+  assert_equal "$(sha256sum <"$BUNDLE/config.json")" "$before"
+  assert_equal "$(ls "$BUNDLE")" config.json
+  run shim run --bundle "$BUNDLE" "$ID" </dev/null
+  assert_failure
+  assert eventually nothing_left
+}
+
+@test "a start that fails leaves nothing once deleted" {
+  # crun finds out at create, runc at start.
+  container_runs /no/such/program
+  if shim create --bundle "$BUNDLE" "$ID" </dev/null 3>&-; then
+    run shim start "$ID"
+    assert_failure
+    shim delete --force "$ID"
+  fi
+  assert eventually nothing_left
+}
+
+@test "the same bundle again and again" {
+  local i
+  for i in 1 2 3; do
+    in_container try_syscall ptrace 0
+    assert_output "ptrace: EPERM"
+  done
+  start_container sleep 1000
+  shim delete --force "$ID"
+  in_container try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  without_policy
+  in_container try_syscall ptrace 0
+  assert_output "ptrace: 0"
+}
+
+@test "two containers of one bundle" {
+  start_container sleep 1000
+  local first=$ID
+  ID=$(new_id)
+  shim create --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 3>&-
+  shim start "$ID"
+  shim delete --force "$first"
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+}
+
+@test "an id that is in use" {
+  start_container sleep 1000
+  run shim create --bundle "$BUNDLE" "$ID" </dev/null
+  assert_failure
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  assert_equal "$(state_of "$ID")" running
+}
+
+@test "an id whose container was lost with the machine's memory" {
+  # After a crash the state folder may still be there, with nobody behind it.
+  mkdir -m 700 "$(state_folder)"
+  echo '{}' >"$(state_folder)/record.json"
+  touch "$(state_folder)/agent.lock" "$(state_folder)/agent.sock"
+  container_runs try_syscall ptrace 0
+  run shim run --bundle "$BUNDLE" "$ID"
+  assert_output "ptrace: EPERM"
+}
+
+@test "ten containers at once" {
+  local i
+  container_runs sh -c 'for i in 1 2 3 4 5; do try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000; done; tcp_connect --listen 127.0.0.1 8000'
+  for ((i = 0; i < 10; i++)); do
+    cp -r "$BUNDLE" "$BUNDLE.$i"
+    shim run --bundle "$BUNDLE.$i" "$ID-$i" </dev/null >"$BATS_TEST_TMPDIR/out.$i" 2>&1 3>&- &
+  done
+  wait
+  for ((i = 0; i < 10; i++)); do
+    assert_equal "$(sort "$BATS_TEST_TMPDIR/out.$i" | uniq -c | tr -s ' ')" \
+      $' 5 connect: EACCES\n 1 connect: ok\n 5 ptrace: EPERM'
+    assert_equal "$(events "$ID-$i" 'map(select(.denied)) | length')" 10
+  done
+}
+
+@test "an agent that is killed: refused calls fail, nothing hangs, nothing opens" {
+  start_shell
+  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000'
+  assert_output $'ptrace: EPERM\nconnect: EACCES'
+  kill -KILL "$(agent_pid)"
+  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000; tcp_connect 127.0.0.1 8000'
+  assert_output $'ptrace: ENOSYS\nconnect: ENOSYS\nconnect: ENOSYS'
+  shim kill "$ID" KILL
+  wait_until_stopped "$ID"
+  shim delete "$ID"
+  assert eventually nothing_left
+  assert_equal "$(ls "$BUNDLE")" config.json
+}
+
+@test "an agent that is killed while a connect waits" {
+  start_shell
+  tell 'connect_interrupted 127.0.0.1 8000'
+  assert_output "connect: EINTR after 1 signal"
+  echo 'connect_threads 127.0.0.1 8000 1 1000000' >&9
+  eventually has_event '.port == 8000 and .syscall == "connect" and .errno == null'
+  kill -KILL "$(agent_pid)"
+  # Its remaining connects fail: it ends, and says that the first one did not wait.
+  eventually grep -q "connected while" "$BATS_TEST_TMPDIR/$ID.out"
+}
+
+@test "exec after the agent was killed is supervised by a new one" {
+  start_container sleep 1000
+  kill -KILL "$(agent_pid)"
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  shim delete --force "$ID"
+  assert eventually nothing_left
+}
+
+@test "the state folder is removed: what runs stays supervised, and so does exec" {
+  start_shell
+  rm -rf "$(state_folder)"
+  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000'
+  assert_output $'ptrace: EPERM\nconnect: EACCES'
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  shim delete --force "$ID"
+  assert eventually nothing_left
+}
+
+@test "200 KB of annotations" {
+  head -c 150000 /dev/urandom | base64 --wrap=0 >"$BATS_TEST_TMPDIR/large"
+  edit_bundle --rawfile large "$BATS_TEST_TMPDIR/large" '.annotations.large = $large'
+  local nnp
+  for nnp in true false; do
+    edit_bundle ".process.noNewPrivileges = $nnp"
+    in_container try_syscall ptrace 0
+    assert_output "ptrace: EPERM"
+    start_container sleep 1000
+    run shim exec "$ID" /probes/tcp_connect 127.0.0.2 8000
+    assert_output "connect: EACCES"
+    shim delete --force "$ID"
+  done
+}
+
+@test "a long id" {
+  ID=$(new_id)-$(printf 'x%.0s' {1..150})
+  container_runs try_syscall ptrace 0
+  run shim run --bundle "$BUNDLE" "$ID"
+  assert_output "ptrace: EPERM"
+  assert_event '.syscall == "ptrace" and .denied'
+}
+
+@test "the agent keeps nothing of its caller's" {
+  exec 8<"$BUNDLE/config.json"
+  start_container sleep 1000
+  exec 8<&-
+  local pid fd
+  pid=$(agent_pid)
+  for fd in "/proc/$pid/fd"/*; do
+    refute [ "$(readlink "$fd")" = "$BUNDLE/config.json" ]
+  done
+  assert_equal "$(readlink "/proc/$pid/fd/0")" /dev/null
+  assert_equal "$(readlink "/proc/$pid/fd/1")" /dev/null
+  # Its own session, no child of ours, and not in the caller's cgroup of memory.
+  refute [ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$(ps -o sid= -p $$ | tr -d ' ')" ]
+  refute [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ]
+}
+
+@test "pause and resume under a policy" {
+  start_shell
+  shim pause "$ID"
+  echo 'try_syscall ptrace 0; echo resumed' >&9
+  sleep 0.2
+  refute grep -q resumed "$BATS_TEST_TMPDIR/$ID.out"
+  shim resume "$ID"
+  eventually grep -q resumed "$BATS_TEST_TMPDIR/$ID.out"
+  tell 'tcp_connect 127.0.0.2 8000'
+  assert_output "connect: EACCES"
+}
+
+@test "a policy file that changes later does not change a running container" {
+  start_shell
+  policy strict '{}'
+  tell 'try_syscall ptrace 0'
+  assert_output "ptrace: EPERM"
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+}
+
+@test "events outlive the container, in bounded logs" {
+  configure '{"log": {"max_bytes": 65536}}'
+  container_runs sh -c 'i=0; while [ $i -lt 600 ]; do try_syscall ptrace 0; i=$((i + 1)); done'
+  run shim run --bundle "$BUNDLE" "$ID"
+  assert eventually nothing_left
+  assert_event '.denied'
+  local bytes
+  bytes=$(find /var/log/tidewaiter -name "*$ID*" -type f -printf '%s\n' | awk '{sum += $1} END {print sum + 0}')
+  assert [ "$bytes" -gt 20000 ]
+  assert [ "$bytes" -le 140000 ]
+}

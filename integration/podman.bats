@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# Podman, as root, with the shim in front of its runtime.
+
+load lib/common
+load lib/podman
+
+setup_file() { start_podman; }
+
+setup() {
+  start_test
+  find_podman
+  policy strict '{"network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+}
+
+teardown() {
+  end_podman_test
+  end_test
+}
+
+teardown_file() { end_podman; }
+
+UNDER_STRICT=(--annotation io.tidewaiter.policy=strict)
+
+# both ARGUMENT...: the same through the bare runtime and the shim. Only standard output and the exit code: podman
+# writes pids and names of temporary files to stderr.
+both() {
+  local bare_status=0 shim_status=0
+  bare_podman "$@" </dev/null >"$BATS_TEST_TMPDIR/bare.out" 2>"$BATS_TEST_TMPDIR/bare.err" 3>&- || bare_status=$?
+  podman "$@" </dev/null >"$BATS_TEST_TMPDIR/shim.out" 2>"$BATS_TEST_TMPDIR/shim.err" 3>&- || shim_status=$?
+  assert_equal "$shim_status" "$bare_status"
+  assert_equal "$(cat "$BATS_TEST_TMPDIR/shim.out")" "$(cat "$BATS_TEST_TMPDIR/bare.out")"
+  status=$shim_status
+}
+
+@test "podman: without the annotation nothing is different" {
+  both run --rm --network none --hostname h "$IMAGE" sh -c 'echo out; id; hostname; grep Seccomp: /proc/self/status; exit 3'
+  assert_equal "$status" 3
+  both run --rm --network none "$IMAGE" /no/such/program
+  assert_equal "$status" 127
+  both run --rm --network none "$IMAGE" /etc
+  assert_equal "$status" 126
+  both run --rm --network none "$IMAGE" sh -c 'kill -TERM $$; exit 1'
+  both run --rm --network none "$IMAGE" try_syscall ptrace 0
+  both run --rm --network none --user 12:34 --read-only --cap-drop all --tmpfs /tmp "$IMAGE" sh -c 'id; touch /tmp/x /x'
+}
+
+@test "podman: without the annotation: exec, logs, stats, pause, stop, inspect" {
+  local program
+  for program in bare_podman podman; do
+    "$program" run --detach --network none --name subject "$IMAGE" sh -c 'trap "echo ended; exit 9" TERM; echo began; while :; do sleep 0.05; done' 3>&-
+    run -0 "$program" exec subject sh -c 'echo inside'
+    assert_output inside
+    run -5 "$program" exec subject sh -c 'exit 5'
+    run -0 timeout "$PATIENCE" script --quiet --return --command "$(declare -f in_store podman bare_podman)
+      PATIENCE=$PATIENCE STORE=$STORE BARE=$BARE TIDEWAITER=$TIDEWAITER; $program exec -it subject tty" /dev/null </dev/null
+    assert_output --partial /dev/pts/
+    run -0 "$program" stats --no-stream --format '{{.Name}} {{.PIDs}}' subject
+    assert_output --regexp '^subject [1-9]'
+    run -0 "$program" pause subject
+    run -0 "$program" inspect --format '{{.State.Status}}' subject
+    assert_output paused
+    run -0 "$program" unpause subject
+    run -0 "$program" top subject
+    run -0 "$program" stop --time 10 subject
+    run -0 "$program" wait subject
+    assert_output 9
+    run -0 "$program" logs subject
+    assert_line began
+    assert_line ended
+    run -0 "$program" rm subject
+  done
+}
+
+@test "podman: a container under a policy" {
+  run podman run --rm --network none "$IMAGE" sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
+  assert_success
+  assert_output $'connect: ok\nptrace: 0'
+
+  run podman run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'
+  assert_failure 6
+  assert_output $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+}
+
+@test "podman: events are there after --rm" {
+  run -0 podman run --rm --network none "${UNDER_STRICT[@]}" --cidfile "$BATS_TEST_TMPDIR/cid" "$IMAGE" \
+    sh -c 'tcp_connect 127.0.0.2 8000; try_syscall ptrace 0; true'
+  ID=$(cat "$BATS_TEST_TMPDIR/cid")
+  assert_event '.syscall == "connect" and .denied and .host == "127.0.0.2"'
+  assert_event '.syscall == "ptrace" and .denied and .executable == "/probes/try_syscall"'
+  assert eventually nothing_left
+}
+
+@test "podman: exec, logs, stop under a policy" {
+  podman run --detach --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" \
+    sh -c 'trap "echo ended; exit 9" TERM; try_syscall ptrace 0; while :; do sleep 0.05; done' 3>&-
+  run podman exec subject tcp_connect --listen 127.0.0.2 8000
+  assert_failure 1
+  assert_output "connect: EACCES"
+  run podman exec subject try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run -0 podman stop --time 10 subject
+  run -0 podman logs subject
+  assert_line "ptrace: EPERM"
+  assert_line ended
+  run -0 podman start subject
+  run podman exec subject try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run -0 podman restart --time 1 subject
+  run podman exec subject try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run -0 podman rm --force --time 0 subject
+  assert eventually nothing_left
+}
+
+@test "podman: create, and start later" {
+  podman create --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  run podman start --attach subject
+  assert_output "ptrace: EPERM"
+  run -0 podman rm subject
+  assert eventually nothing_left
+}
+
+@test "podman: a container that may gain privileges, and a privileged one" {
+  run podman run --rm --network none --security-opt no-new-privileges "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run podman run --rm --network none --privileged "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run podman run --rm --network none --security-opt seccomp=unconfined "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run podman run --rm --network none --user 12:34 "${UNDER_STRICT[@]}" "$IMAGE" tcp_connect --listen 127.0.0.2 8000
+  assert_output "connect: EACCES"
+}
+
+@test "podman: a policy that cannot be used: podman says why, and nothing stays" {
+  run podman run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" echo "it ran"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "$POLICIES/absent.json"
+  policy wrong '{"netwrok": {}}'
+  run podman run --rm --network none --annotation io.tidewaiter.policy=wrong "$IMAGE" echo "it ran"
+  assert_failure
+  assert_output --partial /netwrok
+  run podman ps --all --quiet
+  assert_output ""
+  assert nothing_left
+}
+
+@test "podman: the configuration by environment, through conmon_env_vars" {
+  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
+  sed -i "/^\[engine\]/a conmon_env_vars = [\"TIDEWAITER_CONFIG=$TIDEWAITER_CONFIG\"]" "$BATS_TEST_TMPDIR/containers.conf"
+  CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf run in_store --runtime "$TIDEWAITER" run --rm --network none \
+    "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+}
+
+@test "podman: a runtime named in containers.conf" {
+  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
+  cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
+runtime = "tidewaiter"
+runtime_supports_json = ["crun", "runc", "tidewaiter"]
+runtime_supports_nocgroups = ["crun", "tidewaiter"]
+conmon_env_vars = ["TIDEWAITER_CONFIG=$TIDEWAITER_CONFIG"]
+[engine.runtimes]
+tidewaiter = ["$TIDEWAITER"]
+CONF
+  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
+  run in_store run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run in_store run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" true
+  assert_failure
+  assert_output --partial "$POLICIES/absent.json"
+  if [[ $RUNTIME == crun ]]; then
+    run in_store run --rm --network none --cgroups=disabled "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+    assert_output "ptrace: EPERM"
+  fi
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# Podman as an ordinary user. The user `twtest` is made for this file, unless there is one, and removed again.
+
+load lib/common
+load lib/podman
+
+# The user's own folder; bats' folders are root's alone.
+setup_file() {
+  start_rootless_podman
+}
+
+setup() {
+  start_test
+  find_rootless_podman
+}
+
+teardown() {
+  as_user "podman rm --all --force --time 0" >/dev/null 2>&1 || true
+  if ! eventually nothing_left_of_user; then
+    echo "left behind:"
+    ls -lA "$USER_HOME/run/tidewaiter"
+    rm -rf "$USER_HOME"/run/tidewaiter/*
+    kill_agents_of_user
+    false
+  fi
+  end_test
+}
+
+teardown_file() {
+  find_rootless_podman
+  as_user "podman rm --all --force --time 0; podman rmi --all --force" >/dev/null 2>&1 || true
+  local pause
+  pause=$(cat "$USER_HOME/tmp/pause.pid" 2>/dev/null || true)
+  if [[ -n $pause && $(stat -c %U "/proc/$pause" 2>/dev/null) == twtest ]]; then
+    kill -KILL "$pause"
+  fi
+  if [[ -e $BATS_FILE_TMPDIR/made-user ]]; then
+    eventually userdel twtest 2>/dev/null || userdel --force twtest
+  fi
+  rm -rf "$USER_HOME"
+}
+
+start_rootless_podman() {
+  if ! id twtest >/dev/null 2>&1; then
+    useradd --no-create-home --shell /bin/sh twtest
+    touch "$BATS_FILE_TMPDIR/made-user"
+  fi
+  grep -q '^twtest:' /etc/subuid || usermod --add-subuids 700000-765535 --add-subgids 700000-765535 twtest
+
+  USER_HOME=$(mktemp -d /tmp/twtest.XXXXXX)
+  echo "$USER_HOME" >"$BATS_FILE_TMPDIR/user-home"
+  mkdir -p "$USER_HOME"/{bin,rootfs,.config/tidewaiter/policies}
+  mkdir -m 700 "$USER_HOME/run"
+  cp "$TIDEWAITER_BIN"/tidewaiter* "$USER_HOME/bin/"
+  write_containers_conf "$USER_HOME/containers.conf"
+  make_rootfs "$USER_HOME/rootfs"
+  tar -C "$USER_HOME/rootfs" -cf "$USER_HOME/image.tar" .
+  rm -r "$USER_HOME/rootfs"
+  find_rootless_podman
+  echo "{\"runtime\": \"$BARE\"}" >"$USER_HOME/.config/tidewaiter/config.json"
+  cat >"$USER_HOME/.config/tidewaiter/policies/strict.json" <<'JSON'
+{"version": 1, "network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}
+JSON
+  chown -R twtest: "$USER_HOME"
+  as_user "podman import $USER_HOME/image.tar $IMAGE" >/dev/null
+}
+
+find_rootless_podman() {
+  USER_HOME=$(cat "$BATS_FILE_TMPDIR/user-home")
+  BARE=$(command -v "$RUNTIME")
+}
+
+# as_user SCRIPT: runs it as twtest. In it `podman` is podman with the shim, `bare_podman` with the real runtime.
+as_user() {
+  timeout --foreground "$PATIENCE" setpriv --reuid twtest --regid twtest --clear-groups env --ignore-environment --chdir "$USER_HOME" \
+    HOME="$USER_HOME" USER=twtest XDG_RUNTIME_DIR="$USER_HOME/run" CONTAINERS_CONF="$USER_HOME/containers.conf" \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    bash -c "in_store() { command podman --root $USER_HOME/root --runroot $USER_HOME/runroot --tmpdir $USER_HOME/tmp --storage-driver vfs \"\$@\"; }
+      podman() { in_store --runtime $USER_HOME/bin/tidewaiter \"\$@\"; }
+      bare_podman() { in_store --runtime $BARE \"\$@\"; }
+      tidewaiter() { $USER_HOME/bin/tidewaiter \"\$@\"; }
+      $1" 3>&-
+}
+
+agents_of_user() {
+  local folder
+  for folder in /proc/[0-9]*; do
+    if [[ $(readlink "$folder/exe" 2>/dev/null) == "$USER_HOME/bin/tidewaiter-agent" ]]; then
+      echo "${folder#/proc/}"
+    fi
+  done
+}
+
+kill_agents_of_user() {
+  local pid
+  for pid in $(agents_of_user); do kill -KILL "$pid"; done
+}
+
+nothing_left_of_user() {
+  [[ -z $(agents_of_user) && -z $(ls -A "$USER_HOME/run/tidewaiter" 2>/dev/null) ]]
+}
+
+@test "rootless podman: without the annotation nothing is different" {
+  run as_user "bare_podman run --rm --network none $IMAGE sh -c 'echo out; id; exit 3'"
+  assert_failure 3
+  local bare_output=$output
+  run as_user "podman run --rm --network none $IMAGE sh -c 'echo out; id; exit 3'"
+  assert_failure 3
+  assert_output "$bare_output"
+}
+
+@test "rootless podman: a container under a policy" {
+  run as_user "podman run --rm --network none $IMAGE sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
+  assert_output --partial $'connect: ok\nptrace: 0'
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=strict --cidfile cid $IMAGE \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'"
+  assert_failure 6
+  assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+  run -0 as_user 'tidewaiter log $(cat cid) --json; rm cid'
+  assert_equal "$(jq -s 'map(select(.denied)) | length' <<<"$output")" 2
+}
+
+@test "rootless podman: exec, status, stop" {
+  run -0 as_user "podman run --detach --network none --name subject --annotation io.tidewaiter.policy=strict $IMAGE \
+    sh -c 'trap \"exit 9\" TERM; while :; do sleep 0.05; done' >/dev/null"
+  run as_user "podman exec subject tcp_connect --listen 127.0.0.2 8000"
+  assert_failure 1
+  assert_output --partial "connect: EACCES"
+  run as_user "podman exec subject try_syscall ptrace 0"
+  assert_output --partial "ptrace: EPERM"
+  run -0 as_user "tidewaiter status"
+  assert_output --partial strict
+  run -0 as_user "podman stop --time 10 subject && podman rm subject"
+}
+
+@test "rootless podman: as an ordinary user of the container" {
+  run as_user "podman run --rm --network none --user 1000 --cap-drop all --annotation io.tidewaiter.policy=strict $IMAGE \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
+  assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+}
+
+@test "rootless podman: a policy that cannot be used: podman says why" {
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=absent $IMAGE echo it ran"
+  assert_failure
+  assert_output --partial "policies/absent.json"
+  run -0 as_user "podman ps --all --quiet"
+  assert_output ""
+}
+
+@test "rootless podman: the doctor" {
+  run as_user "tidewaiter doctor"
+  assert_output --partial "$RUNTIME"
+}

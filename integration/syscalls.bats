@@ -1,0 +1,276 @@
+#!/usr/bin/env bats
+# The policy's `syscalls`: errno, allow, log, kill, with and without arguments, beside the bundle's own profile.
+
+load lib/common
+
+setup() {
+  start_test
+  make_bundle
+}
+
+teardown() { end_test; }
+
+# with_profile RULES: a seccomp profile of the bundle's own, that allows what no rule names.
+with_profile() {
+  edit_bundle --argjson rules "$1" '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+    architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"], syscalls: $rules}'
+}
+
+# The profile containers usually have, that refuses what it does not name: the unconditional part of podman's.
+with_strict_profile() {
+  jq '{defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38, architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+    syscalls: [.syscalls[] | select(.action == "SCMP_ACT_ALLOW" and (.includes // {}) == {} and (.excludes // {}) == {})
+      | {names, action} + (if (.args // []) == [] then {} else {args} end)]}' \
+    /usr/share/containers/seccomp.json >"$BATS_TEST_TMPDIR/strict.json"
+  edit_bundle --slurpfile profile "$BATS_TEST_TMPDIR/strict.json" '.linux.seccomp = $profile[0]'
+}
+
+@test "errno: the call fails, and the event says so" {
+  in_container try_syscall ptrace 0
+  assert_success
+  assert_output "ptrace: 0"
+
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  under_policy no-ptrace
+  in_container try_syscall ptrace 0
+  assert_failure 1
+  assert_output "ptrace: EPERM"
+  assert_event '.syscall == "ptrace" and .denied == true and .verdict == "denied" and .errno == "EPERM"'
+}
+
+@test "errno: any errno, by name, and EPERM when none is named" {
+  policy several '{"syscalls": [
+    {"names": ["ptrace"], "action": "errno"},
+    {"names": ["personality"], "action": "errno", "errno": "ENOSYS"},
+    {"names": ["getppid"], "action": "errno", "errno": "EKEYEXPIRED"}]}'
+  in_container sh -c 'try_syscall ptrace 0; try_syscall personality 0xffffffff; try_syscall getppid'
+  assert_output --regexp '^ptrace: 0.*personality: 0.*getppid: [0-9]+$'
+  under_policy several
+  in_container sh -c 'try_syscall ptrace 0; try_syscall personality 0xffffffff; try_syscall getppid'
+  assert_line --index 0 "ptrace: EPERM"
+  assert_line --index 1 "personality: ENOSYS"
+  assert_line --index 2 "getppid: EKEYEXPIRED"
+}
+
+@test "the same without noNewPrivileges" {
+  edit_bundle '.process.noNewPrivileges = false'
+  in_container try_syscall ptrace 0
+  assert_success
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  under_policy no-ptrace
+  in_container try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  assert_event '.syscall == "ptrace" and .denied'
+}
+
+@test "every process of the container is under it" {
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  in_container sh -c 'try_syscall ptrace 0; (try_syscall ptrace 0; sh -c "try_syscall ptrace 0"); setsid try_syscall ptrace 0'
+  assert_equal "$(grep -c '^ptrace: 0$' <<<"$output")" 4
+  under_policy no-ptrace
+  in_container sh -c 'try_syscall ptrace 0; (try_syscall ptrace 0; sh -c "try_syscall ptrace 0"); setsid try_syscall ptrace 0'
+  assert_equal "$(grep -c '^ptrace: EPERM$' <<<"$output")" 4
+  assert_equal "$(events "$ID" 'map(select(.syscall == "ptrace")) | length')" 4
+}
+
+@test "arguments: equal, not equal, less, greater, masked" {
+  in_container sh -c 'for i in 0 1 2 3 4 5; do try_syscall kcmp 1 1 0 $i; done; try_syscall umask 0; try_syscall getcpu 0 0 0'
+  refute_output --partial "kcmp: EPERM"
+  local operator expected
+  while read -r operator expected; do
+    policy kcmp "{\"syscalls\": [{\"names\": [\"kcmp\"], \"args\": [{\"index\": 3, \"value\": 3, \"op\": \"$operator\"}], \"action\": \"errno\", \"errno\": \"EXDEV\"}]}"
+    under_policy kcmp
+    in_container sh -c 'for i in 0 1 2 3 4 5; do try_syscall kcmp 1 1 0 $i | grep -q EXDEV && echo -n " $i"; done; true'
+    assert_equal "$operator:$output" "$operator: $expected"
+  done <<'TABLE'
+eq 3
+ne 0 1 2 4 5
+lt 0 1 2
+le 0 1 2 3
+gt 4 5
+ge 3 4 5
+TABLE
+  policy masked '{"syscalls": [{"names": ["kcmp"], "args": [{"index": 3, "mask": 1, "value": 1, "op": "masked_eq"}], "action": "errno", "errno": "EXDEV"}]}'
+  under_policy masked
+  in_container sh -c 'for i in 0 1 2 3 4 5; do try_syscall kcmp 1 1 0 $i | grep -q EXDEV && echo -n " $i"; done; true'
+  assert_output " 1 3 5"
+}
+
+@test "arguments: constants by name" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
+  in_container sh -c 'try_syscall socket 17 3 0; try_syscall socket 2 3 1; try_syscall socket 2 1 0'
+  assert_line --index 0 "socket: 3"
+  assert_line --index 1 "socket: 3"
+  policy no-raw '{"syscalls": [
+    {"names": ["socket"], "args": [{"index": 0, "value": "AF_PACKET", "op": "eq"}], "action": "errno"},
+    {"names": ["socket"], "args": [{"index": 1, "mask": 15, "value": "SOCK_RAW", "op": "masked_eq"}], "action": "errno", "errno": "EACCES"}]}'
+  under_policy no-raw
+  in_container sh -c 'try_syscall socket 17 3 0; try_syscall socket 2 3 1; try_syscall socket 2 0x80003 1; try_syscall socket 2 1 0'
+  assert_line --index 0 "socket: EPERM"
+  assert_line --index 1 "socket: EACCES"
+  assert_line --index 2 "socket: EACCES"
+  assert_line --index 3 "socket: 3"
+}
+
+@test "the first rule that matches answers" {
+  policy first '{"syscalls": [
+    {"names": ["kcmp"], "args": [{"index": 3, "value": 1, "op": "eq"}], "action": "allow"},
+    {"names": ["kcmp"], "args": [{"index": 3, "value": 2, "op": "lt"}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["kcmp"], "action": "errno", "errno": "EDOM"}]}'
+  under_policy first
+  in_container sh -c 'for i in 0 1 2; do try_syscall kcmp 1 1 0 $i; done'
+  assert_line --index 0 "kcmp: EXDEV"
+  refute_line --index 1 --regexp "EXDEV|EDOM"
+  assert_line --index 2 "kcmp: EDOM"
+}
+
+@test "log: the call happens, and the event says so" {
+  policy log '{"syscalls": [{"names": ["umask"], "action": "log"}]}'
+  under_policy log
+  in_container try_syscall umask 18
+  assert_success
+  assert_output "umask: 18"
+  assert_event '.syscall == "umask" and .denied == false and .verdict == "allowed"'
+}
+
+@test "kill: the process dies, the container lives" {
+  in_container sh -c 'try_syscall ptrace 0; echo "ended with $?"'
+  assert_line "ended with 0"
+  policy kill '{"syscalls": [{"names": ["ptrace"], "action": "kill"}]}'
+  under_policy kill
+  in_container sh -c 'try_syscall ptrace 0; echo "ended with $?"'
+  refute_output --partial "ptrace:"
+  assert_line --regexp 'ended with (137|159)'
+  assert_event '.syscall == "ptrace" and .denied and .verdict == "killed"'
+}
+
+@test "what the bundle's own profile refuses stays refused" {
+  with_profile '[{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 99}]'
+  in_container try_syscall getppid
+  assert_output "getppid: EADDRNOTAVAIL"
+  local action
+  for action in allow log; do
+    policy open "{\"syscalls\": [{\"names\": [\"getppid\"], \"action\": \"$action\"}]}"
+    under_policy open
+    in_container try_syscall getppid
+    assert_output "getppid: EADDRNOTAVAIL"
+  done
+}
+
+@test "a profile that allows little, and a policy that allows less" {
+  with_strict_profile
+  in_container sh -c 'try_syscall getppid; try_syscall umask 18; try_syscall bpf 0; try_syscall kcmp 1 1 0 0'
+  assert_line --index 0 --regexp "getppid: [0-9]+"
+  assert_line --index 1 "umask: 18"
+  assert_line --index 2 "bpf: ENOSYS"
+  policy less '{"syscalls": [
+    {"names": ["getppid"], "action": "errno", "errno": "EXDEV"},
+    {"names": ["umask"], "args": [{"index": 0, "value": 18, "op": "eq"}], "action": "errno", "errno": "EDOM"},
+    {"names": ["bpf"], "action": "log"}]}'
+  under_policy less
+  in_container sh -c 'try_syscall getppid; try_syscall umask 18; try_syscall bpf 0; try_syscall umask 2'
+  assert_line --index 0 "getppid: EXDEV"
+  assert_line --index 1 "umask: EDOM"
+  assert_line --index 2 "bpf: ENOSYS"
+  assert_line --index 3 "umask: 18"
+}
+
+@test "a profile with conditions, and a policy with others on the same call" {
+  with_profile '[{"names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 99, "args": [{"index": 3, "value": 1, "op": "SCMP_CMP_EQ"}]},
+    {"names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 98, "args": [{"index": 3, "value": 2, "op": "SCMP_CMP_EQ"}]}]'
+  policy others '{"syscalls": [
+    {"names": ["kcmp"], "args": [{"index": 3, "value": 2, "op": "le"}, {"index": 2, "value": 0, "op": "eq"}], "action": "errno", "errno": "EXDEV"}]}'
+  under_policy others
+  in_container sh -c 'for i in 0 1 2 3; do try_syscall kcmp 1 1 0 $i; done; try_syscall kcmp 1 1 1 0'
+  assert_line --index 0 "kcmp: EXDEV"
+  assert_line --index 1 "kcmp: EADDRNOTAVAIL"
+  assert_line --index 2 "kcmp: EADDRINUSE"
+  refute_line --index 3 "kcmp: EXDEV"
+  refute_line --index 4 "kcmp: EXDEV"
+}
+
+@test "audit: reported as denied, and happens" {
+  policy audit '{"mode": "audit", "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"},
+    {"names": ["umask"], "action": "kill"}]}'
+  under_policy audit
+  in_container sh -c 'try_syscall ptrace 0; try_syscall umask 18'
+  assert_line --index 0 "ptrace: 0"
+  assert_line --index 1 "umask: 18"
+  assert_event '.syscall == "ptrace" and .denied and .verdict == "audited"'
+  assert_event '.syscall == "umask" and .denied and .verdict == "audited"'
+}
+
+@test "audit: does not open what the bundle's profile refuses" {
+  with_profile '[{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 99}]'
+  policy audit '{"mode": "audit", "syscalls": [{"names": ["getppid"], "action": "errno", "errno": "EPERM"}]}'
+  under_policy audit
+  in_container try_syscall getppid
+  assert_output "getppid: EADDRNOTAVAIL"
+}
+
+@test "events: every field the issue of an event has" {
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  under_policy no-ptrace
+  in_container sh -c 'try_syscall ptrace 0; true'
+  assert_event '.syscall == "ptrace"'
+  local event
+  event=$(events "$ID" 'map(select(.syscall == "ptrace"))[0]')
+  assert_equal "$(jq -r .container <<<"$event")" "$ID"
+  assert_equal "$(jq -r .policy <<<"$event")" no-ptrace
+  assert_equal "$(jq -r .rule <<<"$event")" /syscalls/0
+  assert_equal "$(jq -r .category <<<"$event")" process
+  assert_equal "$(jq -r .errno <<<"$event")" EPERM
+  assert_equal "$(jq -r .executable <<<"$event")" /probes/try_syscall
+  assert_equal "$(jq '.pid > 1 and .tid == .pid and .parent_pid > 1' <<<"$event")" true
+  assert_equal "$(jq '.duration > 0 and .duration < 10' <<<"$event")" true
+  assert_equal "$(jq '.time | sub("\\.[0-9]+"; "") | fromdate > 0' <<<"$event")" true
+}
+
+@test "events: none of what is refused when the policy does not want them" {
+  policy silent '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}], "events": {"log": []}}'
+  under_policy silent
+  in_container try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  refute_event true
+}
+
+@test "the i386 calls are no way round" {
+  # getppid is 64 in the i386 table; a refusal there, or the end of the process, is fine: success is not.
+  policy network '{"network": {"allow": []}, "syscalls": [{"names": ["getppid"], "action": "errno"}]}'
+  local way
+  for way in socketcall connect; do
+    without_policy
+    in_container compat_connect "$way" 127.0.0.1 8000
+    assert_output "$way: ok"
+    under_policy network
+    in_container compat_connect "$way" 127.0.0.1 8000
+    assert_failure
+    refute_output --partial "ok"
+  done
+}
+
+@test "the x32 calls are no way round" {
+  policy no-ptrace '{"syscalls": [{"names": ["getpid"], "args": [{"index": 0, "value": 0, "op": "eq"}], "action": "errno", "errno": "EXDEV"}]}'
+  under_policy no-ptrace
+  in_container x32_call 39
+  assert_failure
+  refute_output "x32: ok"
+}
+
+@test "io_uring is no way round the network rules" {
+  in_container try_syscall io_uring_setup 1 0
+  assert_output "io_uring_setup: EFAULT"
+  policy network '{"network": {"allow": ["127.0.0.1"]}}'
+  under_policy network
+  in_container try_syscall io_uring_setup 1 0
+  assert_failure
+  refute_output "io_uring_setup: EFAULT"
+}
+
+@test "a hundred refused calls at once are a hundred events" {
+  policy no-getppid '{"syscalls": [{"names": ["getppid"], "action": "errno", "errno": "EXDEV"}]}'
+  under_policy no-getppid
+  in_container sh -c 'for i in 0 1 2 3 4 5 6 7 8 9; do (for j in 0 1 2 3 4 5 6 7 8 9; do try_syscall getppid; done) & done; wait'
+  assert_equal "$(grep -c '^getppid: EXDEV$' <<<"$output")" 100
+  assert_equal "$(events "$ID" 'map(select(.syscall == "getppid" and .denied)) | length')" 100
+}
