@@ -16,14 +16,22 @@ bool is_baseline(const PlanRow& row) { return row.pointer.empty() && row.mechani
 
 std::string_view to_string(Mode mode) { return mode == Mode::kAudit ? "audit" : "enforce"; }
 
-// Lines of at most `width` columns; a longer word has a line to itself. What is wrapped is ASCII but for
-// words from the policy, which then only come out shorter than they might.
+// How much of a word fits into `width` bytes without cutting a UTF-8 sequence in two.
+std::size_t cut(std::string_view word, std::size_t width) {
+  if (word.size() <= width) return word.size();
+  std::size_t end = width;
+  while (end > 1 && (static_cast<unsigned char>(word[end]) & 0xc0U) == 0x80U) --end;
+  return end;
+}
+
+// Lines of at most `width` bytes; a longer word is cut.
 std::vector<std::string> wrap(std::string_view text, std::size_t width) {
   std::vector<std::string> lines(1);
   while (!text.empty()) {
-    const std::size_t space = text.find(' ');
-    const std::string_view word = text.substr(0, space);
-    text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
+    const std::size_t space = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, cut(text.substr(0, space), width));
+    text.remove_prefix(word.size());
+    if (text.starts_with(' ')) text.remove_prefix(1);
     if (word.empty()) continue;
     if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width) lines.emplace_back();
     if (!lines.back().empty()) lines.back() += ' ';
@@ -59,7 +67,6 @@ class Table {
       for (std::size_t i = 0; i < columns_.size(); ++i) {
         if (line < wrapped[i].size() && !wrapped[i][line].empty()) {
           out.append(start > out.size() ? start - out.size() : 0, ' ');
-          if (out.size() > start && start > 0) out += ' ';  // the cell before was one long word
           out += wrapped[i][line];
         }
         start += columns_[i].width + 2;
@@ -122,7 +129,7 @@ std::string item(std::string_view what, std::string_view note, std::size_t width
 
 ordered_json row_json(const PlanRow& row) {
   ordered_json json = ordered_json::object();
-  if (is_rule(row)) json["rule"] = row.pointer;
+  if (is_rule(row)) json["pointer"] = row.pointer;
   json["what"] = row.what;
   if (!is_left_open(row)) {
     json["mechanism"] = to_string(row.mechanism);

@@ -20,12 +20,12 @@ struct PlanOrigin {
 std::string_view to_string(Mechanism mechanism);
 
 // The plan for people: a table, rule by rule, of what enforces it and what it costs, then what the compiler
-// added, what stays open, and what left the profile. Lines are at most `width` columns long, unless a single
-// word is longer; REQUIRES: width >= 60.
+// added, what stays open, and what left the profile. Lines are at most `width` bytes long; REQUIRES: width
+// >= 60.
 std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t width = 100);
 
-// The same for programs: {"policy", "mode", "bundle", "runtime", "supervised", "rules": [{"rule", "what",
-// "mechanism", "cost", "note"}], "baseline": [the same without "rule"], "left_open": [{"what", "note"}],
+// The same for programs: {"policy", "mode", "bundle", "runtime", "supervised", "rules": [{"pointer", "what",
+// "mechanism", "cost", "note"}], "baseline": [the same without "pointer"], "left_open": [{"what", "note"}],
 // "notified": [], "residual": [], "dropped_architectures": {name: reason}}.
 nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin);
 

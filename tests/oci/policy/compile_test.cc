@@ -1,0 +1,565 @@
+#include "oci/policy/compile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "oci/policy/baseline.h"
+#include "oci/policy/decide.h"
+#include "oci/seccomp/bpf.h"
+#include "oci/seccomp/filter_context.h"
+#include "oci/seccomp/profile.h"
+
+// What a compiled bundle does is asked of the filter itself: the rewritten profile, compiled as the runtimes
+// compile it and run in the evaluator.
+
+namespace tidewaiter::policy {
+namespace {
+
+using nlohmann::ordered_json;
+using seccomp::ActionKind;
+using seccomp::ProfileAction;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+using Arguments = std::array<std::uint64_t, 6>;
+
+const Listener kListener{"/run/tidewaiter/box/agent.sock", "meta"};
+
+constexpr ProfileAction kAllowed{ActionKind::kAllow, 0};
+constexpr ProfileAction kAsked{ActionKind::kNotify, 0};
+constexpr ProfileAction kKilled{ActionKind::kKillProcess, 0};
+constexpr ProfileAction refused(int errno_value) {
+  return {ActionKind::kErrno, static_cast<std::uint16_t>(errno_value)};
+}
+
+ordered_json bare_bundle() {
+  return ordered_json::parse(R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "noNewPrivileges": true},
+                                 "root": {"path": "rootfs"}, "linux": {"namespaces": []}})");
+}
+
+ordered_json bundle_with(const char* profile) {
+  ordered_json config = bare_bundle();
+  config["linux"]["seccomp"] = ordered_json::parse(profile);
+  return config;
+}
+
+const runtime::Traits& crun() { return runtime::traits(runtime::Kind::kCrun); }
+
+SyscallRule rule(std::vector<std::string> names, Action action, std::vector<ArgumentTest> args = {},
+                 int errno_value = EPERM) {
+  return {.pointer = "",
+          .names = std::move(names),
+          .args = std::move(args),
+          .action = action,
+          .errno_value = errno_value};
+}
+
+Policy policy_of(std::vector<SyscallRule> rules, bool log_denied = false) {
+  Policy policy;
+  policy.name = "test";
+  policy.syscalls = std::move(rules);
+  for (std::size_t i = 0; i < policy.syscalls.size(); ++i)
+    policy.syscalls[i].pointer = "/syscalls/" + std::to_string(i);
+  policy.events.denied = log_denied;
+  return policy;
+}
+
+Policy with_network(Policy policy, bool connect, bool bind) {
+  auto& network = policy.network.emplace();
+  if (connect) network.allow.emplace();
+  if (bind) network.bind.emplace();
+  return policy;
+}
+
+ArgumentTest equals(unsigned index, std::uint64_t value) {
+  return {.index = index, .comparison = Comparison::kEqual, .value = value};
+}
+
+Plan compiled(const Policy& policy, const ordered_json& config = bare_bundle(),
+              const runtime::Traits& traits = crun()) {
+  auto plan = compile(policy, config, traits, kListener);
+  if (!plan) throw std::runtime_error("compile: " + plan.error().message());
+  return std::move(*plan);
+}
+
+std::string failure(const Policy& policy, const ordered_json& config = bare_bundle(),
+                    const runtime::Traits& traits = crun(), const Listener& listener = kListener) {
+  const auto plan = compile(policy, config, traits, listener);
+  return plan ? "compiled" : plan.error().message();
+}
+
+// The kernel's answers once a bundle's filter is loaded.
+class Filter {
+ public:
+  explicit Filter(const ordered_json& config) {
+    auto profile = seccomp::parse_profile(config.at("linux").at("seccomp"));
+    if (!profile) throw std::runtime_error("profile: " + profile.error().message());
+    auto program = seccomp::compile(*profile);
+    if (!program) throw std::runtime_error("program: " + program.error().message());
+    program_ = std::move(*program);
+  }
+
+  [[nodiscard]] ProfileAction answer(const std::string& name, const Arguments& args = {}) const {
+    const auto number = seccomp::syscall_number(seccomp::native_architecture(), name);
+    if (!number) throw std::runtime_error("no number: " + name);
+    return answer_on(seccomp::native_architecture(), *number, args);
+  }
+
+  [[nodiscard]] ProfileAction answer_on(std::uint32_t architecture, int number, const Arguments& args) const {
+    struct seccomp_data call {};
+    call.nr = number;
+    call.arch = architecture;
+    std::copy(args.begin(), args.end(), std::begin(call.args));
+    const auto value = seccomp::evaluate(program_, call);
+    if (!value) throw std::runtime_error("evaluate: " + value.error().message());
+    return seccomp::action_of(*value);
+  }
+
+ private:
+  seccomp::BpfProgram program_;
+};
+
+std::vector<PlanRow> rows_of(const Plan& plan, std::string_view pointer) {
+  std::vector<PlanRow> rows;
+  for (const PlanRow& row : plan.rows) {
+    if (row.pointer == pointer) rows.push_back(row);
+  }
+  return rows;
+}
+
+// --- the bundle -------------------------------------------------------------------------------------
+
+TEST(Compile, LeavesABundleAloneWhenThePolicyDemandsNothing) {
+  const ordered_json config = bundle_with(R"({"defaultAction": "SCMP_ACT_ERRNO"})");
+  for (const Policy& policy :
+       {Policy{}, policy_of({rule({"ptrace"}, Action::kAllow)}), with_network({}, false, false)}) {
+    const Plan plan = compiled(policy, config);
+    EXPECT_EQ(plan.config, config);
+    EXPECT_FALSE(plan.supervised());
+  }
+}
+
+TEST(Compile, RefusesABundleThatDoesNotGoWithAPolicy) {
+  struct Case {
+    const char* what;
+    ordered_json config;
+    runtime::Kind runtime;
+    std::vector<std::string> words;  // none: it compiles
+  };
+  const auto annotated = [](const char* key) {
+    ordered_json config = bare_bundle();
+    config["annotations"][key] = "x";
+    return config;
+  };
+  ordered_json windows = bare_bundle();
+  windows.erase("linux");
+  windows["windows"] = ordered_json::object();
+  ordered_json no_platform = bare_bundle();
+  no_platform.erase("linux");
+  ordered_json odd_platform = bare_bundle();
+  odd_platform["linux"] = "yes";
+
+  using enum runtime::Kind;
+  const Case cases[] = {
+      {"plain", bare_bundle(), kCrun, {}},
+      {"no platform at all is Linux", no_platform, kCrun, {}},
+      {"Windows", windows, kCrun, {"/windows", "Linux"}},
+      {"not an object", odd_platform, kCrun, {"/linux"}},
+      {"own listener",
+       bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/other.sock"})"),
+       kCrun,
+       {"/linux/seccomp/listenerPath", "/run/other.sock", "hook"}},
+      {"empty listener",
+       bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": ""})"),
+       kCrun,
+       {}},
+      {"own notification",
+       bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+         {"names": ["read"], "action": "SCMP_ACT_ALLOW"}, {"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]})"),
+       kRunc,
+       {"/linux/seccomp/syscalls/1/action", "SCMP_ACT_NOTIFY"}},
+      {"notification by default",
+       bundle_with(R"({"defaultAction": "SCMP_ACT_NOTIFY"})"),
+       kCrun,
+       {"/linux/seccomp/defaultAction"}},
+      {"receiver", annotated("run.oci.seccomp.receiver"), kCrun, {"run.oci.seccomp.receiver", "crun"}},
+      {"plugins", annotated("run.oci.seccomp.plugins"), kCrun, {"run.oci.seccomp.plugins"}},
+      {"raw filter", annotated("run.oci.seccomp_bpf_data"), kCrun, {"run.oci.seccomp_bpf_data"}},
+      {"unknown runtimes may read them",
+       annotated("run.oci.seccomp.receiver"),
+       kUnknown,
+       {"run.oci.seccomp.receiver"}},
+      {"runc does not", annotated("run.oci.seccomp.receiver"), kRunc, {}},
+      {"another annotation", annotated("run.oci.keep_original_groups"), kCrun, {}},
+      {"unreadable profile",
+       bundle_with(R"({"defaultAction": "SCMP_ACT_MAYBE"})"),
+       kCrun,
+       {"/linux/seccomp", "SCMP_ACT_MAYBE"}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.what);
+    const std::string told =
+        failure(policy_of({rule({"ptrace"}, Action::kErrno)}), one.config, runtime::traits(one.runtime));
+    if (one.words.empty()) {
+      EXPECT_EQ(told, "compiled");
+    }
+    for (const std::string& word : one.words) EXPECT_THAT(told, HasSubstr(word));
+  }
+}
+
+TEST(Compile, KeepsWhatItDoesNotKnow) {
+  ordered_json config =
+      bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"],
+                                        "x-own": [18446744073709551615]})");
+  config["x-other"] = {{"b", 1}, {"a", 2}};
+  const Plan plan = compiled(policy_of({rule({"ptrace"}, Action::kErrno)}, true), config);
+  const ordered_json& written = plan.config["linux"]["seccomp"];
+  EXPECT_EQ(written["flags"], config["linux"]["seccomp"]["flags"]);
+  EXPECT_EQ(written["x-own"], config["linux"]["seccomp"]["x-own"]);
+  EXPECT_EQ(plan.config["x-other"].dump(), R"({"b":1,"a":2})");
+  EXPECT_EQ(plan.config["process"], config["process"]);
+}
+
+TEST(Compile, NamesTheListenerOnlyWhenSomethingNotifies) {
+  const Plan silent = compiled(policy_of({rule({"ptrace"}, Action::kErrno)}, false));
+  EXPECT_FALSE(silent.supervised());
+  EXPECT_FALSE(silent.config["linux"]["seccomp"].contains("listenerPath"));
+  EXPECT_FALSE(silent.config["linux"]["seccomp"].contains("listenerMetadata"));
+
+  const Plan asking = compiled(policy_of({rule({"ptrace"}, Action::kErrno)}, true));
+  EXPECT_THAT(asking.notified, ElementsAre("ptrace"));
+  EXPECT_EQ(asking.config["linux"]["seccomp"]["listenerPath"], kListener.path);
+  EXPECT_EQ(asking.config["linux"]["seccomp"]["listenerMetadata"], kListener.metadata);
+}
+
+TEST(Compile, RefusesAListenerPathThatNoSocketCanHave) {
+  const Policy asking = policy_of({rule({"ptrace"}, Action::kErrno)}, true);
+  const auto told = [&](std::string path) {
+    return failure(asking, bare_bundle(), crun(), {std::move(path), ""});
+  };
+  EXPECT_EQ(told("/" + std::string(106, 'x')), "compiled");
+  EXPECT_THAT(told("/" + std::string(107, 'x')), HasSubstr("107 bytes"));
+  EXPECT_THAT(told("agent.sock"), HasSubstr("absolute"));
+  EXPECT_THAT(told("@abstract"), HasSubstr("absolute"));
+}
+
+// --- syscalls ---------------------------------------------------------------------------------------
+
+TEST(Compile, RefusesInTheFilterWhatNobodyWantsLogged) {
+  const Plan plan = compiled(
+      policy_of({rule({"ptrace", "bpf"}, Action::kErrno, {}, EACCES), rule({"mount"}, Action::kKill)}));
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("ptrace"), refused(EACCES));
+  EXPECT_EQ(filter.answer("bpf"), refused(EACCES));
+  EXPECT_EQ(filter.answer("mount"), kKilled);
+  EXPECT_EQ(filter.answer("umount2"), kAllowed);
+  ASSERT_EQ(rows_of(plan, "/syscalls/0").size(), 1U);
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].mechanism, Mechanism::kFilter);
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].cost, "none");
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].what, "ptrace, bpf: fails with EACCES");
+  EXPECT_EQ(rows_of(plan, "/syscalls/1")[0].what, "mount: kills the process");
+}
+
+TEST(Compile, AsksTheAgentForARefusalThatIsLogged) {
+  const Plan plan =
+      compiled(policy_of({rule({"ptrace"}, Action::kErrno), rule({"mount"}, Action::kKill)}, true));
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("ptrace"), kAsked);
+  EXPECT_EQ(filter.answer("mount"), kAsked);
+  EXPECT_EQ(filter.answer("umount2"), kAllowed);
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].mechanism, Mechanism::kAgent);
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].cost, "one notification per refused call");
+}
+
+TEST(Compile, RefusesInTheFilterWhatMayNeverNotifyAndSaysThatItIsNotLogged) {
+  const Plan plan = compiled(policy_of({rule({"ptrace", "clone3"}, Action::kErrno, {}, ENOSYS)}, true));
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("clone3"), refused(ENOSYS));
+  EXPECT_EQ(filter.answer("ptrace"), kAsked);
+  const auto rows = rows_of(plan, "/syscalls/0");
+  ASSERT_EQ(rows.size(), 2U);  // one rule, two mechanisms
+  EXPECT_EQ(rows[0].what, "ptrace: fails with ENOSYS");
+  EXPECT_EQ(rows[1].what, "clone3: fails with ENOSYS");
+  EXPECT_EQ(rows[1].mechanism, Mechanism::kFilter);
+  EXPECT_THAT(rows[1].note, AllOf(HasSubstr("cannot be logged"), HasSubstr("signal")));
+}
+
+TEST(Compile, LogsThroughTheAgentOrNotAtAll) {
+  EXPECT_EQ(Filter(compiled(policy_of({rule({"write"}, Action::kLog)})).config).answer("write"), kAsked);
+  EXPECT_THAT(failure(policy_of({rule({"write"}, Action::kLog)}), bare_bundle(),
+                      runtime::traits(runtime::Kind::kRunc)),
+              AllOf(HasSubstr("/syscalls/0"), HasSubstr("`write`"), HasSubstr("runc")));
+  EXPECT_THAT(failure(policy_of({rule({"close"}, Action::kLog)})),
+              AllOf(HasSubstr("/syscalls/0"), HasSubstr("`close`")));
+}
+
+TEST(Compile, RefusesAPolicyUnderWhichNothingStarts) {
+  EXPECT_THAT(failure(policy_of({rule({"ptrace"}, Action::kErrno), rule({"execve"}, Action::kErrno)})),
+              AllOf(HasSubstr("/syscalls/1"), HasSubstr("`execve`")));
+  EXPECT_THAT(failure(policy_of({rule({"exit_group"}, Action::kKill)}, true)), HasSubstr("`exit_group`"));
+  EXPECT_EQ(failure(policy_of({rule({"exit_group"}, Action::kKill, {equals(0, 7)})})), "compiled");
+  Policy audit = policy_of({rule({"execve"}, Action::kErrno)}, true);
+  audit.mode = Mode::kAudit;
+  EXPECT_EQ(failure(audit), "compiled");
+}
+
+TEST(Compile, LetsTheFirstRuleThatMatchesAnswer) {
+  const Plan plan =
+      compiled(policy_of({rule({"socket"}, Action::kAllow, {equals(0, AF_UNIX)}),
+                          rule({"socket"}, Action::kErrno, {equals(0, AF_PACKET)}, EACCES),
+                          rule({"socket"}, Action::kErrno, {}, EPERM), rule({"socket"}, Action::kKill)}));
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("socket", {AF_UNIX}), kAllowed);
+  EXPECT_EQ(filter.answer("socket", {AF_PACKET}), refused(EACCES));
+  EXPECT_EQ(filter.answer("socket", {AF_INET}), refused(EPERM));
+  EXPECT_THAT(rows_of(plan, "/syscalls/3")[0].note, HasSubstr("never reached"));
+  EXPECT_EQ(rows_of(plan, "/syscalls/1")[0].what, "socket when argument 0 is 17: fails with EACCES");
+}
+
+TEST(Compile, LetsTheBundlesOwnRefusalStand) {
+  const ordered_json config = bundle_with(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+    "architectures": ["SCMP_ARCH_X86_64"],
+    "syscalls": [{"names": ["read", "personality"], "action": "SCMP_ACT_ALLOW"}]})");
+  const Plan plan = compiled(policy_of({rule({"ptrace"}, Action::kLog),
+                                        rule({"personality"}, Action::kErrno, {equals(0, 8)}, EACCES)}),
+                             config);
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("ptrace"), refused(ENOSYS));
+  EXPECT_EQ(filter.answer("personality", {8}), refused(EACCES));
+  EXPECT_EQ(filter.answer("personality", {0}), kAllowed);
+  EXPECT_EQ(filter.answer("read"), kAllowed);
+  EXPECT_FALSE(plan.supervised());
+  EXPECT_THAT(rows_of(plan, "/syscalls/0")[0].note, HasSubstr("bundle's own profile refuses"));
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].cost, "none");
+}
+
+TEST(Compile, SaysWhenARefusalMayHitTheRuntimeItself) {
+  ordered_json early = bare_bundle();
+  early["process"]["noNewPrivileges"] = false;
+  const Policy policy = policy_of({rule({"setuid"}, Action::kErrno)});
+  EXPECT_THAT(rows_of(compiled(policy, early), "/syscalls/0")[0].note, HasSubstr("noNewPrivileges"));
+  EXPECT_THAT(rows_of(compiled(policy), "/syscalls/0")[0].note, IsEmpty());
+}
+
+// --- audit ------------------------------------------------------------------------------------------
+
+TEST(Compile, RefusesNothingInAuditMode) {
+  Policy policy = with_network(policy_of({rule({"ptrace", "clone3"}, Action::kErrno)}, true), true, true);
+  policy.mode = Mode::kAudit;
+  const Plan plan = compiled(policy);
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("ptrace"), kAsked);
+  EXPECT_EQ(filter.answer("clone3"), kAllowed);
+  EXPECT_EQ(filter.answer("connect"), kAsked);
+  EXPECT_EQ(filter.answer("io_uring_setup"), kAllowed);
+  EXPECT_EQ(filter.answer("sendto", {3, 0, 0, MSG_FASTOPEN}), kAllowed);
+  const auto rows = rows_of(plan, "/syscalls/0");
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_THAT(rows[1].note, HasSubstr("cannot be reported"));
+  EXPECT_EQ(rows[1].mechanism, Mechanism::kNobody);
+
+  policy.events.denied = false;
+  EXPECT_EQ(Filter(compiled(policy).config).answer("ptrace"), kAllowed);
+}
+
+// --- network ----------------------------------------------------------------------------------------
+
+TEST(Compile, AsksForConnectAndBindWhereTheyAreRestricted) {
+  struct Case {
+    bool connect;
+    bool bind;
+  };
+  for (const auto [connect, bind] : {Case{true, false}, Case{false, true}, Case{true, true}}) {
+    const Plan plan = compiled(with_network({}, connect, bind));
+    const Filter filter(plan.config);
+    EXPECT_EQ(filter.answer("connect", {3, 0x7fff0000, 16}), connect ? kAsked : kAllowed);
+    EXPECT_EQ(filter.answer("bind", {3, 0x7fff0000, 16}), bind ? kAsked : kAllowed);
+    EXPECT_EQ(filter.answer("io_uring_setup"), refused(ENOSYS));
+    EXPECT_EQ(filter.answer("sendto", {3, 0, 0, MSG_FASTOPEN}), connect ? refused(EOPNOTSUPP) : kAllowed);
+    EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_SEQPACKET}), refused(ESOCKTNOSUPPORT));
+    EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_STREAM}), kAllowed);
+  }
+}
+
+TEST(Compile, LetsNoSecondAbiConnectUnseen) {
+  const auto x86 = *seccomp::architecture_token("SCMP_ARCH_X86");
+  const auto native = seccomp::native_architecture();
+  if (native != AUDIT_ARCH_X86_64) GTEST_SKIP() << "second ABIs of x86-64";
+  constexpr int kX32Connect = 0x40000000 + 42;
+  const Arguments socketcall_connect = {3, 0};
+  const int socketcall = *seccomp::syscall_number(x86, "socketcall");
+
+  const Plan harmless = compiled(policy_of({rule({"mount"}, Action::kErrno)}));
+  EXPECT_EQ(Filter(harmless.config).answer_on(x86, socketcall, socketcall_connect), kAllowed);
+  EXPECT_EQ(Filter(harmless.config).answer_on(native, kX32Connect, {}), kAllowed);
+
+  const Plan plan = compiled(with_network({}, true, false));
+  const Filter filter(plan.config);
+  EXPECT_FALSE(filter.answer_on(x86, socketcall, socketcall_connect).allows());
+  EXPECT_FALSE(filter.answer_on(x86, 362 /* connect */, {}).allows());
+  EXPECT_FALSE(filter.answer_on(native, kX32Connect, {}).allows());
+  EXPECT_TRUE(plan.dropped_architectures.contains("SCMP_ARCH_X86"));
+  EXPECT_TRUE(plan.dropped_architectures.contains("SCMP_ARCH_X32"));
+}
+
+TEST(Compile, AsksForEveryConnectWhenRulesOnItDependOnArguments) {
+  const Plan plan =
+      compiled(with_network(policy_of({rule({"connect"}, Action::kErrno, {equals(0, 5)})}), true, false));
+  const Filter filter(plan.config);
+  EXPECT_EQ(filter.answer("connect", {5}), kAsked);
+  EXPECT_EQ(filter.answer("connect", {6}), kAsked);
+  EXPECT_THAT(rows_of(plan, "/syscalls/0")[0].note, HasSubstr("network rules"));
+}
+
+TEST(Compile, LeavesAPlainRefusalOfConnectToTheFilter) {
+  const Plan plan =
+      compiled(with_network(policy_of({rule({"connect"}, Action::kErrno, {}, EACCES)}), true, false));
+  EXPECT_EQ(Filter(plan.config).answer("connect"), refused(EACCES));
+  EXPECT_FALSE(plan.supervised());
+  EXPECT_THAT(rows_of(plan, "/network/allow")[0].note, HasSubstr("before this rule"));
+}
+
+TEST(Compile, KeepsTheBaselineShutUnderARuleThatAllows) {
+  const Plan plan =
+      compiled(with_network(policy_of({rule({"io_uring_setup", "sendto"}, Action::kAllow)}), true, false));
+  EXPECT_EQ(Filter(plan.config).answer("io_uring_setup"), refused(ENOSYS));
+  EXPECT_EQ(Filter(plan.config).answer("sendto", {3, 0, 0, MSG_FASTOPEN}), refused(EOPNOTSUPP));
+}
+
+TEST(Compile, SaysWhatEachNetworkRuleCostsAndWhatStaysOpen) {
+  Policy policy = with_network({}, false, true);
+  policy.network->deny.push_back(
+      {.pointer = "/network/deny/0", .text = "169.254.169.254", .host = AnyHost{}, .ports = {{}}});
+  policy.network->allow = {{.pointer = "/network/allow/0",
+                            .text = "db.example:5432",
+                            .host = HostName{"db.example"},
+                            .ports = {{5432, 5432}}}};
+  policy.network->bind = {{.pointer = "/network/bind/0", .text = "8080", .ports = {{8080, 8080}}}};
+  const Plan plan = compiled(policy);
+  const auto one = [&plan](std::string_view pointer) { return rows_of(plan, pointer).at(0); };
+  EXPECT_EQ(one("/network/deny/0").what, "connect to 169.254.169.254: fails with EACCES");
+  EXPECT_EQ(one("/network/allow/0").what, "connect to db.example:5432: allowed");
+  EXPECT_THAT(one("/network/allow/0").note, HasSubstr("resolved once"));
+  EXPECT_EQ(one("/network/allow").what, "connect to anything else: fails with EACCES");
+  EXPECT_EQ(one("/network/bind/0").cost, "one notification per bind");
+  EXPECT_EQ(one("/network/bind").what, "bind to any other port: fails with EACCES");
+  for (const char* pointer :
+       {"/network/deny/0", "/network/allow/0", "/network/allow", "/network/bind/0", "/network/bind"}) {
+    EXPECT_EQ(one(pointer).mechanism, Mechanism::kAgent) << pointer;
+  }
+  bool datagrams = false;
+  for (const PlanRow& row : plan.rows) {
+    if (row.mechanism == Mechanism::kNobody && row.what.find("datagrams") != std::string::npos)
+      datagrams = true;
+  }
+  EXPECT_TRUE(datagrams);
+}
+
+// --- what no filter can hold ------------------------------------------------------------------------
+
+// A profile whose conditions on one call, together with a policy's, need more rules than a filter gets.
+ordered_json bundle_with_many_conditions(const std::string& name) {
+  ordered_json rules = ordered_json::array();
+  for (int i = 0; i < 80; ++i) {
+    rules.push_back({{"names", {name}},
+                     {"action", "SCMP_ACT_ERRNO"},
+                     {"errnoRet", 1 + i},
+                     {"args", {{{"index", 0}, {"value", i * 2}, {"op", "SCMP_CMP_EQ"}}}}});
+  }
+  ordered_json config = bare_bundle();
+  config["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", rules}};
+  return config;
+}
+
+TEST(Compile, HandsTheAgentWhatNoFilterCanHold) {
+  const Policy policy = policy_of({rule({"socket"}, Action::kErrno, {equals(1, 5)})});
+  const Plan plan = compiled(policy, bundle_with_many_conditions("socket"));
+  EXPECT_THAT(plan.residual, ElementsAre("socket"));
+  EXPECT_EQ(Filter(plan.config).answer("socket", {1, 1}), kAsked);
+  EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].mechanism, Mechanism::kAgent);
+  EXPECT_THAT(rows_of(plan, "/syscalls/0")[0].note, HasSubstr("weighs both"));
+}
+
+TEST(Compile, RefusesWhatNeitherFilterNorAgentCanHold) {
+  const Policy policy = policy_of({rule({"clone"}, Action::kErrno, {equals(1, 5)})});
+  EXPECT_THAT(failure(policy, bundle_with_many_conditions("clone")),
+              AllOf(HasSubstr("`clone`"), HasSubstr("cannot be joined")));
+}
+
+// --- compiling and deciding say the same ------------------------------------------------------------
+
+Policy random_policy(std::mt19937_64& random) {
+  const auto below = [&random](std::uint64_t limit) { return random() % limit; };
+  const std::vector<std::string> names = {"socket", "sendto", "io_uring_setup",
+                                          "ptrace", "clone3", "personality"};
+  std::vector<SyscallRule> rules;
+  for (std::uint64_t count = below(6); count > 0; --count) {
+    SyscallRule one = rule({names[below(names.size())]}, static_cast<Action>(below(4)), {},
+                           static_cast<int>(1 + below(30)));
+    if (one.action == Action::kLog && one.names[0] == "clone3") one.action = Action::kErrno;
+    for (std::uint64_t tests = below(3); tests > 0; --tests) {
+      one.args.push_back({.index = static_cast<unsigned>(below(3)),
+                          .comparison = static_cast<Comparison>(below(7)),
+                          .value = below(6),
+                          .mask = below(8)});
+    }
+    rules.push_back(std::move(one));
+  }
+  Policy policy = policy_of(std::move(rules), below(2) == 0);
+  return below(2) == 0 ? policy : with_network(std::move(policy), true, below(2) == 0);
+}
+
+TEST(Compile, SaysWhatDecideSays) {
+  std::mt19937_64 random(20260102);
+  const std::vector<std::string> names = {"socket", "sendto", "io_uring_setup",
+                                          "ptrace", "clone3", "personality"};
+  std::size_t asked = 0;
+  std::size_t refusals = 0;
+  for (int round = 0; round < 300; ++round) {
+    const Policy policy = random_policy(random);
+    const Plan plan = compiled(policy);
+    if (!plan.config["linux"].contains("seccomp")) continue;
+    const Filter filter(plan.config);
+    const Policy full = complete(policy);
+    for (int call = 0; call < 40; ++call) {
+      const std::string& name = names[random() % names.size()];
+      Arguments args{};
+      for (auto& arg : args) arg = random() % 4 == 0 ? random() : random() % 7;
+      if (random() % 4 == 0) args[3] |= MSG_FASTOPEN;
+      std::uint64_t raw[6];
+      std::copy(args.begin(), args.end(), raw);
+      const Decision decision = decide_syscall(full, name, raw);
+      const ProfileAction answer = filter.answer(name, args);
+      SCOPED_TRACE(name + " round " + std::to_string(round));
+      if (answer == kAsked) {
+        ++asked;
+        EXPECT_TRUE(decision.log || plan.residual.contains(name));
+        EXPECT_TRUE(plan.notified.contains(name));
+        continue;
+      }
+      if (decision.verdict == Verdict::kAllow) {
+        EXPECT_EQ(answer, kAllowed);
+        EXPECT_FALSE(decision.log);
+      } else {
+        ++refusals;
+        EXPECT_EQ(answer, decision.verdict == Verdict::kKill ? kKilled : refused(decision.errno_value));
+      }
+    }
+  }
+  EXPECT_GT(asked, 500U);
+  EXPECT_GT(refusals, 500U);
+}
+
+}  // namespace
+}  // namespace tidewaiter::policy
