@@ -63,10 +63,14 @@ T take_value(Result<T>&& result) {
 
 }  // namespace tidewaiter
 
-// The value of a Result, or return its error from the enclosing function.
-#define TRY(...)                                                             \
-  __extension__({                                                            \
-    auto try_result_ = (__VA_ARGS__);                                        \
-    if (!try_result_) return tl::unexpected(std::move(try_result_.error())); \
-    ::tidewaiter::take_value(std::move(try_result_));                        \
+// The value of a Result, or return its error from the enclosing function. The counter gives each use a name
+// of its own, so that they can be nested.
+#define TRY(...) TIDEWAITER_TRY(TIDEWAITER_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
+#define TIDEWAITER_JOIN(a, b) TIDEWAITER_JOIN_EXPANDED(a, b)
+#define TIDEWAITER_JOIN_EXPANDED(a, b) a##b
+#define TIDEWAITER_TRY(result, ...)                                \
+  __extension__({                                                  \
+    auto result = (__VA_ARGS__);                                   \
+    if (!result) return tl::unexpected(std::move(result.error())); \
+    std::move(result).value();                                     \
   })
