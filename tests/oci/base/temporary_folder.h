@@ -12,8 +12,8 @@ namespace tidewaiter::testing {
 // A folder of a test's own, removed with everything in it. Resolved, so that paths compare.
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string pattern = ::testing::TempDir() + "/tidewaiter-XXXXXX";
+  explicit TemporaryFolder(const std::string& parent = ::testing::TempDir()) {
+    std::string pattern = parent + "/tidewaiter-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) ADD_FAILURE() << "mkdtemp " << pattern;
     path_ = sys::realpath(pattern).value_or(pattern);
   }

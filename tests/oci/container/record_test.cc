@@ -1,0 +1,137 @@
+#include "oci/container/record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "oci/base/system.h"
+#include "oci/spec/config.h"
+#include "tests/oci/base/temporary_folder.h"
+
+namespace tidewaiter::container {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+
+Record full_record() {
+  Record record;
+  record.id = "box";
+  record.config_path = "/b/config.json";
+  record.runtime = "/usr/bin/crun";
+  record.runtime_root = "/run/crun";
+  record.policy_name = "quickstart";
+  record.policy_text = "{\n  \"version\": 1, \"x\": \"ü\\u0000\"\n}\n";
+  record.own_seccomp =
+      spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
+  record.residual = {"connect", "bind"};
+  record.no_new_privileges = true;
+  record.log_directory = "/var/log/tidewaiter";
+  record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
+  return record;
+}
+
+void expect_same(const Record& a, const Record& b) {
+  EXPECT_EQ(a.id, b.id);
+  EXPECT_EQ(a.config_path, b.config_path);
+  EXPECT_EQ(a.runtime, b.runtime);
+  EXPECT_EQ(a.runtime_root, b.runtime_root);
+  EXPECT_EQ(a.policy_name, b.policy_name);
+  EXPECT_EQ(a.policy_text, b.policy_text);
+  EXPECT_EQ(a.own_seccomp, b.own_seccomp);
+  EXPECT_EQ(a.residual, b.residual);
+  EXPECT_EQ(a.no_new_privileges, b.no_new_privileges);
+  EXPECT_EQ(a.log_directory, b.log_directory);
+  EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
+}
+
+TEST(Record, IsReadAsItWasWritten) {
+  const TemporaryFolder folder;
+  for (const Record& record : {Record(), full_record()}) {
+    const Status written = write_record(folder.path(), record);
+    ASSERT_TRUE(written) << written.error().message();
+    const auto read = read_record(folder.path());
+    ASSERT_TRUE(read) << read.error().message();
+    expect_same(*read, record);
+  }
+  EXPECT_EQ(sys::stat(folder / Record::kFileName)->st_mode & 07777U, 0600U);
+}
+
+TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_record(folder.path(), full_record()));
+  EXPECT_EQ(spec::dump_json(*read_record(folder.path())->own_seccomp, -1),
+            R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})");
+}
+
+TEST(Record, TellsAMissingFilterFromAnEmptyOne) {
+  const TemporaryFolder folder;
+  Record record = full_record();
+  record.own_seccomp = nlohmann::ordered_json();
+  ASSERT_TRUE(write_record(folder.path(), record));
+  EXPECT_EQ(read_record(folder.path())->own_seccomp, nlohmann::ordered_json());
+  record.own_seccomp.reset();
+  ASSERT_TRUE(write_record(folder.path(), record));
+  EXPECT_FALSE(read_record(folder.path())->own_seccomp.has_value());
+}
+
+TEST(Record, CannotHoldAPathThatIsNotUtf8) {
+  const TemporaryFolder folder;
+  Record record = full_record();
+  record.config_path = "/b\xFF/config.json";
+  const Status written = write_record(folder.path(), record);
+  ASSERT_FALSE(written);
+  EXPECT_THAT(written.error().message(), HasSubstr("not UTF-8"));
+  EXPECT_EQ(read_record(folder.path()).error().code, ENOENT) << "nothing was written";
+}
+
+TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_record(folder.path(), full_record()));
+  const std::string path = folder / Record::kFileName;
+  const nlohmann::ordered_json good = spec::parse_json(sys::read_file(path).value(), path).value();
+
+  const std::vector<std::pair<nlohmann::ordered_json, std::string>> wrong = {
+      {{"version", 2}, "/version: expected 1, found 2"},
+      {{"version", "1"}, "/version: expected a non-negative integer, found string"},
+      {{"id", 7}, "/id: expected a string, found number"},
+      {{"policy_text", nullptr}, "/policy_text: expected a string, found null"},
+      {{"residual", "connect"}, "/residual: expected an array of strings, found string"},
+      {{"residual", {"a", 1}}, "/residual: expected an array of strings, found in it number"},
+      {{"no_new_privileges", 1}, "/no_new_privileges: expected true or false, found number"},
+      {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
+  };
+  for (const auto& [member, error] : wrong) {
+    auto document = good;
+    document[member[0].get<std::string>()] = member[1];
+    ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
+    const auto read = read_record(folder.path());
+    ASSERT_FALSE(read) << error;
+    EXPECT_EQ(read.error().message(), path + ": " + error);
+  }
+  for (const auto& [key, value] : good.items()) {
+    if (key == "own_seccomp") continue;
+    auto document = good;
+    document.erase(key);
+    ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
+    const auto read = read_record(folder.path());
+    ASSERT_FALSE(read) << key;
+    EXPECT_EQ(read.error().message(), path + ": /" + key + ": is missing");
+  }
+}
+
+TEST(ReadRecord, NamesTheFileThatIsMissingOrBroken) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read_record(folder.path()).error().code, ENOENT);
+  ASSERT_TRUE(sys::replace_file(folder / Record::kFileName, "{"));
+  EXPECT_THAT(read_record(folder.path()).error().message(), HasSubstr("record.json: line 1, column 2"));
+  ASSERT_TRUE(sys::replace_file(folder / Record::kFileName, "[]"));
+  EXPECT_THAT(read_record(folder.path()).error().message(), HasSubstr("expected an object"));
+}
+
+}  // namespace
+}  // namespace tidewaiter::container
