@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "oci/base/result.h"
@@ -22,7 +23,17 @@ using BpfProgram = std::vector<struct sock_filter>;
 Result<std::uint32_t> evaluate(const BpfProgram& program, const struct seccomp_data& call);
 
 // Compiles `profile` with libseccomp exactly as crun and runc do: native architecture plus those listed,
-// rules whose action is the default skipped, duplicate argument indices split.
+// rules whose action is the default and names libseccomp does not know skipped, duplicate argument indices
+// split. runc puts a stub in front of the result that answers ENOSYS to calls numbered beyond every name of
+// the profile; it is not part of this.
 Result<BpfProgram> compile(const Profile& profile);
+
+// What compile() makes, as libseccomp's pseudo code for people (seccomp_export_pfc(3)).
+Result<std::string> pseudo_code(const Profile& profile);
+
+// An action as the kernel's return value, and back. A value that names no action kills the process, as in
+// the kernel (__seccomp_filter).
+std::uint32_t return_value(ProfileAction action);
+ProfileAction action_of(std::uint32_t return_value);
 
 }  // namespace tidewaiter::seccomp

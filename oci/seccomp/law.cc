@@ -1,0 +1,406 @@
+#include "oci/seccomp/law.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "oci/seccomp/architecture.h"
+#include "oci/seccomp/decision_diagram.h"
+#include "oci/seccomp/filter_context.h"
+#include "oci/seccomp/symbolic.h"
+
+namespace tidewaiter::seccomp {
+namespace {
+
+using Function = DecisionDiagrams::Function;
+
+constexpr ProfileAction kAsProfile{ActionKind::kAllow, 0};
+constexpr ProfileAction kNotify{ActionKind::kNotify, 0};
+
+// Beyond these a syscall becomes residual: a filter has 4096 instructions (BPF_MAXINSNS), the profile's own
+// rules for some 400 calls on three ABIs take up to half of them, and every call pays for those before its
+// own.
+constexpr std::size_t kMaxRules = 64;
+constexpr std::size_t kMaxInstructions = 2000;
+
+// The filter law itself.
+ProfileAction answer_by_law(ProfileAction profile, ProfileAction policy) {
+  if (!profile.allows()) return profile;
+  return policy == kAsProfile ? profile : policy;
+}
+
+std::uint32_t law_on_values(std::uint32_t profile, std::uint32_t policy) {
+  return return_value(answer_by_law(action_of(profile), action_of(policy)));
+}
+
+bool has_effect(const SyscallDemand& demand) {
+  return demand.otherwise != kAsProfile ||
+         std::any_of(demand.cases.begin(), demand.cases.end(),
+                     [](const SyscallDemand::Case& one) { return one.action != kAsProfile; });
+}
+
+bool may_refuse(const SyscallDemand& demand) {
+  return !demand.otherwise.allows() ||
+         std::any_of(demand.cases.begin(), demand.cases.end(),
+                     [](const SyscallDemand::Case& one) { return !one.action.allows(); });
+}
+
+// What a demand wants, as a function of the arguments.
+Function wanted(const SyscallDemand& demand, DecisionDiagrams& diagrams) {
+  Function wanted = diagrams.constant(return_value(demand.otherwise));
+  for (auto one = demand.cases.rbegin(); one != demand.cases.rend(); ++one) {
+    Function matches = diagrams.constant(DecisionDiagrams::kTrue);
+    for (const policy::ArgumentTest& test : one->tests)
+      matches = diagrams.select(diagrams.holds(test), matches, diagrams.constant(DecisionDiagrams::kFalse));
+    wanted = diagrams.select(matches, diagrams.constant(return_value(one->action)), wanted);
+  }
+  return wanted;
+}
+
+// The rules of the profile that a runtime makes for one syscall, in order.
+class OwnRules {
+ public:
+  OwnRules(const Profile& profile, const std::string& syscall) : default_action_(profile.default_action) {
+    for (const ProfileRule& rule : profile.rules) {
+      if (rule.action == profile.default_action) continue;  // runtimes skip it
+      if (std::find(rule.names.begin(), rule.names.end(), syscall) == rule.names.end()) continue;
+      for (ProfileRule& one : as_separate_rules({{syscall}, rule.action, rule.args}))
+        rules_.push_back(std::move(one));
+    }
+  }
+
+  [[nodiscard]] const std::vector<ProfileRule>& rules() const { return rules_; }
+
+  // The answer when it does not depend on the arguments: libseccomp drops the conditional rules of a call
+  // that has an unconditional one, and keeps the first of those.
+  [[nodiscard]] std::optional<ProfileAction> constant() const {
+    for (const ProfileRule& rule : rules_)
+      if (rule.args.empty()) return rule.action;
+    if (rules_.empty()) return default_action_;
+    return std::nullopt;
+  }
+
+  // Whether some call may get an answer for which `matches` holds.
+  template <typename Predicate>
+  [[nodiscard]] bool may_answer(Predicate matches) const {
+    if (const auto only = constant()) return matches(*only);
+    return matches(default_action_) ||
+           std::any_of(rules_.begin(), rules_.end(),
+                       [&](const ProfileRule& rule) { return matches(rule.action); });
+  }
+  [[nodiscard]] bool may_allow() const {
+    return may_answer([](const ProfileAction& action) { return action.allows(); });
+  }
+
+ private:
+  ProfileAction default_action_;
+  std::vector<ProfileRule> rules_;
+};
+
+bool may_allow(const Profile& profile, const std::string& syscall) {
+  return OwnRules(profile, syscall).may_allow();
+}
+
+// One merge. `native_` and `second_` are the architectures of the compiled filter, wherever the profile
+// lists them; architectures that leave go from `second_` to `merged_.dropped_architectures`.
+class Merge {
+ public:
+  Merge(const Profile& profile, const Demands& demands) : profile_(profile), demands_(demands) {}
+
+  Result<Merged> run() {
+    TRY(check_profile());
+    for (const auto& [syscall, demand] : demands_)
+      TRY(in_context("syscall " + syscall, hold(syscall, demand)));
+    return assemble();
+  }
+
+ private:
+  Status check_profile() {
+    const auto notifies = [](const ProfileAction& action) { return action.kind == ActionKind::kNotify; };
+    if (notifies(profile_.default_action))
+      return fail(
+          "/defaultAction: the profile notifies (SCMP_ACT_NOTIFY): it brings a supervisor of its own, and "
+          "a container can have only one");
+    for (std::size_t i = 0; i < profile_.rules.size(); ++i)
+      if (notifies(profile_.rules[i].action))
+        return fail(
+            "/syscalls/" + std::to_string(i) +
+            "/action: the profile notifies (SCMP_ACT_NOTIFY): it brings a supervisor of its own, and a "
+            "container can have only one");
+
+    native_ = {TRY(architecture_name(native_architecture())), native_architecture()};
+    for (const std::string& spelled : profile_.architectures) {
+      const auto token = architecture_token(spelled);
+      if (!token) return fail("/architectures: libseccomp does not know " + spelled);
+      const auto same = [&](const Architecture& known) { return known.token == *token; };
+      if (same(native_) || std::any_of(second_.begin(), second_.end(), same)) continue;
+      second_.push_back({spelled, *token});
+    }
+    return {};
+  }
+
+  // Puts one demand into merged_ and rules_.
+  Status hold(const std::string& syscall, const SyscallDemand& demand) {
+    if (!has_effect(demand)) return {};
+    if (!syscall_number(native_.token, syscall)) {
+      // The runtimes skip a name they cannot resolve: the default action answers.
+      if (!profile_.default_action.allows() || !may_refuse(demand)) return {};
+      return fail(
+          "this libseccomp does not know the call, so no filter can refuse it, and the profile allows what "
+          "it "
+          "does not name");
+    }
+    TRY(check_native(syscall, demand));
+    leave_where_not_held(syscall, demand);
+
+    const OwnRules own(profile_, syscall);
+    if (!own.may_allow()) return {};
+    if (const auto profile_says = own.constant(); profile_says && demand.unconditional()) {
+      touched_.emplace(
+          syscall, std::vector<ProfileRule>{{{syscall}, answer_by_law(*profile_says, demand.otherwise), {}}});
+      return {};
+    }
+    const std::vector<Architecture> having = those_having(syscall);
+    if (having.empty()) return {};  // a call of no ABI that is left
+    if (TRY(prove(syscall, demand, own, having))) return {};
+    return make_residual(syscall, own);
+  }
+
+  Status check_native(const std::string& syscall, const SyscallDemand& demand) const {
+    const std::string_view through = native_.multiplexer(syscall);
+    if (through.empty() || !may_refuse(demand)) return {};
+    if (!may_allow_through(syscall, std::string(through))) return {};
+    return fail("on " + native_.name + " the call can be made through " + std::string(through) +
+                " too, with arguments in memory that no filter sees");
+  }
+
+  // Whether the profile may allow the call, be it as one of what a multiplexer does. libseccomp turns a rule
+  // on a call into one on its multiplexer as well.
+  bool may_allow_through(const std::string& syscall, const std::string& multiplexer) const {
+    if (may_allow(profile_, syscall) || may_allow(profile_, multiplexer)) return true;
+    const auto reached = reached_through(syscall);
+    return std::any_of(reached.begin(), reached.end(),
+                       [&](const std::string& one) { return may_allow(profile_, one); });
+  }
+
+  void leave(const Architecture& architecture, std::string reason) {
+    merged_.dropped_architectures.emplace(architecture.name, std::move(reason));
+  }
+
+  void forget_those_that_left() {
+    std::erase_if(second_,
+                  [&](const Architecture& one) { return merged_.dropped_architectures.contains(one.name); });
+  }
+
+  void leave_where_not_held(const std::string& syscall, const SyscallDemand& demand) {
+    for (const Architecture& architecture : second_)
+      if (auto reason = why_not_held(architecture, syscall, demand); !reason.empty())
+        leave(architecture, std::move(reason));
+    forget_those_that_left();
+  }
+
+  // Why a demand cannot be held on a second ABI, as far as that is known without compiling. Empty otherwise.
+  std::string why_not_held(const Architecture& architecture, const std::string& syscall,
+                           const SyscallDemand& demand) const {
+    if (const std::string_view through = architecture.multiplexer(syscall); !through.empty()) {
+      if (may_allow_through(syscall, std::string(through)))
+        return syscall + " can be made through " + std::string(through) +
+               " there, with arguments in memory that no filter sees";
+      return {};
+    }
+    if (architecture.number(syscall) && may_allow(profile_, syscall)) {
+      if (demand.native_only)
+        return syscall + " is decided from memory that is read in the native ABI's layout only";
+      if (!demand.unconditional() && !architecture.compares_64_bits())
+        return "the policy's conditions on " + syscall + " mean something else in an ABI of 32 bits";
+    }
+    if (may_refuse(demand)) {
+      for (const std::string& other : other_spellings(syscall)) {
+        // What the native ABI has too, the policy could be expected to name.
+        if (native_.number(other) || !architecture.number(other) || !may_allow(profile_, other)) continue;
+        const auto also = demands_.find(other);
+        if (also == demands_.end() || !may_refuse(also->second))
+          return syscall + " can be made as " + other + " there, which the policy does not refuse";
+      }
+    }
+    return {};
+  }
+
+  // The architectures of the filter that have the call, native first.
+  [[nodiscard]] std::vector<Architecture> those_having(const std::string& syscall) const {
+    std::vector<Architecture> having;
+    if (native_.number(syscall)) having.push_back(native_);
+    std::copy_if(second_.begin(), second_.end(), std::back_inserter(having),
+                 [&](const Architecture& one) { return one.number(syscall).has_value(); });
+    return having;
+  }
+
+  // Finds rules that obey the law on the first of the architectures that have the call, and lets those leave
+  // on which they do not. False when there are none.
+  Result<bool> prove(const std::string& syscall, const SyscallDemand& demand, const OwnRules& own,
+                     const std::vector<Architecture>& having) {
+    DecisionDiagrams diagrams;
+    const Function policy_says = wanted(demand, diagrams);
+    const BpfProgram before = TRY(compile_alone(own.rules()));
+    const auto law = law_on(having.front(), syscall, before, policy_says, diagrams);
+    if (!law) return false;
+
+    auto rules = keep_shape(demand, own);
+    auto after = TRY(compile_if_lawful(having.front(), syscall, *law, rules, diagrams));
+    if (!after) {
+      rules = from_regions(syscall, *law, diagrams);
+      after = TRY(compile_if_lawful(having.front(), syscall, *law, rules, diagrams));
+    }
+    if (!after) return false;
+
+    for (auto architecture = having.begin() + 1; architecture != having.end(); ++architecture) {
+      const auto law_there = law_on(*architecture, syscall, before, policy_says, diagrams);
+      const auto merged_there = answers(*architecture, syscall, *after, diagrams);
+      if (!law_there || !merged_there || *law_there != *merged_there)
+        leave(*architecture,
+              "the profile's conditions on " + syscall + " mean something else in an ABI of 32 bits");
+    }
+    forget_those_that_left();
+    instructions_ += after->size();
+    touched_.emplace(syscall, std::move(*rules));
+    return true;
+  }
+
+  // The rules compiled, if that is what the law says and there is room for it.
+  Result<std::optional<BpfProgram>> compile_if_lawful(const Architecture& architecture,
+                                                      const std::string& syscall, Function law,
+                                                      const std::optional<std::vector<ProfileRule>>& rules,
+                                                      DecisionDiagrams& diagrams) const {
+    if (!rules) return std::nullopt;
+    BpfProgram program = TRY(compile_alone(*rules));
+    if (instructions_ + program.size() > kMaxInstructions) return std::nullopt;
+    if (answers(architecture, syscall, program, diagrams) != law) return std::nullopt;
+    return program;
+  }
+
+  static std::optional<Function> answers(const Architecture& architecture, const std::string& syscall,
+                                         const BpfProgram& program, DecisionDiagrams& diagrams) {
+    const auto found =
+        answers_of(program, architecture.audit_arch(), *architecture.number(syscall), diagrams);
+    if (!found) return std::nullopt;
+    return *found;
+  }
+
+  static std::optional<Function> law_on(const Architecture& architecture, const std::string& syscall,
+                                        const BpfProgram& before, Function policy_says,
+                                        DecisionDiagrams& diagrams) {
+    const auto profile_says = answers(architecture, syscall, before, diagrams);
+    if (!profile_says) return std::nullopt;
+    const Function law = diagrams.combine(*profile_says, policy_says, law_on_values);
+    if (diagrams.exhausted()) return std::nullopt;
+    return law;
+  }
+
+  // The profile's rules with other actions: the shape that a reader of the bundle knows. Right whenever the
+  // policy's answer is the same for all arguments and the default action stays.
+  std::optional<std::vector<ProfileRule>> keep_shape(const SyscallDemand& demand, const OwnRules& own) const {
+    if (!demand.unconditional()) return std::nullopt;
+    std::vector<ProfileRule> rules = own.rules();
+    for (ProfileRule& rule : rules) rule.action = answer_by_law(rule.action, demand.otherwise);
+    return rules;
+  }
+
+  std::optional<std::vector<ProfileRule>> from_regions(const std::string& syscall, Function law,
+                                                       const DecisionDiagrams& diagrams) const {
+    const auto regions = diagrams.regions(law, return_value(profile_.default_action), kMaxRules);
+    if (!regions) return std::nullopt;
+    std::vector<ProfileRule> rules;
+    for (const DecisionDiagrams::Region& region : *regions)
+      rules.push_back({{syscall}, action_of(region.value), region.tests});
+    // Runtimes skip a rule whose action is the default. The name stays in the profile all the same: runc
+    // answers ENOSYS to calls numbered beyond every name that is in it.
+    if (rules.empty()) rules.push_back({{syscall}, profile_.default_action, {}});
+    return rules;
+  }
+
+  // Other syscalls' rules cannot change the answer to this one's, so a filter of its own shows it.
+  Result<BpfProgram> compile_alone(const std::vector<ProfileRule>& rules) const {
+    Profile alone{profile_.default_action, {}, rules};
+    for (const Architecture& architecture : second_) alone.architectures.push_back(architecture.name);
+    return compile(alone);
+  }
+
+  // One rule: the agent decides from the registers.
+  Status make_residual(const std::string& syscall, const OwnRules& own) {
+    const auto unanswerable = [](const ProfileAction& action) {
+      return action.kind == ActionKind::kTrap || action.kind == ActionKind::kTrace;
+    };
+    if (native_.number(syscall) && own.may_answer(unanswerable))
+      return fail(
+          "the conditions of profile and policy together are more than a filter can hold, and the profile "
+          "answers with SCMP_ACT_TRAP or SCMP_ACT_TRACE, which an agent cannot do in its place");
+    for (const Architecture& architecture : second_)
+      if (architecture.number(syscall))
+        leave(architecture, syscall + " is decided by the agent, from the native ABI's registers only");
+    forget_those_that_left();
+    if (!native_.number(syscall)) return {};
+    touched_.emplace(syscall, std::vector<ProfileRule>{{{syscall}, kNotify, {}}});
+    merged_.residual.insert(syscall);
+    return {};
+  }
+
+  // Untouched rules as they were, then the rules of touched syscalls, those of the same answer together.
+  Merged assemble() {
+    merged_.profile.default_action = profile_.default_action;
+    for (const std::string& name : profile_.architectures) {
+      const auto token = architecture_token(name);
+      const bool stays =
+          *token == native_.token ||
+          std::any_of(second_.begin(), second_.end(), [&](const auto& one) { return one.token == *token; });
+      if (stays) merged_.profile.architectures.push_back(name);
+    }
+    for (const ProfileRule& rule : profile_.rules) {
+      ProfileRule rest = rule;
+      std::erase_if(rest.names, [&](const std::string& name) { return touched_.contains(name); });
+      if (!rest.names.empty()) merged_.profile.rules.push_back(std::move(rest));
+    }
+    const std::size_t untouched = merged_.profile.rules.size();
+    for (auto& [syscall, rules] : touched_) {
+      for (ProfileRule& rule : rules) {
+        const auto same =
+            std::find_if(merged_.profile.rules.begin() + static_cast<std::ptrdiff_t>(untouched),
+                         merged_.profile.rules.end(), [&](const ProfileRule& known) {
+                           return rule.args.empty() && known.args.empty() && known.action == rule.action;
+                         });
+        if (same == merged_.profile.rules.end())
+          merged_.profile.rules.push_back(std::move(rule));
+        else
+          same->names.push_back(syscall);
+      }
+    }
+    return std::move(merged_);
+  }
+
+  const Profile& profile_;
+  const Demands& demands_;
+  Architecture native_;
+  std::vector<Architecture> second_;
+  std::map<std::string, std::vector<ProfileRule>, std::less<>> touched_;
+  std::size_t instructions_ = 0;
+  Merged merged_;
+};
+
+}  // namespace
+
+Result<Merged> merge(const Profile& profile, const Demands& demands) { return Merge(profile, demands).run(); }
+
+Result<ProfileAction> profile_answer(const BpfProgram& program, const struct seccomp_data& call) {
+  return action_of(TRY(evaluate(program, call)));
+}
+
+Profile unconfined_profile() {
+  Profile profile;
+  if (auto native = architecture_name(native_architecture()))
+    profile.architectures.push_back(std::move(*native));
+  for (std::string& name : second_abis()) profile.architectures.push_back(std::move(name));
+  return profile;
+}
+
+}  // namespace tidewaiter::seccomp

@@ -7,6 +7,7 @@
 
 #include "oci/base/result.h"
 #include "oci/policy/policy.h"
+#include "oci/seccomp/bpf.h"
 #include "oci/seccomp/profile.h"
 
 // The filter law: for every architecture, syscall and argument values, if the bundle's own profile would
@@ -47,9 +48,27 @@ struct Merged {
 
 // Merges demands into a profile. A bundle without linux.seccomp has unconfined_profile().
 //
-// Fails when the profile's own rules notify (it brings a supervisor of its own), or when a residual
-// syscall has a kTrap or kTrace answer, which no agent can give.
+// For every syscall whose answer depends on arguments, the law is proved before this returns: the merged
+// rules are compiled as the runtime will compile them and compared, as functions of all argument values and
+// on every architecture that stays, with what the bundle's rules compile to. What cannot be proved natively
+// becomes residual; an architecture where it cannot be proved leaves the profile.
+//
+// A second ABI leaves when a demand on a call that it has, and that the profile may allow there,
+//   - is native_only, or residual,
+//   - depends on arguments, and the ABI's registers have 32 bits or libseccomp compares only 32 of them:
+//     constants, and arguments split over two registers, mean something else there,
+//   - is on a call that socketcall or ipc can make too, with arguments in memory,
+//   - can be evaded by that ABI's other name for the same call (chown and chown32) that no demand refuses.
+//
+// Fails when the profile's own rules notify (it brings a supervisor of its own), when a residual syscall
+// has a kTrap or kTrace answer, which no agent can give, and when a demand cannot be held natively: the
+// profile allows the call, and libseccomp does not know it, or socketcall or ipc can make it too.
 Result<Merged> merge(const Profile& profile, const Demands& demands);
+
+// The agent's half, for residual syscalls: what the bundle's own profile says to a call that was notified.
+// `program` is compile() of that profile. When the answer allows(), the policy's stands, otherwise this one.
+// An error means that nothing is known, and is no permission.
+Result<ProfileAction> profile_answer(const BpfProgram& program, const struct seccomp_data& call);
 
 // What "no linux.seccomp" means on this machine: everything allowed, on every ABI its kernel runs.
 Profile unconfined_profile();

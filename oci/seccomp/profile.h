@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oci/base/result.h"
@@ -37,6 +38,13 @@ struct Profile {
   std::vector<std::string> architectures;  // "SCMP_ARCH_X86_64", …; empty: the native one
   std::vector<ProfileRule> rules;
 };
+
+// The rules a runtime makes of one rule: itself, or one for each test when an argument is tested twice.
+// REQUIRES: indices below 6.
+std::vector<ProfileRule> as_separate_rules(const ProfileRule& rule);
+
+// libseccomp's token (SCMP_ARCH_*) of an architecture as profiles spell it, crun's short form included.
+std::optional<std::uint32_t> architecture_token(std::string_view name);
 
 // Reads the `linux.seccomp` object. What runc and crun would refuse is refused; unknown syscall names
 // pass, as the runtimes skip them. Errors name the JSON pointer below `linux.seccomp`.
