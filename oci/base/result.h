@@ -72,5 +72,5 @@ T take_value(Result<T>&& result) {
   __extension__({                                                  \
     auto result = (__VA_ARGS__);                                   \
     if (!result) return tl::unexpected(std::move(result.error())); \
-    std::move(result).value();                                     \
+    ::tidewaiter::take_value(std::move(result));                   \
   })
