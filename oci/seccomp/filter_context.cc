@@ -5,11 +5,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "oci/base/system.h"
@@ -24,9 +23,8 @@
 namespace tidewaiter::seccomp {
 namespace {
 
-// Every architecture that some libseccomp knows, as config.json names it. Lower-cased and without the
-// prefix, each is the name libseccomp resolves.
-constexpr std::string_view kArchitecturePrefix = "SCMP_ARCH_";
+// Every architecture that some libseccomp knows, as config.json names it: libseccomp itself has no way from
+// a token to a name.
 constexpr std::array<std::string_view, 23> kArchitectures = {
     "SCMP_ARCH_X86",     "SCMP_ARCH_X86_64",   "SCMP_ARCH_X32",         "SCMP_ARCH_ARM",
     "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS",     "SCMP_ARCH_MIPS64",      "SCMP_ARCH_MIPS64N32",
@@ -34,14 +32,6 @@ constexpr std::array<std::string_view, 23> kArchitectures = {
     "SCMP_ARCH_PPC64",   "SCMP_ARCH_PPC64LE",  "SCMP_ARCH_S390",        "SCMP_ARCH_S390X",
     "SCMP_ARCH_PARISC",  "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",     "SCMP_ARCH_LOONGARCH64",
     "SCMP_ARCH_M68K",    "SCMP_ARCH_SH",       "SCMP_ARCH_SHEB"};
-
-// 0 when this libseccomp does not know it.
-std::uint32_t resolve_architecture(std::string_view name) {
-  std::string resolved(name.substr(kArchitecturePrefix.size()));
-  std::transform(resolved.begin(), resolved.end(), resolved.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return ::seccomp_arch_resolve_name(resolved.c_str());
-}
 
 // libseccomp returns negative errno values; 0 and above is success.
 Status checked(int result, std::string what) {
@@ -149,17 +139,9 @@ Status set_api_level(unsigned level) {
   return checked(::seccomp_api_set(level), "set libseccomp's API level to " + std::to_string(level));
 }
 
-Result<std::uint32_t> architecture_token(std::string_view name) {
-  if (std::find(kArchitectures.begin(), kArchitectures.end(), name) != kArchitectures.end()) {
-    if (const std::uint32_t token = resolve_architecture(name); token != 0) return token;
-  }
-  return fail("architecture '" + std::string(name) + "' is not known to libseccomp " +
-              version_text(library_version()));
-}
-
 Result<std::string> architecture_name(std::uint32_t token) {
   for (const std::string_view name : kArchitectures) {
-    if (token != 0 && resolve_architecture(name) == token) return std::string(name);
+    if (architecture_token(name) == token) return std::string(name);
   }
   return fail("architecture token " + std::to_string(token) + " is not known to libseccomp " +
               version_text(library_version()));
@@ -182,65 +164,17 @@ std::optional<std::string> syscall_name(std::uint32_t architecture, int number) 
   return std::string(name.get());
 }
 
-std::uint32_t action_code(const ProfileAction& action) {
-  switch (action.kind) {
-    case ActionKind::kKillThread:
-      return SCMP_ACT_KILL_THREAD;
-    case ActionKind::kKillProcess:
-      return SCMP_ACT_KILL_PROCESS;
-    case ActionKind::kTrap:
-      return SCMP_ACT_TRAP;
-    case ActionKind::kErrno:
-      return SCMP_ACT_ERRNO(action.data);
-    case ActionKind::kTrace:
-      return SCMP_ACT_TRACE(action.data);
-    case ActionKind::kAllow:
-      return SCMP_ACT_ALLOW;
-    case ActionKind::kLog:
-      return SCMP_ACT_LOG;
-    case ActionKind::kNotify:
-      return SCMP_ACT_NOTIFY;
-  }
-  std::abort();  // no such enumerator
-}
-
-Result<ProfileAction> action_from_code(std::uint32_t code) {
-  const auto data = static_cast<std::uint16_t>(code & SECCOMP_RET_DATA);
-  switch (code & SECCOMP_RET_ACTION_FULL) {
-    case SECCOMP_RET_KILL_THREAD:
-      return ProfileAction{ActionKind::kKillThread, 0};
-    case SECCOMP_RET_KILL_PROCESS:
-      return ProfileAction{ActionKind::kKillProcess, 0};
-    case SECCOMP_RET_TRAP:
-      return ProfileAction{ActionKind::kTrap, 0};
-    case SECCOMP_RET_ERRNO:
-      return ProfileAction{ActionKind::kErrno, data};
-    case SECCOMP_RET_TRACE:
-      return ProfileAction{ActionKind::kTrace, data};
-    case SECCOMP_RET_ALLOW:
-      return ProfileAction{ActionKind::kAllow, 0};
-    case SECCOMP_RET_LOG:
-      return ProfileAction{ActionKind::kLog, 0};
-    case SECCOMP_RET_USER_NOTIF:
-      return ProfileAction{ActionKind::kNotify, 0};
-    default:
-      return fail(EINVAL, "read seccomp action " + std::to_string(code));
-  }
-}
-
 void FilterContext::Release::operator()(void* context) const { ::seccomp_release(context); }
 
 Result<FilterContext> FilterContext::create(const ProfileAction& default_action) {
-  FilterContext made(::seccomp_init(action_code(default_action)));
+  FilterContext made(::seccomp_init(return_value(default_action)));
   if (made.context_ == nullptr) return fail(EINVAL, "make a seccomp filter");
   TRY(made.set_attribute(Attribute::kRawReturnCodes, 1));
   return made;
 }
 
 Status FilterContext::reset(const ProfileAction& default_action) {
-  // To libseccomp, resetting no context means to forget its state for the whole process.
-  if (context_ == nullptr) return fail(EINVAL, "reset a seccomp filter");
-  TRY(checked(::seccomp_reset(context_.get(), action_code(default_action)), "reset a seccomp filter"));
+  TRY(checked(::seccomp_reset(context_.get(), return_value(default_action)), "reset a seccomp filter"));
   return set_attribute(Attribute::kRawReturnCodes, 1);
 }
 
@@ -275,7 +209,7 @@ Status FilterContext::add_rule(const ProfileAction& action, int syscall,
   const auto count = static_cast<unsigned>(comparisons.size());
   const auto add =
       exactness == Exactness::kExact ? &::seccomp_rule_add_exact_array : &::seccomp_rule_add_array;
-  return checked(add(context_.get(), action_code(action), syscall, count, comparisons.data()),
+  return checked(add(context_.get(), return_value(action), syscall, count, comparisons.data()),
                  "add a seccomp rule on syscall " + std::to_string(syscall));
 }
 
@@ -322,7 +256,6 @@ Status FilterContext::commit_transaction() {
 Status FilterContext::reject_transaction() {
   const std::string what = "reject a seccomp transaction";
 #if TIDEWAITER_SECCOMP_2_6
-  if (context_ == nullptr) return fail(EINVAL, what);
   ::seccomp_transaction_reject(context_.get());
   return {};
 #else
@@ -344,7 +277,12 @@ Status FilterContext::load() {
     UniqueFd null = TRY(sys::open("/dev/null", O_RDWR));
     (void)null.release();  // the lowest free descriptor, so it is 0
   }
-  return checked(::seccomp_load(context_.get()), "load a seccomp filter");
+  errno = 0;
+  int result = ::seccomp_load(context_.get());
+  // libseccomp makes EFAULT of every errno that its manual does not list, EBUSY among them. It leaves
+  // errno as the kernel's refusal set it.
+  if (result == -EFAULT && errno != 0) result = -errno;
+  return checked(result, "load a seccomp filter");
 }
 
 Result<int> FilterContext::notify_fd() const {

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "oci/base/result.h"
@@ -35,9 +34,8 @@ Status set_api_level(unsigned level);
 
 // --- architectures and syscall numbers ------------------------------------------------------------
 
-// libseccomp's token of an architecture as config.json names it ("SCMP_ARCH_X86_64"), and back. A name that
-// this libseccomp does not know fails with a sentence.
-Result<std::uint32_t> architecture_token(std::string_view name);
+// The name config.json has for an architecture token ("SCMP_ARCH_X86_64"); profile.h has the way back. A
+// token that this libseccomp does not know fails with a sentence.
 Result<std::string> architecture_name(std::uint32_t token);
 std::uint32_t native_architecture();
 
@@ -51,18 +49,12 @@ std::optional<std::string> syscall_name(std::uint32_t architecture, int number);
 // socketcall on x86) has the other one's number.
 std::optional<int> multiplexed_syscall_number(std::uint32_t architecture, const std::string& name);
 
-// --- actions --------------------------------------------------------------------------------------
-
-// An action as the kernel spells it (SECCOMP_RET_*), data included, and back.
-std::uint32_t action_code(const ProfileAction& action);
-Result<ProfileAction> action_from_code(std::uint32_t code);
-
 // --- the filter -----------------------------------------------------------------------------------
 
 // What a filter is made with (seccomp_attr_set(3)). Values are 0 and 1 where nothing else is said.
 enum class Attribute {
-  kDefaultAction,          // an action code; read only, given by create and reset
-  kBadArchitectureAction,  // an action code; for calls of an architecture that the filter does not hold
+  kDefaultAction,          // a return_value() of bpf.h; read only, given by create and reset
+  kBadArchitectureAction,  // likewise; for calls of an architecture that the filter does not hold
   kNoNewPrivileges,        // load sets no_new_privs first; 1 at the beginning
   kThreadSync,             // load covers every thread of the process
   kSkipSyscall,            // rules on syscall -1, by which a tracer skips a call, are admitted
@@ -83,7 +75,7 @@ enum class Exactness {
 // native architecture and no rules.
 //
 // Errors carry the errno libseccomp gives. What this libseccomp is too old for is EOPNOTSUPP and names
-// both versions. A context that was moved from, or merged into another, answers EINVAL.
+// both versions. A context that was moved from, or merged into another, can only be assigned to or destroyed.
 class FilterContext {
  public:
   // EINVAL: the kernel does not know the action, or memory ran out; libseccomp does not tell.
