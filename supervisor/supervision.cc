@@ -44,22 +44,21 @@ Result<std::vector<policy::IpAddress>> resolve(const std::string& name) {
   return addresses;
 }
 
-Result<policy::ResolvedHosts> resolve_all(const policy::Policy& policy) {
+Result<policy::ResolvedHosts> resolve_all(const policy::NetworkPolicy& network) {
   policy::ResolvedHosts hosts;
-  if (!policy.network) return hosts;
-  for (const auto& rule : policy.network->deny) {
+  for (const auto& rule : network.deny) {
     const auto* host = std::get_if<policy::HostName>(&rule.host);
     if (host == nullptr || hosts.contains(host->name)) continue;
     hosts.emplace(host->name, TRY(in_context(rule.pointer, resolve(host->name))));
   }
-  if (!policy.network->allow) return hosts;
-  for (const auto& rule : *policy.network->allow) {
+  if (!network.allow) return hosts;
+  for (const auto& rule : *network.allow) {
     const auto* host = std::get_if<policy::HostName>(&rule.host);
     if (host == nullptr || hosts.contains(host->name)) continue;
     auto addresses = resolve(host->name);
     if (!addresses) {
       log::warning("a host name does not resolve; its rule allows nothing",
-                   {{"policy", policy.name}, {"rule", rule.pointer}, {"error", addresses.error().message()}});
+                   {{"rule", rule.pointer}, {"error", addresses.error().message()}});
     }
     hosts.emplace(host->name, std::move(addresses).value_or(std::vector<policy::IpAddress>{}));
   }
@@ -75,7 +74,11 @@ Result<Supervision> Supervision::make(const container::Record& record) {
     return fail(mistake.where + ": " + mistake.message);
   }
   Supervision supervision(policy::complete(*parsed));
-  supervision.hosts_ = TRY(in_context("policy " + record.policy_name, resolve_all(supervision.policy_)));
+  if (supervision.policy_.network) {
+    const auto hosts =
+        TRY(in_context("policy " + record.policy_name, resolve_all(*supervision.policy_.network)));
+    supervision.destinations_ = policy::DestinationIndex(supervision.policy_, hosts);
+  }
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
   if (!supervision.residual_.empty() && record.own_seccomp) {
     const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
@@ -126,7 +129,7 @@ policy::Decision Supervision::decide_syscall(std::string_view name, const struct
 }
 
 policy::Decision Supervision::decide_connect(const policy::Endpoint& destination) const {
-  return policy::decide_connect(policy_, hosts_, destination);
+  return policy::decide_connect(policy_, destinations_, destination);
 }
 
 policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {

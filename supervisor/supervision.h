@@ -10,6 +10,7 @@
 #include "oci/base/result.h"
 #include "oci/container/record.h"
 #include "oci/policy/decide.h"
+#include "oci/policy/destination_index.h"
 #include "oci/policy/policy.h"
 #include "oci/seccomp/bpf.h"
 #include "supervisor/answer.h"
@@ -51,7 +52,7 @@ class Supervision {
   explicit Supervision(policy::Policy policy) : policy_(std::move(policy)) {}
 
   policy::Policy policy_;
-  policy::ResolvedHosts hosts_;
+  policy::DestinationIndex destinations_;
   SyscallIndex syscalls_;
   std::set<std::string, std::less<>> residual_;
   seccomp::BpfProgram own_profile_;
