@@ -1,0 +1,340 @@
+#include "oci/container/agent_launcher.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "oci/base/system.h"
+#include "oci/base/unix_socket.h"
+#include "oci/container/bundle.h"
+
+namespace tidewaiter::container {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr const char* kAgentLog = "agent.log";
+constexpr std::size_t kLongestReport = 4096;
+
+enum class Lock { kShared, kExclusive };
+enum class Wait { kNo, kYes };
+
+// flock(2) on `path`. EWOULDBLOCK: somebody else holds it. Dropped when the descriptor is closed.
+Result<UniqueFd> lock(const std::string& path, int open_flags, Lock kind, Wait wait) {
+  UniqueFd fd = TRY(sys::open(path, open_flags));
+  const int operation = (kind == Lock::kShared ? LOCK_SH : LOCK_EX) | (wait == Wait::kNo ? LOCK_NB : 0);
+  while (::flock(fd.get(), operation) != 0) {
+    if (errno != EINTR) return fail(errno, "lock " + path);
+  }
+  return fd;
+}
+
+// The state folder itself is locked by whoever starts an agent in it or clears it. The agent's own lock is a
+// file: asking for it could otherwise be mistaken by a starting agent for another agent.
+Result<UniqueFd> lock_folder(const std::string& state_folder, Lock kind, Wait wait) {
+  return lock(state_folder, O_RDONLY | O_DIRECTORY, kind, wait);
+}
+
+// REQUIRES: the folder is locked by us.
+bool agent_holds_lock(const std::string& state_folder) {
+  const auto taken = lock(state_folder + "/" + Record::kLockName, O_RDONLY, Lock::kShared, Wait::kNo);
+  return !taken && taken.error().code == EWOULDBLOCK;
+}
+
+Result<pid_t> pid_in(std::string_view text) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (error != std::errc{} || pid <= 0) return fail(ESRCH, "agent");
+  return pid;
+}
+
+// A descriptor that dup2 to stdin, stdout and stderr cannot hit, should the caller have come without those.
+Result<UniqueFd> above_stdio(Result<UniqueFd> fd) {
+  if (!fd || fd->get() > STDERR_FILENO) return fd;
+  UniqueFd moved(::fcntl(fd->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!moved.valid()) return fail(errno, "fcntl F_DUPFD_CLOEXEC");
+  return moved;
+}
+
+// What is addressed to the caller alone: an agent that took it up would answer in its name.
+bool is_callers_own(std::string_view variable) {
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"NOTIFY_SOCKET=", "LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=", "WATCHDOG_PID=", "WATCHDOG_USEC="});
+  return variable.starts_with("_OCI_") ||
+         std::any_of(kNames.begin(), kNames.end(), [&](auto name) { return variable.starts_with(name); });
+}
+
+// Everything that the agent gets; the descriptors are above stdio.
+struct Inheritance {
+  UniqueFd listen;
+  UniqueFd ready;
+  UniqueFd creator;  // may be absent
+  UniqueFd null;     // for stdin and stdout
+  UniqueFd log;      // for stderr
+};
+
+Result<UniqueFd> open_agent_log(const std::string& log_directory) {
+  TRY(sys::make_directories(log_directory, 0700));
+  return sys::open(log_directory + "/" + kAgentLog, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
+}
+
+// From here to exec only async-signal-safe calls: we are a fork.
+
+void close_on_exec_from(unsigned first) {
+  if (::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+  struct rlimit limit {};  // before Linux 5.11
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  for (unsigned fd = first; fd < limit.rlim_cur; ++fd) ::fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
+}
+
+void write_text(int fd, const char* text) {
+  [[maybe_unused]] const ssize_t written = ::write(fd, text, std::strlen(text));
+}
+
+[[noreturn]] void become_agent(const Inheritance& given, char* const* argv, char* const* environment) {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::umask(077);
+  if (::chdir("/") != 0) ::_exit(127);
+  if (::dup2(given.null.get(), STDIN_FILENO) < 0 || ::dup2(given.null.get(), STDOUT_FILENO) < 0 ||
+      ::dup2(given.log.get(), STDERR_FILENO) < 0) {
+    ::_exit(127);
+  }
+  close_on_exec_from(STDERR_FILENO + 1);
+  for (const UniqueFd* fd : {&given.listen, &given.ready, &given.creator}) {
+    if (fd->valid()) ::fcntl(fd->get(), F_SETFD, 0);
+  }
+  ::execve(argv[0], argv, environment);
+  const char* reason = ::strerrordesc_np(errno);
+  write_text(given.ready.get(), "cannot be started: ");
+  write_text(given.ready.get(), reason != nullptr ? reason : "unknown error");
+  write_text(given.ready.get(), "\n");
+  ::_exit(127);
+}
+
+// The process between us and the agent: it makes the session and ends at once, so that the agent is nobody's
+// child. While it is not waited for, its pid, which is the agent's process group, cannot be anybody else's.
+[[noreturn]] void detach(const Inheritance& given, char* const* argv, char* const* environment) {
+  ::setsid();
+  const pid_t pid = ::fork();
+  if (pid == 0) become_agent(given, argv, environment);
+  ::_exit(pid < 0 ? 1 : 0);
+}
+
+// Waits for the agent's report: the line it sent, without its end; empty when it ended without one.
+Result<std::string> read_report(int ready, milliseconds timeout) {
+  const auto deadline = steady_clock::now() + timeout;
+  std::string report;
+  while (report.find('\n') == std::string::npos && report.size() < kLongestReport) {
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+    struct pollfd waiting {
+      .fd = ready, .events = POLLIN, .revents = 0
+    };
+    const int count = ::poll(&waiting, 1, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(errno, "poll");
+    if (count == 0) return fail("is not ready after " + std::to_string(timeout.count()) + " ms");
+    std::array<char, 512> buffer{};
+    const std::size_t size = TRY(sys::read(ready, buffer.data(), buffer.size()));
+    if (size == 0) break;
+    report.append(buffer.data(), size);
+  }
+  return report.substr(0, report.find('\n'));
+}
+
+Status judge_report(Result<std::string> report, const std::string& log_directory) {
+  if (!report) return tl::unexpected(report.error());
+  if (*report == "ok") return {};
+  if (report->empty()) {
+    return fail("ended before it was ready; see " + log_directory + "/" + kAgentLog);
+  }
+  return fail(*report);
+}
+
+// The end of our child must not wait, blocked and pending, for the runtime that this process becomes.
+void drop_pending_sigchld() {
+  sigset_t only;
+  ::sigemptyset(&only);
+  ::sigaddset(&only, SIGCHLD);
+  const struct timespec now {};
+  while (::sigtimedwait(&only, nullptr, &now) > 0) {
+  }
+}
+
+// Starts the agent and waits for its report. A process that has not reported "ok" does not survive.
+Status spawn(const std::string& agent_path, const std::string& state_folder, const std::string& log_directory,
+             Creator creator, milliseconds timeout) {
+  Inheritance given;
+  sys::Pipe ready = TRY(sys::pipe());
+  given.listen = TRY(above_stdio(listen_unix(state_folder + "/" + Record::kSocketName)));
+  given.ready = TRY(above_stdio(std::move(ready.write_end)));
+  given.null = TRY(above_stdio(sys::open("/dev/null", O_RDWR)));
+  given.log = TRY(above_stdio(open_agent_log(log_directory)));
+  if (creator == Creator::kThisProcess) {
+    given.creator = TRY(above_stdio(sys::pidfd_open(::getpid())));
+  }
+
+  std::vector<std::string> words = {agent_path,
+                                    "--state-folder",
+                                    state_folder,
+                                    "--listen-fd",
+                                    std::to_string(given.listen.get()),
+                                    "--ready-fd",
+                                    std::to_string(given.ready.get())};
+  if (given.creator.valid()) {
+    words.insert(words.end(), {"--creator-fd", std::to_string(given.creator.get())});
+  }
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::vector<char*> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!is_callers_own(*variable)) environment.push_back(*variable);
+  }
+  environment.push_back(nullptr);
+
+  const pid_t detacher = ::fork();
+  if (detacher < 0) return fail(errno, "fork");
+  if (detacher == 0) detach(given, argv.data(), environment.data());
+  given = Inheritance{};  // or we would never see the end of the agent's report
+
+  const Status started = judge_report(read_report(ready.read_end.get(), timeout), log_directory);
+  if (!started) ::kill(-detacher, SIGKILL);
+  // ECHILD where the caller ignores SIGCHLD: then nothing is left to wait for.
+  while (::waitpid(detacher, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  drop_pending_sigchld();
+  return started;
+}
+
+Status start_agent(const std::string& agent_path, const std::string& state_folder,
+                   const std::string& log_directory, Creator creator, milliseconds timeout) {
+  return in_context("agent " + agent_path, spawn(agent_path, state_folder, log_directory, creator, timeout));
+}
+
+Status launch_in(const std::string& agent_path, const std::string& state_folder, const Record& record,
+                 Creator creator, milliseconds timeout) {
+  const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
+  TRY(write_record(state_folder, record));
+  return start_agent(agent_path, state_folder, record.log_directory, creator, timeout);
+}
+
+// A pidfd of the agent that is alive. It comes before the lock is asked about: then the pid was still the
+// agent's when it was opened.
+Result<UniqueFd> open_agent(const std::string& state_folder) {
+  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, 64);
+  if (!text) return tl::unexpected(text.error());
+  const pid_t pid = TRY(pid_in(*text));
+  UniqueFd agent = TRY(sys::pidfd_open(pid));
+  if (!agent_alive(state_folder)) return fail(ESRCH, "agent");
+  return agent;
+}
+
+}  // namespace
+
+Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
+                    Creator creator, milliseconds timeout) {
+  TRY(sys::make_directories(state_folder.substr(0, state_folder.rfind('/')), 0700));
+  if (::mkdir(state_folder.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return fail("the id is in use: there is a state folder " + state_folder);
+    return fail(errno, "make " + state_folder);
+  }
+  Status launched = launch_in(agent_path, state_folder, record, creator, timeout);
+  if (!launched) static_cast<void>(sys::remove_tree(state_folder));
+  return launched;
+}
+
+Status ensure_agent(const std::string& agent_path, const std::string& state_folder, milliseconds timeout) {
+  const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
+  if (agent_holds_lock(state_folder)) return {};
+  const Record record = TRY(read_record(state_folder));
+  return start_agent(agent_path, state_folder, record.log_directory, Creator::kUnknown, timeout);
+}
+
+bool agent_alive(const std::string& state_folder) {
+  const auto held = lock_folder(state_folder, Lock::kShared, Wait::kNo);
+  if (!held) return held.error().code == EWOULDBLOCK;
+  return agent_holds_lock(state_folder);
+}
+
+pid_t agent_pid(const std::string& state_folder) {
+  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, 64);
+  if (!text || !agent_alive(state_folder)) return 0;
+  return pid_in(*text).value_or(0);
+}
+
+bool wait_for_agent_end(const std::string& state_folder, milliseconds timeout) {
+  const auto deadline = steady_clock::now() + timeout;
+  while (agent_alive(state_folder)) {
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+    if (left.count() <= 0) return false;
+    if (const auto agent = open_agent(state_folder)) {
+      struct pollfd waiting {
+        .fd = agent->get(), .events = POLLIN, .revents = 0
+      };
+      ::poll(&waiting, 1, static_cast<int>(left.count()));
+    } else {
+      std::this_thread::sleep_for(milliseconds(5));  // it is starting, or ending right now
+    }
+  }
+  return true;
+}
+
+Status terminate_agent(const std::string& state_folder) {
+  const auto agent = open_agent(state_folder);
+  if (!agent) return {};
+  if (::syscall(SYS_pidfd_send_signal, agent->get(), SIGTERM, nullptr, 0) != 0 && errno != ESRCH) {
+    return fail(errno, "end the agent of " + state_folder);
+  }
+  return {};
+}
+
+Status clear_state_folder(const std::string& name) {
+  // The name may be a link: podman's precreate hook makes the folder before anybody knows the container's id.
+  const auto real = sys::realpath(name);
+  const std::string& state_folder = real ? *real : name;
+  const auto held = lock_folder(state_folder, Lock::kExclusive, Wait::kNo);
+  if (!held) {
+    if (held.error().code == ENOENT) return {};
+    if (held.error().code == EWOULDBLOCK) return fail("an agent is being started in " + state_folder);
+    return tl::unexpected(held.error());
+  }
+  if (agent_holds_lock(state_folder)) return fail("its agent is alive, in " + state_folder);
+  // A folder whose maker was killed at once has no record yet. Its bundle is restored by the next `create`.
+  const auto record = read_record(state_folder);
+  if (record && !record->config_path.empty()) TRY(Bundle::restore(record->config_path));
+  TRY(sys::remove_tree(state_folder));
+  if (state_folder != name) return sys::unlink(name);
+  return {};
+}
+
+Result<std::string> agent_path(const std::string& configured) {
+  std::string path = configured;
+  if (path.empty()) {
+    const std::string own = TRY(sys::readlink("/proc/self/exe"));
+    path = own.substr(0, own.rfind('/')) + "/tidewaiter-agent";
+  }
+  if (::access(path.c_str(), X_OK) != 0) return fail(errno, "agent " + path);
+  return path;
+}
+
+}  // namespace tidewaiter::container

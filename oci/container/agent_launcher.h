@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <string>
 
 #include "oci/base/result.h"
@@ -16,7 +19,8 @@
 // and nothing was ever handed over, the container was not created and the agent goes. Over `ready-fd` the
 // agent sends "ok\n" or one line of error, and closes it. The agent is detached: its own session, no
 // controlling terminal, stdin and stdout on /dev/null, stderr appended to agent.log in the log folder, not a
-// child of the caller.
+// child of the caller. It inherits no other descriptor, no ignored or blocked signal, and the environment
+// without what is addressed to the caller (NOTIFY_SOCKET, LISTEN_FDS, …); its folder is /, its umask 077.
 
 namespace tidewaiter::container {
 
@@ -25,17 +29,33 @@ enum class Creator {
   kUnknown,      // somebody else will start the runtime soon (precreate hook)
 };
 
-// Makes `state_folder`, writes `record` into it, starts the agent and waits until it is ready, at most 30
-// seconds. On failure nothing stays behind, and the agent's own words are in the error. An agent that is
-// already alive there is an error: the id is in use.
+inline constexpr std::chrono::milliseconds kReadyTimeout{30'000};
+
+// Makes `state_folder`, writes `record` into it, starts the agent and waits until it is ready, at most
+// `timeout`. On failure nothing stays behind, and the agent's own words are in the error. An existing state
+// folder is an error: the id is in use, or clear_state_folder() was not called.
 Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                    Creator creator);
+                    Creator creator, std::chrono::milliseconds timeout = kReadyTimeout);
 
 // Starts the agent of an existing container again if it is no longer alive.
-Status ensure_agent(const std::string& agent_path, const std::string& state_folder);
+Status ensure_agent(const std::string& agent_path, const std::string& state_folder,
+                    std::chrono::milliseconds timeout = kReadyTimeout);
 
-// Whether an agent holds the folder's lock.
+// Whether an agent holds the folder's lock, or is being started.
 bool agent_alive(const std::string& state_folder);
+
+// The pid of the agent that is alive; 0 when none is, or it has not yet said so.
+pid_t agent_pid(const std::string& state_folder);
+
+// Waits until the folder has no agent, at most `timeout`; whether it came to that.
+bool wait_for_agent_end(const std::string& state_folder, std::chrono::milliseconds timeout);
+
+// Asks the agent to end (SIGTERM), which leaves folder and bundle as they are. None is a success.
+Status terminate_agent(const std::string& state_folder);
+
+// Ends what a dead agent could not: restores the bundle and removes the folder `name`. One that is not there
+// is a success, one whose agent is alive an error. REQUIRES: the container is gone.
+Status clear_state_folder(const std::string& name);
 
 // The agent's executable: settings.agent, or `tidewaiter-agent` beside /proc/self/exe.
 Result<std::string> agent_path(const std::string& configured);

@@ -1,0 +1,151 @@
+#include "oci/container/settings.h"
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "oci/base/system.h"
+#include "oci/spec/config.h"
+
+namespace tidewaiter::container {
+namespace {
+
+using spec::Json;
+
+constexpr std::size_t kLargestFile = 1U << 20U;
+
+// Where a setting stands, as errors name it: "/etc/tidewaiter/config.json: /log/max_bytes".
+struct Place {
+  const std::string& file;
+  std::string pointer;
+  [[nodiscard]] std::string text() const { return file + ": " + pointer; }
+};
+
+tl::unexpected<Error> wrong_type(const Place& place, const Json& found, std::string_view expected) {
+  return fail(place.text() + " is " + found.type_name() + ", must be " + std::string(expected));
+}
+
+Result<std::string> read_string(const Place& place, const Json& value) {
+  if (!value.is_string()) return wrong_type(place, value, "a string");
+  return value.get<std::string>();
+}
+
+Result<std::string> read_absolute_path(const Place& place, const Json& value) {
+  std::string path = TRY(read_string(place, value));
+  if (!path.starts_with('/')) return fail(place.text() + " is \"" + path + "\", must be an absolute path");
+  return path;
+}
+
+Result<bool> read_bool(const Place& place, const Json& value) {
+  if (!value.is_boolean()) return wrong_type(place, value, "true or false");
+  return value.get<bool>();
+}
+
+Result<std::uint64_t> read_size(const Place& place, const Json& value) {
+  if (!value.is_number_unsigned()) return wrong_type(place, value, "a number of bytes, 4096 or more");
+  const auto size = value.get<std::uint64_t>();
+  if (size < 4096) return fail(place.text() + " is " + std::to_string(size) + ", must be 4096 or more");
+  return size;
+}
+
+Status read_log(const std::string& file, const Json& log, Settings& settings) {
+  if (!log.is_object()) return wrong_type({file, "/log"}, log, "an object");
+  for (const auto& [key, value] : log.items()) {
+    const Place place{file, "/log/" + key};
+    if (key == "max_bytes") {
+      settings.log_max_bytes = TRY(read_size(place, value));
+    } else if (key == "total_bytes") {
+      settings.log_total_bytes = TRY(read_size(place, value));
+    } else {
+      return fail(place.text() + " is not a setting; valid in /log are max_bytes and total_bytes");
+    }
+  }
+  return {};
+}
+
+Status read_setting(const std::string& file, const std::string& key, const Json& value, Settings& settings) {
+  const Place place{file, "/" + key};
+  if (key == "runtime") {
+    settings.runtime = TRY(read_absolute_path(place, value));
+  } else if (key == "agent") {
+    settings.agent = TRY(read_absolute_path(place, value));
+  } else if (key == "default_policy") {
+    settings.default_policy = TRY(read_string(place, value));
+  } else if (key == "require_policy") {
+    settings.require_policy = TRY(read_bool(place, value));
+  } else if (key == "allow_policy_paths") {
+    settings.allow_policy_paths = TRY(read_bool(place, value));
+  } else if (key == "log") {
+    return read_log(file, value, settings);
+  } else {
+    return fail(place.text() +
+                " is not a setting; valid are runtime, agent, default_policy, require_policy, "
+                "allow_policy_paths and log");
+  }
+  return {};
+}
+
+bool is_policy_name(std::string_view name) {
+  constexpr std::string_view kValid = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.size() <= 128 && name.front() != '.' &&
+         name.find_first_not_of(kValid) == std::string_view::npos;
+}
+
+// `policies/NAME.json` beside the configuration file.
+std::string path_of_named(const Settings& settings, const std::string& name) {
+  const std::size_t slash = settings.path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : settings.path.substr(0, slash);
+  return folder + "/policies/" + name + ".json";
+}
+
+// `who` names the policy: the annotation or the setting.
+Result<std::string> resolve(const Settings& settings, const std::string& named, const std::string& who,
+                            bool allow_path) {
+  if (is_policy_name(named)) return path_of_named(settings, named);
+  if (!named.starts_with('/')) {
+    return fail(who + " is \"" + named +
+                "\", which is no policy name: letters, digits, '.', '_' and '-', at most 128, not beginning "
+                "with '.'" +
+                (allow_path ? ", or an absolute path" : ""));
+  }
+  if (!allow_path) {
+    return fail(who + " is the path \"" + named +
+                "\", and paths are only allowed with allow_policy_paths in " + settings.path);
+  }
+  return named;
+}
+
+}  // namespace
+
+Result<Settings> Settings::load(const std::string& path) {
+  Settings settings;
+  settings.path = path;
+  const auto text = sys::read_file(path, kLargestFile);
+  if (!text) {
+    if (text.error().code == ENOENT) return settings;
+    return tl::unexpected(text.error());
+  }
+  const Json document = TRY(spec::parse_json(*text, path));
+  if (!document.is_object()) return fail(path + ": must be an object, is " + document.type_name());
+  for (const auto& [key, value] : document.items()) TRY(read_setting(path, key, value, settings));
+  return settings;
+}
+
+Result<std::optional<std::string>> policy_path(const Settings& settings,
+                                               const nlohmann::ordered_json& config) {
+  const std::optional<std::string> annotated = TRY(spec::annotation(config, kPolicyAnnotation));
+  if (annotated) {
+    return TRY(resolve(settings, *annotated, std::string("annotation ") + kPolicyAnnotation,
+                       settings.allow_policy_paths));
+  }
+  if (settings.default_policy) {
+    return TRY(resolve(settings, *settings.default_policy, settings.path + ": /default_policy", true));
+  }
+  if (settings.require_policy) {
+    return fail("the container names no policy, and " + settings.path +
+                " requires one: give it the annotation " + kPolicyAnnotation + "=NAME");
+  }
+  return std::nullopt;
+}
+
+}  // namespace tidewaiter::container

@@ -1,0 +1,140 @@
+#include "shim/invocation.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <string_view>
+
+#include "oci/base/system.h"
+#include "shim/commands/commands.h"
+#include "shim/failure.h"
+#include "shim/runtime.h"
+
+namespace tidewaiter::shim {
+namespace {
+
+struct RuntimeCommand {
+  std::string_view name;
+  int (*run)(const Invocation&);
+};
+
+// Commands that make, enter or end a container. The runtime has many more, and it may have them alone.
+constexpr auto kRuntimeCommands = std::to_array<RuntimeCommand>({
+    {"create", create},
+    {"delete", remove},
+    {"exec", exec},
+    {"restore", restore},
+    {"run", create},
+});
+
+struct OwnCommand {
+  std::string_view name;
+  int (*run)(int argc, char** argv);
+};
+
+// No runtime has a command of one of these names.
+constexpr auto kOwnCommands = std::to_array<OwnCommand>({
+    {"doctor", doctor},
+    {"log", log},
+    {"policy", policy},
+    {"status", status},
+});
+
+constexpr std::string_view kUsage =
+    "tidewaiter stands in for an OCI runtime, crun or runc, and puts containers under a policy.\n"
+    "\n"
+    "  tidewaiter [RUNTIME OPTIONS] create|run|exec|delete|... ARGUMENTS   what the runtime does\n"
+    "\n"
+    "  tidewaiter policy check FILE      whether a policy is valid, and what is wrong with it\n"
+    "  tidewaiter policy explain FILE    what enforces each rule, and what it costs\n"
+    "  tidewaiter log ID                 what a container did and was refused\n"
+    "  tidewaiter status [ID]            the containers that an agent supervises\n"
+    "  tidewaiter doctor                 what this machine allows\n"
+    "\n"
+    "Each of these has --help; --help alone is the runtime's. Before the command stands\n"
+    "\n"
+    "  --tidewaiter-config FILE          instead of /etc/tidewaiter/config.json or\n"
+    "                                    ~/.config/tidewaiter/config.json\n";
+
+template <typename Table>
+auto find_command(const Table& table, std::string_view name) -> decltype(table.data()) {
+  for (const auto& command : table) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+// Where the caller came without stdin, stdout or stderr, a file of ours would take its number and be written
+// to as stderr. The stand-ins close on exec, so that the runtime has what the caller gave.
+void reserve_stdio() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0 && null != fd) ::close(null);
+  }
+}
+
+// Runs one of our own verbs. They find the configuration by themselves, in the same places.
+int run_own(const OwnCommand& command, CommandLine& line) {
+  if (!line.config_file.empty()) ::setenv("TIDEWAITER_CONFIG", line.config_file.c_str(), 1);
+  const auto first = static_cast<int>(line.command_index);
+  return command.run(line.argc() - first, line.argv.data() + first);
+}
+
+// `needs_state`: whether to go on without knowing where our state is. Only the configuration matters to a
+// command that is handed over unseen, and where its place is unknown there is none.
+Result<Invocation> make_invocation(CommandLine line, bool needs_state) {
+  Invocation invocation;
+  if (!line.config_file.empty()) {
+    // Relative to the folder of the caller; errors name it in full.
+    line.config_file = TRY(in_context("--tidewaiter-config", sys::realpath(line.config_file)));
+  }
+  auto directories = container::Directories::locate();
+  if (!directories && needs_state) return tl::unexpected(directories.error());
+  if (directories) invocation.directories = std::move(*directories);
+  if (!line.config_file.empty()) invocation.directories.config_file = line.config_file;
+  if (!invocation.directories.config_file.empty()) {
+    invocation.settings = TRY(container::Settings::load(invocation.directories.config_file));
+  }
+  invocation.runtime = TRY(find_runtime(invocation.settings));
+  if (needs_state) invocation.runtime_kind = TRY(runtime::identify(invocation.runtime));
+  invocation.line = std::move(line);
+  return invocation;
+}
+
+int run_for_runtime(const RuntimeCommand* command, CommandLine line) {
+  auto invocation = make_invocation(line, command != nullptr);
+  if (!invocation) {
+    report_failure(line, "", invocation.error());
+    return EXIT_FAILURE;
+  }
+  if (command != nullptr) return command->run(*invocation);
+  report_failure(line, "", become_runtime(invocation->runtime, invocation->line));
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+
+Result<std::string> Invocation::state_folder(const std::string& id) const {
+  return directories.state + "/" + TRY(container::state_folder_name(id, directories.state));
+}
+
+int run(int argc, char** argv) {
+  reserve_stdio();
+  auto line = read_command_line(argc, argv);
+  if (!line) {
+    report_failure(CommandLine{}, "", line.error());
+    return EXIT_FAILURE;
+  }
+  if (line->argc() == 1) {
+    static_cast<void>(sys::write_all(STDOUT_FILENO, kUsage));
+    return EXIT_SUCCESS;
+  }
+  if (const OwnCommand* own = find_command(kOwnCommands, line->command)) return run_own(*own, *line);
+  return run_for_runtime(find_command(kRuntimeCommands, line->command), std::move(*line));
+}
+
+}  // namespace tidewaiter::shim

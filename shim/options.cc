@@ -1,0 +1,280 @@
+#include "shim/options.h"
+
+#include <array>
+#include <span>
+
+#include "oci/base/system.h"
+
+namespace tidewaiter::shim {
+namespace {
+
+enum class Value {
+  kNone,
+  kAttached,  // optional, and then only behind '=' or the letter
+  kRequired,  // attached, or the next argument
+};
+
+struct Option {
+  std::string_view name;
+  char letter = 0;  // 0: none
+  Value value = Value::kNone;
+};
+
+// The union of crun 1.8 to 1.21, runc 1.1 to 1.3 and youki 0.5: they agree wherever they share a spelling,
+// and what one of them does not know it refuses by itself. Flags stand here because a name cut short must not
+// be ambiguous by our lists alone.
+
+constexpr std::string_view kOurOption = "tidewaiter-config";
+
+constexpr auto kGlobalOptions = std::to_array<Option>({
+    {kOurOption, 0, Value::kRequired},
+    {"cgroup-manager", 0, Value::kRequired},
+    {"criu", 0, Value::kRequired},
+    {"debug", 0, Value::kNone},
+    {"help", 'h', Value::kNone},
+    {"log", 'l', Value::kRequired},
+    {"log-format", 0, Value::kRequired},
+    {"log-level", 0, Value::kRequired},
+    {"root", 'r', Value::kRequired},
+    {"rootless", 0, Value::kRequired},
+    {"systemd-cgroup", 's', Value::kNone},
+    {"usage", 0, Value::kNone},
+    {"version", 'v', Value::kNone},
+});
+
+constexpr auto kCreateOptions = std::to_array<Option>({
+    {"bundle", 'b', Value::kRequired},
+    {"config", 'f', Value::kRequired},
+    {"console-socket", 'c', Value::kRequired},
+    {"detach", 'd', Value::kNone},
+    {"help", 'h', Value::kNone},
+    {"keep", 0, Value::kNone},
+    {"no-new-keyring", 0, Value::kNone},
+    {"no-pivot", 0, Value::kNone},
+    {"no-subreaper", 0, Value::kNone},
+    {"pid-file", 'p', Value::kRequired},
+    {"pidfd-socket", 0, Value::kRequired},
+    {"preserve-fds", 0, Value::kRequired},
+    {"usage", 0, Value::kNone},
+});
+
+constexpr auto kExecOptions = std::to_array<Option>({
+    {"additional-gids", 'g', Value::kRequired},
+    {"apparmor", 0, Value::kRequired},
+    {"cap", 'c', Value::kRequired},
+    {"cgroup", 0, Value::kRequired},
+    {"console-socket", 0, Value::kRequired},
+    {"cwd", 0, Value::kRequired},
+    {"detach", 'd', Value::kNone},
+    {"env", 'e', Value::kRequired},
+    {"help", 'h', Value::kNone},
+    {"ignore-paused", 0, Value::kNone},
+    {"no-new-privs", 0, Value::kNone},
+    {"no-subreaper", 0, Value::kNone},
+    {"pid-file", 0, Value::kRequired},
+    {"pidfd-socket", 0, Value::kRequired},
+    {"preserve-fds", 0, Value::kRequired},
+    {"process", 'p', Value::kRequired},
+    {"process-label", 0, Value::kRequired},
+    {"tty", 't', Value::kAttached},
+    {"usage", 0, Value::kNone},
+    {"user", 'u', Value::kRequired},
+});
+
+constexpr auto kDeleteOptions = std::to_array<Option>({
+    {"force", 'f', Value::kNone},
+    {"help", 'h', Value::kNone},
+    {"regex", 'r', Value::kNone},
+    {"usage", 0, Value::kNone},
+});
+
+constexpr auto kRestoreOptions = std::to_array<Option>({
+    {"auto-dedup", 0, Value::kNone},
+    {"bundle", 'b', Value::kRequired},
+    {"console-socket", 0, Value::kRequired},
+    {"detach", 'd', Value::kNone},
+    {"empty-ns", 0, Value::kRequired},
+    {"ext-unix-sk", 0, Value::kNone},
+    {"file-locks", 0, Value::kNone},
+    {"help", 'h', Value::kNone},
+    {"image-path", 0, Value::kRequired},
+    {"lazy-pages", 0, Value::kNone},
+    {"lsm-mount-context", 0, Value::kRequired},
+    {"lsm-profile", 0, Value::kRequired},
+    {"manage-cgroups-mode", 0, Value::kRequired},
+    {"no-pivot", 0, Value::kNone},
+    {"no-subreaper", 0, Value::kNone},
+    {"pid-file", 0, Value::kRequired},
+    {"shell-job", 0, Value::kNone},
+    {"tcp-established", 0, Value::kNone},
+    {"usage", 0, Value::kNone},
+    {"work-path", 0, Value::kRequired},
+});
+
+const Option* find_exact(std::span<const Option> options, std::string_view name) {
+  for (const Option& option : options) {
+    if (option.name == name) return &option;
+  }
+  return nullptr;
+}
+
+const Option* find_letter(std::span<const Option> options, char letter) {
+  for (const Option& option : options) {
+    if (option.letter != 0 && option.letter == letter) return &option;
+  }
+  return nullptr;
+}
+
+// As getopt_long: the name itself, or the only one that begins with it.
+const Option* find_abbreviated(std::span<const Option> options, std::string_view name) {
+  if (const Option* exact = find_exact(options, name)) return exact;
+  const Option* found = nullptr;
+  for (const Option& option : options) {
+    if (!option.name.starts_with(name)) continue;
+    if (found != nullptr) return nullptr;
+    found = &option;
+  }
+  return found;
+}
+
+struct Found {
+  const Option* option = nullptr;          // null: unknown, taken for a flag
+  std::optional<std::string_view> value;   // what is attached
+  [[nodiscard]] bool wants_next() const {  // its value is the next argument
+    return option != nullptr && option->value == Value::kRequired && !value;
+  }
+};
+
+struct NameAndValue {
+  std::string_view name;
+  std::optional<std::string_view> value;
+};
+
+NameAndValue split_at_equals(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return {text, std::nullopt};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+// "-abVALUE": only the last letter can have a value, and only it matters to us: flags mean nothing here.
+Found read_letters(std::span<const Option> options, std::string_view letters) {
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    const Option* option = find_letter(options, letters[i]);
+    if (option == nullptr) return {};
+    if (option->value == Value::kNone) continue;
+    const std::string_view rest = letters.substr(i + 1);
+    return {option, rest.empty() ? std::nullopt : std::optional(rest)};
+  }
+  return {};
+}
+
+// REQUIRES: `argument` begins with '-' and is neither "-" nor "--".
+Found read_option(std::span<const Option> options, Spelling spelling, std::string_view argument) {
+  const bool two_dashes = argument.starts_with("--");
+  const std::string_view text = argument.substr(two_dashes ? 2 : 1);
+  if (spelling == Spelling::kGetopt && !two_dashes) return read_letters(options, text);
+  const auto [name, value] = split_at_equals(text);
+  if (spelling == Spelling::kGetopt) return {find_abbreviated(options, name), value};
+  if (const Option* option = find_exact(options, name)) return {option, value};
+  return {name.size() == 1 ? find_letter(options, name.front()) : nullptr, value};
+}
+
+// Global options are read before it is known which runtime they are for. `-root R` is Go's alone: for getopt
+// it would be letters that no runtime has.
+Found read_global_option(std::string_view argument) {
+  if (!argument.starts_with("--")) {
+    const Found go = read_option(kGlobalOptions, Spelling::kGo, argument);
+    if (go.option != nullptr) return go;
+  }
+  return read_option(kGlobalOptions, Spelling::kGetopt, argument);
+}
+
+bool is_option(std::string_view argument) { return argument.size() > 1 && argument.front() == '-'; }
+
+std::span<const Option> options_of(std::string_view command) {
+  if (command == "exec") return kExecOptions;
+  if (command == "delete") return kDeleteOptions;
+  if (command == "restore") return kRestoreOptions;
+  return kCreateOptions;
+}
+
+}  // namespace
+
+Result<CommandLine> read_command_line(int argc, char** argv) {
+  CommandLine line;
+  const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
+  line.argv.reserve(arguments.size() + 1);
+  line.argv.push_back(arguments[0]);
+
+  std::size_t i = 1;
+  for (; i < arguments.size() && is_option(arguments[i]); ++i) {
+    if (std::string_view(arguments[i]) == "--") {
+      line.argv.push_back(arguments[i++]);
+      break;
+    }
+    const Found found = read_global_option(arguments[i]);
+    const bool ours = found.option != nullptr && found.option->name == kOurOption;
+    std::string_view value = found.value.value_or("");
+    if (!ours) line.argv.push_back(arguments[i]);
+    if (found.wants_next()) {
+      if (i + 1 < arguments.size()) {
+        value = arguments[++i];
+        if (!ours) line.argv.push_back(arguments[i]);
+      } else if (ours) {
+        return fail("--tidewaiter-config needs the path of a configuration file");
+      }
+    }
+    if (found.option == nullptr) continue;
+    if (ours) line.config_file = value;
+    if (found.option->name == "root") line.root = value;
+    if (found.option->name == "log") line.log = value;
+    if (found.option->name == "log-format") line.log_format = value;
+  }
+
+  if (i < arguments.size()) {
+    line.command_index = line.argv.size();
+    line.command = arguments[i];
+  }
+  for (; i < arguments.size(); ++i) line.argv.push_back(arguments[i]);
+  line.argv.push_back(nullptr);
+  return line;
+}
+
+ContainerOptions read_container_options(const CommandLine& line, Spelling spelling) {
+  const std::span<const Option> options = options_of(line.command);
+  const bool rest_is_program = line.command == "exec";
+  ContainerOptions result;
+  bool only_arguments = false;  // behind "--"
+  const auto count = static_cast<std::size_t>(line.argc());
+  for (std::size_t i = line.command_index + 1; i < count; ++i) {
+    const std::string_view argument = line.argv[i];
+    if (only_arguments || !is_option(argument)) {
+      result.id = argument;
+      if (rest_is_program) break;
+      continue;
+    }
+    if (argument == "--") {
+      only_arguments = true;
+      continue;
+    }
+    const Found found = read_option(options, spelling, argument);
+    std::string_view value = found.value.value_or("");
+    if (found.wants_next() && i + 1 < count) value = line.argv[++i];
+    if (found.option == nullptr) continue;
+    if (found.option->name == "bundle") result.bundle = value;
+    if (found.option->name == "config") result.config = value;
+  }
+  return result;
+}
+
+Result<BundlePlace> locate_bundle(const ContainerOptions& options) {
+  constexpr std::string_view kDefaultConfig = "config.json";
+  BundlePlace place;
+  place.directory = TRY(in_context("bundle", sys::realpath(options.bundle.value_or("."))));
+  const std::string config = options.config.value_or(std::string(kDefaultConfig));
+  place.config_file = config == kDefaultConfig ? place.directory + "/" + config
+                                               : TRY(in_context("--config", sys::realpath(config)));
+  return place;
+}
+
+}  // namespace tidewaiter::shim

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/base/result.h"
+
+// The command line of crun and runc, read only as far as the shim has to look into it. Boost.Program_options
+// cannot read it: options that it does not know would have to be told apart from values, and the line has to
+// be handed over exactly as it came.
+
+namespace tidewaiter::shim {
+
+// What stands before the command, and where the command is.
+struct CommandLine {
+  std::vector<char*> argv;        // the caller's, without our own options; a null pointer at the end
+  std::size_t command_index = 0;  // of the command in `argv`; 0: there is none
+  std::string command;            // "create"; empty: there is none
+  std::string root;               // --root; empty: not given. Of options given twice the last one counts
+  std::string log;                // --log
+  std::string log_format;         // --log-format
+  std::string config_file;        // --tidewaiter-config, our only option; taken out of `argv`
+
+  // Arguments without the null pointer.
+  [[nodiscard]] int argc() const { return static_cast<int>(argv.size()) - 1; }
+};
+
+// REQUIRES: argc >= 1. `argv` has to outlive the result. An error when --tidewaiter-config lacks its value.
+Result<CommandLine> read_command_line(int argc, char** argv);
+
+// How a runtime reads what follows the command.
+enum class Spelling {
+  kGetopt,  // crun, youki: --name VALUE, --name=VALUE, names cut short, -xVALUE, several letters after one
+            // dash
+  kGo,      // runc: one dash or two alike, names in full, options also behind the container id
+};
+
+// What the shim has to know of create, run, exec, delete and restore.
+struct ContainerOptions {
+  std::string id;                     // empty: not given, so that the runtime will refuse
+  std::optional<std::string> bundle;  // --bundle
+  std::optional<std::string> config;  // --config, of crun
+};
+
+// Reads what follows the command. The container id is the first argument of `exec` that is no option, and
+// the last one elsewhere: an option that is newer than our tables may have left its value before it.
+// REQUIRES: `line.command` is one of the five.
+ContainerOptions read_container_options(const CommandLine& line, Spelling spelling);
+
+// Where the container's config is, both absolute: `config_file` lies in `directory` unless --config named
+// one, which crun takes as relative to the current folder, except for "config.json" itself.
+struct BundlePlace {
+  std::string directory;
+  std::string config_file;
+};
+Result<BundlePlace> locate_bundle(const ContainerOptions& options);
+
+}  // namespace tidewaiter::shim

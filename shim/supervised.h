@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "oci/base/result.h"
+#include "shim/invocation.h"
+
+// What the commands ask about a container's supervision.
+
+namespace tidewaiter::shim {
+
+// Makes sure that no state folder stands for `id`: one that outlived its container is cleared. An error while
+// the runtime has such a container.
+Status claim_id(const Invocation& invocation, const std::string& id, const std::string& state_folder);
+
+// Removes what is left of a container that is gone: waits a while for its agent to end, and clears what the
+// agent left. An error when the agent stays.
+Status clear_supervision(const std::string& state_folder);
+
+// An error when the environment makes the runtime pass over the filter that a policy put into the bundle.
+Status refuse_bypass(const Invocation& invocation);
+
+}  // namespace tidewaiter::shim
