@@ -156,6 +156,8 @@ std::string words(const ArgumentTest& test) {
     case Comparison::kGreaterOrEqual:
       return argument + " >= " + number(test.value);
     case Comparison::kMaskedEqual:
+      // An int argument: the kernel ignores the upper half, and so does the loader.
+      if (test.mask == 0xffffffff) return argument + " is " + number(test.value);
       return argument + " & " + number(test.mask) + " is " + number(test.value);
   }
   return argument;
@@ -443,8 +445,8 @@ class Compiler {
     if (denies && !audited && !spec::no_new_privileges(config_) && made_while_starting(name)) {
       row.note += row.note.empty() ? "" : "; ";
       row.note +=
-          "the runtime makes this call too, as the bundle does not set noNewPrivileges: the container may "
-          "not start";
+          "the runtime makes this call too, unless the bundle sets noNewPrivileges: the container may not "
+          "start";
     }
     return row;
   }

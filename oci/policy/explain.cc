@@ -186,13 +186,14 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
     text += '\n' + table.text();
   }
   if (any(plan, is_baseline)) {
-    text += "\nAdded, so that the network rules hold:\n";
+    text += '\n' + paragraph("Added, so that the network rules hold:", width);
     for (const PlanRow& row : plan.rows) {
       if (is_baseline(row)) text += item(row.what, row.note, width);
     }
   }
   if (!plan.dropped_architectures.empty()) {
-    text += "\nPrograms of these ABIs do not run, since the policy cannot be held there:\n";
+    text +=
+        '\n' + paragraph("Programs of these ABIs do not run, since the policy cannot be held there:", width);
     for (const auto& [name, reason] : plan.dropped_architectures) text += item(name, reason, width);
   }
   if (!plan.residual.empty()) {

@@ -167,14 +167,6 @@ Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point dead
   return text.substr(0, text.find('\n'));
 }
 
-Result<std::string> version_line(const std::string& path) {
-  sys::Pipe pipe = TRY(sys::pipe());
-  const auto deadline = std::chrono::steady_clock::now() + kVersionTimeout;
-  const Child child(TRY(start_version(path, pipe.write_end.get())));
-  pipe.write_end.reset();
-  return in_context("wait for " + path + " --version", read_line(pipe.read_end.get(), deadline));
-}
-
 }  // namespace
 
 std::string_view Traits::why_never_notify(std::string_view syscall) const {
@@ -182,6 +174,14 @@ std::string_view Traits::why_never_notify(std::string_view syscall) const {
     if (row.syscall == syscall) return row.reason;
   }
   return {};
+}
+
+Result<std::string> version_line(const std::string& path) {
+  sys::Pipe pipe = TRY(sys::pipe());
+  const auto deadline = std::chrono::steady_clock::now() + kVersionTimeout;
+  const Child child(TRY(start_version(path, pipe.write_end.get())));
+  pipe.write_end.reset();
+  return in_context("wait for " + path + " --version", read_line(pipe.read_end.get(), deadline));
 }
 
 const Traits& traits(Kind kind) { return kTraits[static_cast<std::size_t>(kind)]; }

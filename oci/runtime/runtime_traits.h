@@ -37,4 +37,7 @@ const Traits& traits(Kind kind);
 // that says nothing, from the first word of `PATH --version`.
 Result<Kind> identify(const std::string& path);
 
+// The first line of what `PATH --version` prints, "crun version 1.8.1". Waits for it five seconds at most.
+Result<std::string> version_line(const std::string& path);
+
 }  // namespace tidewaiter::runtime

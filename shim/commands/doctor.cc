@@ -1,0 +1,492 @@
+#include "shim/commands/doctor.h"
+
+#include <linux/capability.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "oci/policy/load.h"
+#include "shim/commands/commands.h"
+#include "shim/own_options.h"
+#include "shim/terminal_text.h"
+
+namespace tidewaiter::shim {
+namespace {
+
+namespace po = boost::program_options;
+using nlohmann::ordered_json;
+using Findings = std::vector<Finding>;
+
+Finding ok(std::string fact, std::string meaning) {
+  return {Grade::kOk, std::move(fact), std::move(meaning), ""};
+}
+Finding warning(std::string fact, std::string meaning, std::string advice) {
+  return {Grade::kWarning, std::move(fact), std::move(meaning), std::move(advice)};
+}
+Finding failure(std::string fact, std::string meaning, std::string advice) {
+  return {Grade::kFailure, std::move(fact), std::move(meaning), std::move(advice)};
+}
+
+std::string words(int code) { return Error{code, ""}.message(); }
+
+// --- kernel -----------------------------------------------------------------------------------------
+
+struct KernelVersion {
+  unsigned major = 0;
+  unsigned minor = 0;
+  [[nodiscard]] bool at_least(unsigned other_major, unsigned other_minor) const {
+    return major != other_major ? major > other_major : minor >= other_minor;
+  }
+};
+
+// "6.18.44-fc-v595": the first two numbers.
+KernelVersion parse_release(const std::string& release) {
+  KernelVersion version;
+  const char* const end = release.data() + release.size();
+  const auto major = std::from_chars(release.data(), end, version.major);
+  if (major.ec == std::errc{} && major.ptr != end) std::from_chars(major.ptr + 1, end, version.minor);
+  return version;
+}
+
+// Every feature beyond notifications themselves that depends on the kernel's age alone, newest first.
+struct KernelFeature {
+  unsigned major;
+  unsigned minor;
+  std::string_view without;
+};
+constexpr KernelFeature kKernelFeatures[] = {
+    {5, 19,
+     "a supervised call that any signal hits starts again (no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)"},
+    {5, 14,
+     "descriptors cannot be handed into a container as the answer to a call (no SECCOMP_ADDFD_FLAG_SEND)"},
+};
+
+Findings check_kernel(const Patient& patient) {
+  const std::string release = patient.machine.kernel_release();
+  const KernelVersion version = parse_release(release);
+  std::string missing;
+  for (const KernelFeature& feature : kKernelFeatures) {
+    if (version.at_least(feature.major, feature.minor)) break;
+    missing += (missing.empty() ? "" : "; ") + std::string(feature.without);
+  }
+  if (missing.empty()) return {ok("Linux " + release, "it has all that supervision uses")};
+  return {warning("Linux " + release, missing, "use Linux 5.19 or newer, best 6.6")};
+}
+
+Findings check_notifications(const Patient& patient) {
+  if (!patient.machine.knows_notifications()) {
+    return {failure(
+        "the kernel has no seccomp notifications", "no container can be supervised",
+        "use Linux 5.9 or newer with CONFIG_SECCOMP_FILTER, outside a sandbox that hides seccomp(2)")};
+  }
+  const auto trial = patient.machine.try_listener();
+  if (!trial) {
+    return {failure("no listener could be tried: " + trial.error().message(),
+                    "no container can be supervised",
+                    "look whether a sandbox around this shell forbids seccomp(2)")};
+  }
+  if (trial->listener == EBUSY) {
+    return {failure("this shell is under a seccomp listener already",
+                    "the kernel admits one for a process and its children: a supervised container gets EBUSY",
+                    "run outside the supervised container; on WSL2 set seccomp off for its own init")};
+  }
+  if (trial->listener != 0) {
+    return {failure("making a seccomp listener fails: " + words(trial->listener),
+                    "no container can be supervised",
+                    "look whether a sandbox around this shell forbids seccomp(2)")};
+  }
+  Findings findings{ok("seccomp notifications work", "policies that need an agent can be enforced")};
+  if (trial->sync_wake_up != 0) {
+    findings.push_back(warning("no synchronous wake-up (" + words(trial->sync_wake_up) + ")",
+                               "a supervised call takes 36 to 54 microseconds instead of 7",
+                               "use Linux 6.6 or newer"));
+  } else {
+    findings.push_back(ok("synchronous wake-up", "a supervised call takes about 7 microseconds"));
+  }
+  if (trial->take_fd != 0) {
+    findings.push_back(failure("pidfd_getfd(2) fails: " + words(trial->take_fd),
+                               "the agent cannot act on a container's sockets",
+                               "use Linux 5.6 or newer, outside a sandbox that forbids pidfd_getfd(2)"));
+  } else {
+    findings.push_back(ok("pidfd_getfd(2)", "the agent can act on a container's own sockets"));
+  }
+  return findings;
+}
+
+// The value of a "Name:\tvalue" line of /proc/self/status.
+std::optional<std::string> status_field(const Patient& patient, std::string_view name) {
+  const auto status = patient.machine.read_file("/proc/self/status");
+  if (!status) return std::nullopt;
+  std::istringstream lines(*status);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ':') continue;
+    const std::size_t start = line.find_first_not_of(" \t", name.size() + 1);
+    return start == std::string::npos ? "" : line.substr(start);
+  }
+  return std::nullopt;
+}
+
+Findings check_own_filter(const Patient& patient) {
+  const auto mode = status_field(patient, "Seccomp");
+  if (!mode) {
+    return {warning("/proc/self/status does not say whether a filter is in force here",
+                    "it may limit containers", "mount /proc")};
+  }
+  if (*mode == "0")
+    return {ok("no seccomp filter is in force on this shell", "containers start with their own alone")};
+  return {warning("a seccomp filter is in force on this shell already",
+                  "containers started from here obey it too, and if it notifies, theirs cannot",
+                  "start containers from outside the sandbox, if something fails that should not")};
+}
+
+Findings check_io_uring(const Patient& patient) {
+  constexpr const char* kMeaning = "policies with network rules refuse it in the container";
+  const auto value = patient.machine.read_file("/proc/sys/kernel/io_uring_disabled");
+  if (!value) return {ok("io_uring cannot be switched off on this kernel, or is not there", kMeaning)};
+  if (value->starts_with('2')) return {ok("io_uring is off", "no container can use it")};
+  return {ok("io_uring is on", kMeaning)};
+}
+
+Findings check_landlock(const Patient& patient) {
+  const int abi = patient.machine.landlock_abi();
+  if (abi > 0)
+    return {
+        ok("Landlock ABI " + std::to_string(abi), "ready for file rules, which this version does not have")};
+  return {ok("no Landlock", "only file rules will need it, which this version does not have")};
+}
+
+// --- libraries and runtimes -------------------------------------------------------------------------
+
+Findings check_libseccomp(const Patient& patient) {
+  const seccomp::LibraryVersion version = patient.machine.library_version();
+  const unsigned level = patient.machine.library_api_level();
+  const std::string fact = "libseccomp " + std::to_string(version.major) + "." +
+                           std::to_string(version.minor) + "." + std::to_string(version.micro) +
+                           ", API level " + std::to_string(level);
+  if (level < 5) {
+    return {failure(fact, "with this kernel it makes no filter that notifies",
+                    "use libseccomp 2.5 and Linux 5.9 or newer")};
+  }
+  return {ok(fact, "it makes filters that notify")};
+}
+
+std::string limits_in_words(const runtime::Traits& traits) {
+  if (traits.never_notify.empty()) return "every supervised call may notify";
+  std::string calls;
+  for (const runtime::NeverNotify& row : traits.never_notify) {
+    calls += (calls.empty() ? "" : ", ") + std::string(row.syscall);
+  }
+  return "under it these calls cannot be logged: " + calls;
+}
+
+std::string describe_runtime(const Patient& patient, const std::string& path) {
+  const auto version = patient.machine.version(path);
+  return path + (version ? ", version " + *version : ", which does not tell its version");
+}
+
+Findings check_runtimes(const Patient& patient) {
+  if (!patient.settings) return {};  // told by its own check
+  const auto chosen = patient.machine.find_runtime(*patient.settings);
+  if (!chosen) {
+    return {failure(chosen.error().message(), "no container can be run",
+                    "install crun or runc, or correct the setting")};
+  }
+  Findings findings;
+  const auto kind = patient.machine.identify(*chosen);
+  const std::string fact = "containers run under " + describe_runtime(patient, *chosen);
+  if (!kind) {
+    findings.push_back(
+        failure(fact, "it does not run: " + kind.error().message(), "install it again, or choose another"));
+  } else if (*kind == runtime::Kind::kUnknown) {
+    findings.push_back(warning(fact,
+                               "it is none that is known here: " + limits_in_words(runtime::traits(*kind)),
+                               "use crun or runc, if containers hang or fail to start"));
+  } else {
+    findings.push_back(ok(fact, limits_in_words(runtime::traits(*kind))));
+  }
+  for (const std::string& path : patient.machine.runtimes_on_path()) {
+    if (path == *chosen) continue;
+    const auto other = patient.machine.identify(path);
+    if (!other) continue;
+    findings.push_back(
+        ok("also found: " + describe_runtime(patient, path), limits_in_words(runtime::traits(*other))));
+  }
+  return findings;
+}
+
+enum class Cgroups { kUnified, kHybrid, kLegacy, kNone };
+
+// /proc/self/mountinfo (proc(5)): the fifth field is the mount point, the one behind " - " the file system.
+Cgroups cgroup_mode(const std::string& mountinfo) {
+  bool legacy = false;
+  bool unified = false;
+  std::istringstream lines(mountinfo);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t separator = line.find(" - ");
+    if (separator == std::string::npos) continue;
+    std::istringstream fields(line);
+    std::string mount_point;
+    for (int i = 0; i < 5; ++i) fields >> mount_point;
+    if (mount_point != "/sys/fs/cgroup" && !mount_point.starts_with("/sys/fs/cgroup/")) continue;
+    const std::string_view type = std::string_view(line).substr(separator + 3);
+    legacy = legacy || type.starts_with("cgroup ");
+    unified = unified || type.starts_with("cgroup2 ");
+  }
+  if (legacy && unified) return Cgroups::kHybrid;
+  if (legacy) return Cgroups::kLegacy;
+  return unified ? Cgroups::kUnified : Cgroups::kNone;
+}
+
+Findings check_cgroups(const Patient& patient) {
+  const auto mountinfo = patient.machine.read_file("/proc/self/mountinfo");
+  switch (mountinfo ? cgroup_mode(*mountinfo) : Cgroups::kNone) {
+    case Cgroups::kUnified:
+      return {ok("cgroups: unified", "every runtime can use them")};
+    case Cgroups::kLegacy:
+      return {ok("cgroups: version 1", "runtimes can use them; rootless containers have no limits")};
+    case Cgroups::kNone:
+      return {warning("cgroups: none below /sys/fs/cgroup", "runtimes may refuse to run", "mount them")};
+    case Cgroups::kHybrid:
+      break;
+  }
+  constexpr const char* kFact = "cgroups: hybrid (version 1, and `unified` beside it)";
+  constexpr const char* kAdvice =
+      "use runc (\"runtime\" in the configuration), or boot with systemd.unified_cgroup_hierarchy=1";
+  if (patient.settings) {
+    const auto chosen = patient.machine.find_runtime(*patient.settings);
+    if (chosen &&
+        patient.machine.identify(*chosen).value_or(runtime::Kind::kUnknown) == runtime::Kind::kCrun) {
+      return {failure(kFact, "crun, the runtime in use, refuses to run", kAdvice)};
+    }
+  }
+  return {warning(kFact, "crun refuses to run; runc does not mind", "keep to runc")};
+}
+
+// --- privileges -------------------------------------------------------------------------------------
+
+bool has_capability(std::uint64_t set, unsigned capability) { return ((set >> capability) & 1U) != 0; }
+
+Findings check_privileges(const Patient& patient) {
+  if (!patient.directories) {
+    return {failure(patient.directories.error().message(), "there is no place for a container's state",
+                    "log in through a session that sets it, or set it")};
+  }
+  if (!patient.machine.initial_root()) {
+    return {ok("an ordinary user, with state in " + patient.directories->state,
+               "rootless containers can be supervised, by an agent in their own user namespace")};
+  }
+  std::uint64_t effective = 0;
+  const std::string field = status_field(patient, "CapEff").value_or("");
+  std::from_chars(field.data(), field.data() + field.size(), effective, 16);
+  std::string missing;
+  if (!has_capability(effective, CAP_SYS_PTRACE)) {
+    missing +=
+        "without CAP_SYS_PTRACE the agent cannot look into containers that have more capabilities than it";
+  }
+  if (!has_capability(effective, CAP_SYS_ADMIN)) {
+    missing += missing.empty() ? "" : "; ";
+    missing += "without CAP_SYS_ADMIN runtimes can load filters only for containers with noNewPrivileges";
+  }
+  if (missing.empty())
+    return {ok("root, with CAP_SYS_PTRACE and CAP_SYS_ADMIN", "every container can be supervised")};
+  return {warning("root, with less than all capabilities", missing, "add them to this shell's bounding set")};
+}
+
+Findings check_ptrace_scope(const Patient& patient) {
+  const auto value = patient.machine.read_file("/proc/sys/kernel/yama/ptrace_scope");
+  if (!value) return {ok("no Yama", "nothing beyond capabilities keeps the agent from its containers")};
+  const std::string scope = value->substr(0, value->find('\n'));
+  if (scope == "3") {
+    return {failure("kernel.yama.ptrace_scope is 3",
+                    "nobody may look into another process, the agent neither",
+                    "boot with a lower value; it cannot be lowered while the system runs")};
+  }
+  return {ok("kernel.yama.ptrace_scope is " + scope,
+             scope == "0" ? "it does not concern the agent"
+                          : "the agent has the capability it asks for, in its containers' user namespace")};
+}
+
+// --- our own parts ----------------------------------------------------------------------------------
+
+Findings check_agent(const Patient& patient) {
+  if (!patient.settings) return {};
+  const auto path = patient.machine.agent_path(patient.settings->agent);
+  if (path) return {ok("the agent is " + *path, "containers under a policy can start it")};
+  return {
+      failure(path.error().message(), "no agent can be started",
+              "install tidewaiter-agent beside tidewaiter, or name it as \"agent\" in the configuration")};
+}
+
+Findings check_folders(const Patient& patient) {
+  if (!patient.directories) return {};
+  Findings findings;
+  const auto look = [&](const char* what, const std::string& folder) {
+    const Status writable = patient.machine.writable(folder);
+    if (writable) {
+      findings.push_back(ok(what + (" in " + folder), "it can be written"));
+    } else {
+      findings.push_back(
+          failure(what + (" in " + folder) + " cannot be written: " + writable.error().message(),
+                  "no container can be supervised", "correct the owner or mode of the folder"));
+    }
+  };
+  look("state", patient.directories->state);
+  look("event logs", patient.directories->log);
+  return findings;
+}
+
+Findings check_configuration(const Patient& patient) {
+  if (!patient.settings) {
+    return {failure(patient.settings.error().message(), "every container with or without a policy is refused",
+                    "correct the file")};
+  }
+  const std::string& path = patient.settings->path;
+  if (!patient.machine.read_file(path)) return {ok("no configuration file " + path, "the defaults hold")};
+  return {ok("configuration " + path, "it is valid")};
+}
+
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+Findings check_policies(const Patient& patient) {
+  if (!patient.settings) return {};
+  const std::string folder = folder_of(patient.settings->path) + "/policies";
+  auto names = patient.machine.list(folder).value_or(std::vector<std::string>{});
+  std::erase_if(names, [](const std::string& name) { return !name.ends_with(".json"); });
+  std::sort(names.begin(), names.end());
+  Findings findings;
+  std::size_t good = 0;
+  bool default_is_good = false;
+  for (const std::string& name : names) {
+    const std::string path = folder + "/" + name;
+    const auto text = patient.machine.read_file(path);
+    const auto parsed = text ? policy::parse(*text, path, name)
+                             : tl::unexpected(std::vector<policy::Mistake>{{path, text.error().message()}});
+    if (parsed) {
+      ++good;
+      default_is_good =
+          default_is_good || patient.settings->default_policy == name.substr(0, name.size() - 5);
+    } else {
+      findings.push_back(warning(parsed.error().front().where + ": " + parsed.error().front().message,
+                                 "containers under this policy are refused",
+                                 "tidewaiter policy check " + path));
+    }
+  }
+  findings.push_back(ok(std::to_string(good) + " valid policies in " + folder, "containers can name them"));
+  const auto& standard = patient.settings->default_policy;
+  if (standard && !standard->starts_with('/') && !default_is_good) {
+    findings.push_back(failure("the default policy \"" + *standard + "\" is not among them",
+                               "every container that names no policy is refused",
+                               "write it, or correct \"default_policy\" in " + patient.settings->path));
+  }
+  return findings;
+}
+
+constexpr DoctorCheck kChecks[] = {
+    {"kernel", check_kernel},
+    {"notifications", check_notifications},
+    {"own filter", check_own_filter},
+    {"libseccomp", check_libseccomp},
+    {"runtimes", check_runtimes},
+    {"cgroups", check_cgroups},
+    {"privileges", check_privileges},
+    {"ptrace", check_ptrace_scope},
+    {"io_uring", check_io_uring},
+    {"landlock", check_landlock},
+    {"configuration", check_configuration},
+    {"policies", check_policies},
+    {"agent", check_agent},
+    {"folders", check_folders},
+};
+
+std::string_view to_string(Grade grade) {
+  switch (grade) {
+    case Grade::kOk:
+      return "ok";
+    case Grade::kWarning:
+      return "warn";
+    case Grade::kFailure:
+      return "fail";
+  }
+  return "fail";
+}
+
+void print_line(std::string_view check, const Finding& finding, std::ostream& out) {
+  out << column(to_string(finding.grade), 4) << "  " << column(check, 13) << "  "
+      << terminal_text(finding.fact, 1024) << ": " << terminal_text(finding.meaning, 1024);
+  if (!finding.advice.empty()) out << ". To do: " << terminal_text(finding.advice, 1024);
+  out << "\n";
+}
+
+ordered_json to_json(std::string_view check, const Finding& finding) {
+  return {{"check", check},
+          {"grade", to_string(finding.grade)},
+          {"fact", finding.fact},
+          {"meaning", finding.meaning},
+          {"advice", finding.advice.empty() ? ordered_json(nullptr) : ordered_json(finding.advice)}};
+}
+
+constexpr const char* kHelp =
+    "tidewaiter doctor [--json]\n"
+    "\n"
+    "What this machine's kernel, runtimes, libraries and privileges allow; what that means; and what to do\n"
+    "about it. Fails when something makes supervision impossible.\n"
+    "\n";
+
+Result<bool> run_doctor(int argc, char** argv) {
+  po::options_description options("Options");
+  options.add_options()("json", "print JSON")("help,h", "print this");
+  const po::variables_map values = TRY(read_own_options(argc, argv, options, {}));
+  if (values.contains("help")) {
+    std::cout << kHelp << options;
+    return true;
+  }
+  Patient patient{this_machine(), container::Directories::locate(), fail("")};
+  patient.settings = patient.directories
+                         ? container::Settings::load(patient.directories->config_file)
+                         : Result<container::Settings>(tl::unexpected(patient.directories.error()));
+  return examine(patient, values.contains("json"), std::cout);
+}
+
+}  // namespace
+
+const std::vector<DoctorCheck>& doctor_checks() {
+  static const std::vector<DoctorCheck> checks(std::begin(kChecks), std::end(kChecks));
+  return checks;
+}
+
+bool examine(const Patient& patient, bool json, std::ostream& out) {
+  bool possible = true;
+  ordered_json list = ordered_json::array();
+  for (const DoctorCheck& check : doctor_checks()) {
+    for (const Finding& finding : check.run(patient)) {
+      possible = possible && finding.grade != Grade::kFailure;
+      if (json) {
+        list.push_back(to_json(check.name, finding));
+      } else {
+        print_line(check.name, finding, out);
+      }
+    }
+  }
+  if (json) {
+    const ordered_json document = {{"supervision_possible", possible}, {"findings", std::move(list)}};
+    out << document.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+  } else {
+    out << (possible ? "Containers can be supervised here.\n" : "Containers cannot be supervised here.\n");
+  }
+  return possible;
+}
+
+int doctor(int argc, char** argv) {
+  const auto possible = run_doctor(argc, argv);
+  if (!possible) return exit_code("doctor", tl::unexpected(possible.error()));
+  return *possible ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace tidewaiter::shim
