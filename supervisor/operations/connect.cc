@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "oci/policy/address.h"
 #include "supervisor/operations/socket.h"
 
 namespace tidewaiter::supervisor {
@@ -19,6 +20,16 @@ bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
   std::memcpy(&netlink, address.data(), sizeof netlink);
   // Other processes' ports and multicast groups need capabilities that are ours, not the target's.
   return netlink.nl_family == AF_NETLINK && netlink.nl_pid == 0 && netlink.nl_groups == 0;
+}
+
+// The captured address, except that an unspecified host (0.0.0.0, ::) becomes the loopback address it was
+// decided as: left to itself the kernel takes the address the socket is bound to, which is another one.
+std::vector<std::byte> where_decided(std::vector<std::byte> address,
+                                     const std::optional<policy::Endpoint>& destination) {
+  if (!destination) return address;
+  const policy::IpAddress host = policy::as_destination(destination->address);
+  if (host != destination->address) replace_host(address, host);
+  return address;
 }
 
 Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address) {
@@ -62,7 +73,7 @@ Outcome connect(Call& call) {
     outcome.answer = Answer::result(0);
     return outcome;
   }
-  outcome.answer = perform(call, *socket, *address);
+  outcome.answer = perform(call, *socket, where_decided(*address, outcome.endpoint));
   if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
   return outcome;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #ifndef IPPROTO_MPTCP
@@ -88,6 +89,16 @@ Result<policy::Endpoint> parse_endpoint(policy::Transport transport, std::span<c
     default:
       return fail(EAFNOSUPPORT, "address family");
   }
+}
+
+void replace_host(std::span<std::byte> address, const policy::IpAddress& host) {
+  const bool ipv4 = host.family == policy::IpAddress::Family::kIpv4;
+  std::size_t offset = offsetof(struct sockaddr_in, sin_addr);
+  if (family(address) == AF_INET6) {
+    constexpr std::size_t kMappedPrefix = 12;
+    offset = offsetof(struct sockaddr_in6, sin6_addr) + (ipv4 ? kMappedPrefix : 0);
+  }
+  std::memcpy(address.data() + offset, host.bytes.data(), ipv4 ? 4 : host.bytes.size());
 }
 
 }  // namespace tidewaiter::supervisor

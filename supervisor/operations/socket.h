@@ -42,4 +42,7 @@ int family(std::span<const std::byte> address);
 // when it is too short for its family, EAFNOSUPPORT for any other family.
 Result<policy::Endpoint> parse_endpoint(policy::Transport transport, std::span<const std::byte> address);
 
+// Puts `host` where parse_endpoint() found the IP address. REQUIRES: it found one, of the same family.
+void replace_host(std::span<std::byte> address, const policy::IpAddress& host);
+
 }  // namespace tidewaiter::supervisor

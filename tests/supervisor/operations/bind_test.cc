@@ -1,0 +1,273 @@
+#include "supervisor/operations/bind.h"
+
+#include <gtest/gtest.h>
+#include <linux/netlink.h>
+#include <sys/un.h>
+
+#include <cerrno>
+
+#include "tests/supervisor/supervised_call.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using Kind = ScriptedKernel::Kind;
+using Socket = ScriptedKernel::Socket;
+
+const Supervision& supervision() {
+  static const Supervision made =
+      supervision_of(R"({"version": 1, "network": {"bind": ["8080", "9000-9005", "80"]}})");
+  return made;
+}
+
+constexpr const char* kCapable = "Name:\tx\nTgid:\t100\nCapEff:\t0000000000000400\n";  // CAP_NET_BIND_SERVICE
+constexpr const char* kIncapable = "Name:\tx\nTgid:\t100\nCapEff:\tfffffffffffffbff\n";
+
+struct Served {
+  Outcome outcome;
+  std::vector<ScriptedKernel::Recorded> performed;
+};
+
+Served bind_with(ScriptedKernel& kernel, Socket socket, const Bytes& address, std::uint64_t length) {
+  kernel.put_socket(kSocketNumber, socket);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  Outcome outcome = operation.run(bind, supervision(), address_call(1, SYS_bind, length));
+  return {std::move(outcome), kernel.performed()};
+}
+
+Served bind_with(Socket socket, const Bytes& address, std::uint64_t length) {
+  ScriptedKernel kernel;
+  return bind_with(kernel, socket, address, length);
+}
+
+void expect_refused(const Served& served, int errno_value) {
+  EXPECT_EQ(served.outcome.answer.kind, Answer::Kind::kErrno);
+  EXPECT_EQ(served.outcome.answer.errno_value, errno_value)
+      << ::strerrorname_np(served.outcome.answer.errno_value);
+  EXPECT_TRUE(served.performed.empty());
+}
+
+void expect_performed(const Served& served, Kind kind, const Socket& socket, const Bytes& address) {
+  EXPECT_EQ(served.outcome.answer.kind, Answer::Kind::kValue) << served.outcome.answer.errno_value;
+  ASSERT_EQ(served.performed.size(), 1U);
+  EXPECT_EQ(served.performed[0].kind, kind);
+  EXPECT_EQ(served.performed[0].cookie, socket.cookie);
+  EXPECT_EQ(served.performed[0].bytes, address);
+}
+
+TEST(Bind, IsDecidedByThePort) {
+  for (const Socket& socket : {kTcp4, kUdp4}) {
+    for (const std::uint16_t port : std::initializer_list<std::uint16_t>{8080, 9000, 9003, 9005}) {
+      const Bytes address = ipv4("0.0.0.0", port);
+      expect_performed(bind_with(socket, address, 16), Kind::kBind, socket, address);
+    }
+    for (const std::uint16_t port :
+         std::initializer_list<std::uint16_t>{0, 79, 8079, 8081, 8999, 9006, 65535}) {
+      const Served served = bind_with(socket, ipv4("127.0.0.1", port), 16);
+      expect_refused(served, EACCES);
+      ASSERT_TRUE(served.outcome.endpoint);
+      EXPECT_EQ(served.outcome.endpoint->port, port);
+    }
+  }
+  for (const Bytes& address : {ipv6("::", 8080), ipv6("::1", 8080), ipv6("::ffff:127.0.0.1", 8080)}) {
+    expect_performed(bind_with(kTcp6, address, address.size()), Kind::kBind, kTcp6, address);
+  }
+  expect_refused(bind_with(kTcp6, ipv6("::", 8081), 28), EACCES);
+  expect_refused(bind_with(kTcp6, resized(ipv6("::", 8080), 23), 23), EINVAL);
+}
+
+TEST(Bind, LeavesTheChoiceToTheKernelOnlyWherePort0IsNamed) {
+  const Supervision chosen = supervision_of(R"({"version": 1, "network": {"bind": ["0"]}})");
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, ipv4("127.0.0.1", 0));
+  OperationRun operation(kernel);
+  const Outcome outcome = operation.run(bind, chosen, address_call(1, SYS_bind, 16));
+  expect_performed({outcome, kernel.performed()}, Kind::kBind, kTcp4, ipv4("127.0.0.1", 0));
+  expect_refused(bind_with(kTcp4, ipv4("127.0.0.1", 0), 16), EACCES);
+}
+
+TEST(Bind, ReadsAnUnspecifiedFamilyAsIpv4) {
+  const Bytes old = ipv4("0.0.0.0", 8080, AF_UNSPEC);
+  expect_performed(bind_with(kTcp4, old, 16), Kind::kBind, kTcp4, old);
+  expect_refused(bind_with(kTcp4, ipv4("0.0.0.0", 8081, AF_UNSPEC), 16), EACCES);
+  expect_refused(bind_with(kTcp4, resized(old, 15), 15), EAFNOSUPPORT);
+  expect_refused(bind_with(kTcp4, old, 0), EAFNOSUPPORT);
+  expect_refused(bind_with(kTcp4, ipv4("0.0.0.0", 8080, AF_UNIX), 16), EAFNOSUPPORT);
+}
+
+TEST(Bind, RefusesLengthsAndAddressesThatCannotBeRead) {
+  const Bytes address = resized(ipv4("0.0.0.0", 8080), 256);
+  for (std::uint64_t length = 2; length <= 256; ++length) {
+    SCOPED_TRACE(length);
+    const Served served = bind_with(kTcp4, address, length);
+    if (length < 16 || length > 128) {
+      expect_refused(served, EINVAL);
+    } else {
+      expect_performed(served, Kind::kBind, kTcp4, resized(address, length));
+    }
+  }
+  expect_refused(bind_with(kTcp4, address, 0xffffffff), EINVAL);
+  expect_refused(bind_with(kTcp4, resized(address, 10), 16), EFAULT);
+}
+
+TEST(Bind, FailsOnWhatIsNoSocket) {
+  ScriptedKernel kernel;
+  kernel.put_file(4);
+  kernel.put_memory(kPointer, ipv4("0.0.0.0", 8080));
+  for (const auto& [fd, errno_value] : {std::pair{4ULL, ENOTSOCK}, std::pair{5ULL, EBADF}}) {
+    OperationRun operation(kernel);
+    const Outcome outcome =
+        operation.run(bind, supervision(), notification_of(1, SYS_bind, {fd, kPointer, 16}));
+    expect_refused({outcome, kernel.performed()}, errno_value);
+  }
+}
+
+TEST(Bind, LetsOnlyHarmlessAddressesOfOtherFamiliesThrough) {
+  struct sockaddr_un named {};
+  named.sun_family = AF_UNIX;
+  std::strcpy(named.sun_path, "/run/x");
+  struct sockaddr_un abstract {};
+  abstract.sun_family = AF_UNIX;
+  abstract.sun_path[1] = 'x';
+  struct sockaddr_nl own {};
+  own.nl_family = AF_NETLINK;
+  struct sockaddr_nl group = own;
+  group.nl_groups = 1;
+  struct sockaddr_nl port = own;
+  port.nl_pid = 4711;
+  constexpr Socket kUnix{AF_UNIX, SOCK_STREAM, 0, true, 5};
+  constexpr Socket kNetlink{AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, true, 6};
+  struct Case {
+    const char* name;
+    Socket socket;
+    Bytes address;
+    bool allowed;
+  };
+  const Case cases[] = {
+      {"Unix, a path", kUnix, bytes_of(named), false},
+      {"Unix, a path that ends with the address", kUnix, resized(bytes_of(named), 8), false},
+      {"Unix, abstract", kUnix, resized(bytes_of(abstract), 4), true},
+      {"Unix, autobind", kUnix, resized(bytes_of(abstract), 2), true},
+      {"Unix, no family", kUnix, resized(bytes_of(abstract), 1), false},
+      {"Unix, another family", kUnix, ipv4("0.0.0.0", 8080), false},
+      {"netlink", kNetlink, bytes_of(own), true},
+      {"netlink, a port", kNetlink, bytes_of(port), true},
+      {"netlink, a group", kNetlink, bytes_of(group), false},
+      {"netlink, too long", kNetlink, resized(bytes_of(own), 16), false},
+      {"packet", {AF_PACKET, SOCK_RAW, 0, true, 7}, ipv4("0.0.0.0", 8080, AF_PACKET), false},
+      {"raw", {AF_INET, SOCK_RAW, IPPROTO_TCP, true, 7}, ipv4("0.0.0.0", 8080), false},
+      {"ICMP", {AF_INET, SOCK_DGRAM, IPPROTO_ICMP, true, 7}, ipv4("0.0.0.0", 8080), false},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.name);
+    const Served served = bind_with(test.socket, test.address, test.address.size());
+    if (test.allowed) {
+      expect_performed(served, Kind::kBind, test.socket, test.address);
+    } else {
+      expect_refused(served, EACCES);
+    }
+  }
+}
+
+// --- ports that need a capability -------------------------------------------------------------------
+
+TEST(Bind, UsesOurCapabilityOnlyForATargetThatHasItInTheNetworksOwnNamespace) {
+  struct Case {
+    const char* name;
+    const char* status;  // nullptr: /proc cannot be read
+    bool owns;
+    std::optional<Kind> fails;
+    Kind expected;
+  };
+  const Case cases[] = {
+      {"capable", kCapable, true, {}, Kind::kBind},
+      {"without the capability", kIncapable, true, {}, Kind::kBindUnprivileged},
+      {"capable in another user namespace", kCapable, false, {}, Kind::kBindUnprivileged},
+      {"whose status has no CapEff", "Name:\tx\n", true, {}, Kind::kBindUnprivileged},
+      {"whose CapEff is no number", "Name:\tx\nCapEff:\tzz\n", true, {}, Kind::kBindUnprivileged},
+      {"whose name claims it",
+       "Name:\tCapEff:\t00000000000004ff\nCapEff:\t0000000000000000\n",
+       true,
+       {},
+       Kind::kBindUnprivileged},
+      {"of whom nothing is known", nullptr, true, {}, Kind::kBindUnprivileged},
+      {"whose network cannot be asked", kCapable, true, Kind::kOwnsNetwork, Kind::kBindUnprivileged},
+      {"whose status cannot be read", kCapable, true, Kind::kReadProcFile, Kind::kBindUnprivileged},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.name);
+    ScriptedKernel kernel;
+    if (test.status != nullptr) {
+      ScriptedKernel::Process process;
+      process.status = test.status;
+      kernel.put_process(kTid, process);
+    }
+    kernel.set_owns_network(test.owns);
+    if (test.fails) kernel.fail_always(*test.fails, EPERM);
+    const Bytes address = ipv4("0.0.0.0", 80);
+    expect_performed(bind_with(kernel, kTcp4, address, 16), test.expected, kTcp4, address);
+  }
+}
+
+TEST(Bind, DoesNotBelieveTheCapabilitiesOfATaskThatNoLongerWaits) {
+  ScriptedKernel kernel;
+  kernel.put_process(kTid, {kCapable, {}, {}, {}});
+  kernel.before = [&](const ScriptedKernel::Recorded& call) {
+    if (call.kind == Kind::kReadProcFile) kernel.invalidate(1);
+  };
+  const Served served = bind_with(kernel, kTcp4, ipv4("0.0.0.0", 80), 16);
+  for (const auto& call : served.performed) EXPECT_EQ(call.kind, Kind::kBindUnprivileged);
+}
+
+TEST(Bind, AsksForNoCapabilityFrom1024On) {
+  const Supervision all = supervision_of(R"({"version": 1, "network": {"bind": ["*"]}})");
+  for (const auto& [port, kind] : {std::pair<std::uint16_t, Kind>{1, Kind::kBindUnprivileged},
+                                   {1023, Kind::kBindUnprivileged},
+                                   {1024, Kind::kBind},
+                                   {65535, Kind::kBind},
+                                   {0, Kind::kBind}}) {
+    SCOPED_TRACE(port);
+    ScriptedKernel kernel;
+    kernel.put_process(kTid, {kIncapable, {}, {}, {}});
+    kernel.put_socket(kSocketNumber, kTcp4);
+    kernel.put_memory(kPointer, ipv4("0.0.0.0", port));
+    OperationRun operation(kernel);
+    const Outcome outcome = operation.run(bind, all, address_call(1, SYS_bind, 16));
+    expect_performed({outcome, kernel.performed()}, kind, kTcp4, ipv4("0.0.0.0", port));
+  }
+}
+
+TEST(Bind, AnswersWithTheErrnoOfWhatWasPerformed) {
+  ScriptedKernel kernel;
+  kernel.on_bind = [](int, std::span<const std::byte>) -> Status { return fail(EADDRINUSE, "bind"); };
+  const Served served = bind_with(kernel, kTcp4, ipv4("0.0.0.0", 8080), 16);
+  EXPECT_EQ(served.outcome.answer.kind, Answer::Kind::kErrno);
+  EXPECT_EQ(served.outcome.answer.errno_value, EADDRINUSE);
+}
+
+TEST(Bind, PerformsNothingForATargetThatNoLongerWaits) {
+  ScriptedKernel kernel;
+  kernel.before = [&](const ScriptedKernel::Recorded& call) {
+    if (call.kind == Kind::kReadMemory) kernel.invalidate(1);
+  };
+  expect_refused(bind_with(kernel, kTcp4, ipv4("0.0.0.0", 8080), 16), EINTR);
+}
+
+TEST(Bind, IsLeftToTheKernelInAuditMode) {
+  const Supervision audit =
+      supervision_of(R"({"version": 1, "mode": "audit", "network": {"bind": ["8080"]}})");
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, ipv4("0.0.0.0", 80));
+  OperationRun operation(kernel);
+  const Outcome outcome = operation.run(bind, audit, address_call(1, SYS_bind, 16));
+  EXPECT_EQ(outcome.answer.kind, Answer::Kind::kLetRun);
+  EXPECT_TRUE(kernel.performed().empty());
+  ASSERT_TRUE(outcome.decision);
+  EXPECT_EQ(outcome.decision->verdict, policy::Verdict::kDeny);
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor

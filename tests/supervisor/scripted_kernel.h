@@ -1,0 +1,167 @@
+#pragma once
+
+#include <linux/seccomp.h>
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "oci/base/unique_fd.h"
+#include "supervisor/target/kernel.h"
+
+namespace tidewaiter::supervisor {
+
+// A kernel that a test writes: targets with sockets, memory and /proc files, calls that fail when told to,
+// and a record of every call in order. Thread-safe. Descriptors it gives out are real ones, so that a leak
+// shows.
+class ScriptedKernel final : public Kernel {
+ public:
+  enum class Kind {
+    kReceive,
+    kAnswerValue,
+    kAnswerErrno,
+    kAnswerContinue,
+    kIdValid,
+    kOpenThread,
+    kDuplicateFd,
+    kReadMemory,
+    kKill,
+    kReadProcFile,
+    kReadProcLink,
+    kExecutableIdentity,
+    kSocketOption,
+    kSocketCookie,
+    kBlocks,
+    kConnect,
+    kBind,
+    kBindUnprivileged,
+    kOwnsNetwork,
+  };
+
+  struct Recorded {
+    Kind kind = Kind::kReceive;
+    std::uint64_t id = 0;          // of a notification
+    std::int64_t value = 0;        // answered, or the errno answered
+    pid_t tid = 0;                 // whom it concerned
+    int socket = -1;               // the target's number of the descriptor
+    std::uint64_t cookie = 0;      // of the very socket that was connected or bound
+    std::vector<std::byte> bytes;  // address of a connect or bind
+  };
+
+  struct Socket {
+    int domain = 0;
+    int type = 0;
+    int protocol = 0;
+    bool blocks = true;
+    std::uint64_t cookie = 1;
+  };
+
+  struct Process {
+    std::string status;  // /proc/TID/status
+    std::string auxiliary_vector;
+    std::string executable;  // what the link /proc/TID/exe says
+    std::string executable_identity;
+  };
+
+  ScriptedKernel();
+
+  // --- the script; before the calls, or from `before` and the hooks ---------------------------------
+
+  // The only target there is: thread id, descriptors, memory.
+  void set_target(pid_t tid) { tid_ = tid; }
+  void put_socket(int number, Socket socket);
+  void put_file(int number);  // a descriptor that is no socket
+  void put_memory(std::uint64_t address, std::span<const std::byte> bytes);
+  void put_process(pid_t tid, Process process);
+  void set_owns_network(bool owns) { owns_network_ = owns; }
+  // No longer waits: a signal took its target out of the call.
+  void invalidate(std::uint64_t id);
+
+  // Waits for an answer, though receive() does not give it out.
+  void stand(std::uint64_t id);
+
+  // What the next receive() gets; the notification stands until it is answered.
+  void notify(const struct seccomp_notif& notification);
+
+  // Call number `index` (from 0, in order; receive() and answers count) fails.
+  void fail_at(std::size_t index, int code) { fail_at_[index] = code; }
+  void fail_always(Kind kind, int code) { fail_always_[kind] = code; }
+
+  // Runs before each call; may change the script. Called without the lock.
+  std::function<void(const Recorded&)> before;
+  // What the call does, when no failure was ordered; default: success. Called without the lock.
+  std::function<Status(int socket, std::span<const std::byte> address)> on_connect;
+  std::function<Status(int socket, std::span<const std::byte> address)> on_bind;
+
+  // --- what happened --------------------------------------------------------------------------------
+
+  [[nodiscard]] std::vector<Recorded> calls() const;
+  [[nodiscard]] std::vector<Recorded> calls(Kind kind) const;
+  [[nodiscard]] std::vector<Recorded> answers() const;  // every attempt to answer
+  // connect, bind and bind_unprivileged: what takes effect outside the agent.
+  [[nodiscard]] std::vector<Recorded> performed() const;
+  // False: ten seconds have passed.
+  [[nodiscard]] bool wait_for_answers(std::size_t count) const;
+
+  Status receive(int notify_fd, seccomp::NotificationBuffer& buffer) override;
+  Status answer_value(int notify_fd, std::uint64_t id, std::int64_t value) override;
+  Status answer_errno(int notify_fd, std::uint64_t id, int errno_value) override;
+  Status answer_continue(int notify_fd, std::uint64_t id) override;
+  Result<bool> id_valid(int notify_fd, std::uint64_t id) override;
+  Result<UniqueFd> open_thread(pid_t tid) override;
+  Result<UniqueFd> duplicate_fd(int pidfd, int number) override;
+  Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) override;
+  Status kill(int pidfd) override;
+  Result<std::string> read_proc_file(pid_t tid, const char* name) override;
+  Result<std::string> read_proc_link(pid_t tid, const char* name) override;
+  Result<std::string> executable_identity(pid_t pid) override;
+  Result<int> socket_option(int socket, int level, int name) override;
+  Result<std::uint64_t> socket_cookie(int socket) override;
+  Result<bool> blocks(int socket) override;
+  Status connect(int socket, std::span<const std::byte> address) override;
+  Status bind(int socket, std::span<const std::byte> address) override;
+  Status bind_unprivileged(int socket, std::span<const std::byte> address) override;
+  Result<bool> owns_network(pid_t tid, int socket) override;
+
+ private:
+  // Records the call; the error that was ordered for it.
+  Status call(Recorded recorded);
+  Status answer(Kind kind, std::uint64_t id, std::int64_t value);
+  Result<Socket> socket_at(int fd) const;
+  int number_of(int fd) const;
+  // connect, bind, bind_unprivileged.
+  Status perform(Kind kind, int fd, std::span<const std::byte> address,
+                 const std::function<Status(int, std::span<const std::byte>)>& effect);
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::vector<Recorded> calls_;
+  std::map<std::size_t, int> fail_at_;
+  std::map<Kind, int> fail_always_;
+
+  pid_t tid_ = 100;
+  std::map<int, std::optional<Socket>> descriptors_;  // the target's; nullopt is a file
+  struct Duplicate {
+    int number = -1;
+    std::optional<Socket> socket;  // as it was when it was duplicated
+  };
+  std::map<int, Duplicate> duplicates_;  // ours -> the target's
+  std::map<std::uint64_t, std::vector<std::byte>> memory_;
+  std::map<pid_t, Process> processes_;
+  bool owns_network_ = true;
+  std::set<std::uint64_t> standing_;
+  std::deque<struct seccomp_notif> queue_;
+  UniqueFd queued_;  // eventfd that counts `queue_`: a signal ends a read(2) from it
+};
+
+}  // namespace tidewaiter::supervisor
