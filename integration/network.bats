@@ -273,7 +273,7 @@ without_unix() { tr ' ' '\n' <<<"$1" | grep -v '^unix='; }
     if [[ $way == under ]]; then under_policy bind; fi
     in_container bind_port 192.0.2.1 8080
     assert_output "bind: EADDRNOTAVAIL"
-    in_container sh -c 'nc -l -p 8080 127.0.0.1 & while ! nc -z 127.0.0.1 8080; do :; done; nc -l -p 8080 & sleep 0.1; bind_port 0.0.0.0 8080'
+    in_container bind_port --taken 0.0.0.0 8080
     assert_output "bind: EADDRINUSE"
   done
   # An unprivileged container's low ports: the agent binds with the container's rights, not with its own.

@@ -1,0 +1,30 @@
+# Packages of integration/packages, installed where they are missing.
+
+# install_packages FILE PURPOSE...
+install_packages() {
+  local file=$1 purpose package wanted missing=()
+  shift
+  while read -r purpose package _; do
+    for wanted in "$@"; do
+      if [[ $purpose == "$wanted" ]] && ! is_installed "$package"; then
+        missing+=("$package")
+      fi
+    done
+  done <"$file"
+  if [[ ${#missing[@]} == 0 ]]; then
+    return
+  fi
+  echo "Installing ${missing[*]}"
+  if [[ $(id -u) != 0 ]]; then
+    echo "run as root to install them, or install them yourself" >&2
+    return 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  # The lists of packages may be old, or, on a new machine, not there.
+  apt-get install --yes --quiet --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
+    { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends "${missing[@]}"; }
+}
+
+is_installed() {
+  [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
