@@ -175,6 +175,7 @@ Result<FilterContext> FilterContext::create(const ProfileAction& default_action)
 
 Status FilterContext::reset(const ProfileAction& default_action) {
   TRY(checked(::seccomp_reset(context_.get(), return_value(default_action)), "reset a seccomp filter"));
+  open_transactions_ = 0;
   return set_attribute(Attribute::kRawReturnCodes, 1);
 }
 
@@ -238,7 +239,9 @@ Status FilterContext::set_attribute(Attribute attribute, std::uint32_t value) {
 Status FilterContext::start_transaction() {
   const std::string what = "start a seccomp transaction";
 #if TIDEWAITER_SECCOMP_2_6
-  return checked(::seccomp_transaction_start(context_.get()), what);
+  TRY(checked(::seccomp_transaction_start(context_.get()), what));
+  ++open_transactions_;
+  return {};
 #else
   return needs_2_6(what);
 #endif
@@ -247,7 +250,10 @@ Status FilterContext::start_transaction() {
 Status FilterContext::commit_transaction() {
   const std::string what = "commit a seccomp transaction";
 #if TIDEWAITER_SECCOMP_2_6
-  return checked(::seccomp_transaction_commit(context_.get()), what);
+  if (open_transactions_ == 0) return fail(EINVAL, what);
+  TRY(checked(::seccomp_transaction_commit(context_.get()), what));
+  --open_transactions_;
+  return {};
 #else
   return needs_2_6(what);
 #endif
@@ -256,7 +262,9 @@ Status FilterContext::commit_transaction() {
 Status FilterContext::reject_transaction() {
   const std::string what = "reject a seccomp transaction";
 #if TIDEWAITER_SECCOMP_2_6
+  if (open_transactions_ == 0) return fail(EINVAL, what);
   ::seccomp_transaction_reject(context_.get());
+  --open_transactions_;
   return {};
 #else
   return needs_2_6(what);

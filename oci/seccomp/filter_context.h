@@ -106,7 +106,8 @@ class FilterContext {
   [[nodiscard]] Result<std::uint32_t> attribute(Attribute attribute) const;
   Status set_attribute(Attribute attribute, std::uint32_t value);
 
-  // What is done after start can be taken back as a whole by reject. They nest. libseccomp 2.6.
+  // What is done after start can be taken back as a whole by reject. They nest. EINVAL: none is open.
+  // libseccomp 2.6.
   Status start_transaction();
   Status commit_transaction();
   Status reject_transaction();
@@ -139,6 +140,7 @@ class FilterContext {
   explicit FilterContext(void* context) : context_(context) {}
 
   std::unique_ptr<void, Release> context_;  // scmp_filter_ctx
+  unsigned open_transactions_ = 0;          // libseccomp crashes when one more is ended than was started
 };
 
 }  // namespace tidewaiter::seccomp

@@ -2,116 +2,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
-#include <array>
-#include <cstring>
 #include <thread>
 
-#include "tests/oci/seccomp/child.h"
+#include "tests/oci/seccomp/target.h"
 
 namespace tidewaiter::seccomp {
 namespace {
-
-// --- a target: a child in which getppid notifies --------------------------------------------------
-
-// By hand, so that what is tested here does not rest on libseccomp.
-int install_filter() {
-  std::array<struct sock_filter, 4> program = {{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const struct sock_fprog filter { static_cast<unsigned short>(program.size()), program.data() };
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
-  return static_cast<int>(
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter));
-}
-
-// A message of one byte with one descriptor.
-struct FdMessage {
-  FdMessage() {
-    header.msg_iov = &vector;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-  }
-  char byte = 0;
-  struct iovec vector {
-    &byte, 1
-  };
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  struct msghdr header {};
-};
-
-bool send_fd(int socket, int fd) {
-  FdMessage message;
-  struct cmsghdr* control = CMSG_FIRSTHDR(&message.header);
-  control->cmsg_level = SOL_SOCKET;
-  control->cmsg_type = SCM_RIGHTS;
-  control->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
-  return ::sendmsg(socket, &message.header, 0) == 1;
-}
-
-UniqueFd receive_fd(int socket) {
-  FdMessage message;
-  if (::recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC) != 1) return {};
-  const struct cmsghdr* control = CMSG_FIRSTHDR(&message.header);
-  if (control == nullptr || control->cmsg_type != SCM_RIGHTS) return {};
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
-  return UniqueFd(fd);
-}
-
-struct SocketPair {
-  SocketPair() {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
-    ours.reset(ends[0]);
-    theirs.reset(ends[1]);
-  }
-  UniqueFd ours;
-  UniqueFd theirs;
-};
-
-class Target {
- public:
-  // `body` runs in the child once the notify descriptor has been handed over.
-  explicit Target(const std::function<std::vector<long>()>& body)
-      : child_([&] {
-          hand_over();
-          return body();
-        }) {
-    sockets_.theirs.reset();
-    notify_ = receive_fd(sockets_.ours.get());
-    if (!notify_.valid()) std::abort();
-  }
-
-  [[nodiscard]] int fd() const { return notify_.get(); }
-  [[nodiscard]] Child& child() { return child_; }
-
- private:
-  // In the child. It keeps no copy of the descriptor: when the test closes its own, it was the last.
-  void hand_over() {
-    const UniqueFd notify(install_filter());
-    if (!notify.valid() || !send_fd(sockets_.theirs.get(), notify.get())) ::_exit(2);
-  }
-
-  SocketPair sockets_;
-  Child child_;
-  UniqueFd notify_;
-};
 
 long notified_call() { return raw_call(SYS_getppid); }
 
@@ -145,7 +49,8 @@ TEST(NotifySizes, AreThoseTheKernelGives) {
 }
 
 TEST(Receive, TellsWhatWasCalledByWhom) {
-  Target target([] { return std::vector<long>{raw_call(SYS_getppid, 1, 2, 3, 4, 5, 6UL << 40U)}; });
+  Target target(SYS_getppid,
+                [] { return std::vector<long>{raw_call(SYS_getppid, 1, 2, 3, 4, 5, 6UL << 40U)}; });
   NotificationBuffer buffer = make_buffer();
   const Status received = receive(target.fd(), buffer);
   ASSERT_TRUE(received) << received.error().message();
@@ -159,7 +64,7 @@ TEST(Receive, TellsWhatWasCalledByWhom) {
 }
 
 TEST(Receive, TakesAUsedBuffer) {
-  Target target([] { return std::vector<long>{notified_call(), notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call(), notified_call()}; });
   NotificationBuffer buffer = make_buffer();
   ASSERT_TRUE(receive(target.fd(), buffer));
   const std::uint64_t first = buffer.get().id;
@@ -197,7 +102,7 @@ class Interruptions {
 };
 
 TEST(Receive, ReturnsWhenASignalInterruptsIt) {
-  Target target([] {
+  Target target(SYS_getppid, [] {
     ::pause();
     return std::vector<long>{};
   });
@@ -208,7 +113,7 @@ TEST(Receive, ReturnsWhenASignalInterruptsIt) {
 }
 
 TEST(Receive, FailsOnceNobodyIsLeftToNotify) {
-  Target target([] { return std::vector<long>{}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{}; });
   (void)target.child().wait();
   struct pollfd waiting {
     target.fd(), POLLIN, 0
@@ -246,7 +151,7 @@ const std::vector<AnswerCase> kAnswerCases = {
 TEST(Answer, IsWhatTheTargetSees) {
   for (const AnswerCase& test : kAnswerCases) {
     SCOPED_TRACE(test.name);
-    Target target([] { return std::vector<long>{notified_call()}; });
+    Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
     NotificationBuffer buffer = make_buffer();
     ASSERT_TRUE(receive(target.fd(), buffer));
     const Status answered = test.answer(target.fd(), buffer.get().id);
@@ -256,7 +161,7 @@ TEST(Answer, IsWhatTheTargetSees) {
 }
 
 TEST(Answer, RefusesWhatIsNoErrnoAndLeavesTheCallWaiting) {
-  Target target([] { return std::vector<long>{notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
   NotificationBuffer buffer = make_buffer();
   ASSERT_TRUE(receive(target.fd(), buffer));
   for (const int value : {0, -1, -EPERM, 4096}) {
@@ -270,7 +175,7 @@ TEST(Answer, RefusesWhatIsNoErrnoAndLeavesTheCallWaiting) {
 }
 
 TEST(Answer, IsTakenFromAnyThread) {
-  Target target([] { return std::vector<long>{notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
   NotificationBuffer buffer = make_buffer();
   ASSERT_TRUE(receive(target.fd(), buffer));
   std::thread([&] { EXPECT_TRUE(answer_value(target.fd(), buffer.get().id, 42)); }).join();
@@ -278,7 +183,7 @@ TEST(Answer, IsTakenFromAnyThread) {
 }
 
 TEST(Answer, IsRefusedTheSecondTime) {
-  Target target([] { return std::vector<long>{notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
   NotificationBuffer buffer = make_buffer();
   ASSERT_TRUE(receive(target.fd(), buffer));
   ASSERT_TRUE(answer_value(target.fd(), buffer.get().id, 1));
@@ -309,7 +214,7 @@ const std::vector<CallCase> kCallCases = {
 };
 
 TEST(Answer, FindsNobodyAfterTheTargetDied) {
-  Target target([] { return std::vector<long>{notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
   NotificationBuffer buffer = make_buffer();
   ASSERT_TRUE(receive(target.fd(), buffer));
   const std::uint64_t id = buffer.get().id;
@@ -322,7 +227,7 @@ TEST(Answer, FindsNobodyAfterTheTargetDied) {
 }
 
 TEST(Answer, FindsNobodyAfterASignalEndedTheCall) {
-  Target target([] {
+  Target target(SYS_getppid, [] {
     struct sigaction action {};
     action.sa_handler = [](int) {};
     ::sigaction(SIGUSR1, &action, nullptr);
@@ -350,7 +255,7 @@ TEST(Answer, NeedsANotifyDescriptor) {
 }
 
 TEST(IdValid, SaysWhetherTheTargetStillWaits) {
-  Target target([] { return std::vector<long>{notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
   NotificationBuffer buffer = make_buffer();
   ASSERT_TRUE(receive(target.fd(), buffer));
   auto valid = id_valid(target.fd(), buffer.get().id);
@@ -386,7 +291,7 @@ TEST(AddFd, InstallsWithEveryFlag) {
       for (const bool send : {false, true}) {
         SCOPED_TRACE(testing::Message() << "target_fd " << number.value_or(-1) << " close_on_exec "
                                         << close_on_exec << " send " << send);
-        Target target([] {
+        Target target(SYS_getppid, [] {
           ::dup2(STDERR_FILENO, kTakenFd);
           const long installed = notified_call();
           const int fd = static_cast<int>(installed);
@@ -416,7 +321,7 @@ TEST(AddFd, InstallsWithEveryFlag) {
 }
 
 TEST(AddFd, LeavesTheCallToBeAnsweredWhenItFails) {
-  Target target([] {
+  Target target(SYS_getppid, [] {
     const struct rlimit limit { 100, 100 };
     ::setrlimit(RLIMIT_NOFILE, &limit);
     return std::vector<long>{notified_call()};
@@ -434,7 +339,7 @@ TEST(AddFd, LeavesTheCallToBeAnsweredWhenItFails) {
 
 TEST(AddFd, IsNotCutShortBySignals) {
   constexpr int kCalls = 3000;
-  Target target([] {
+  Target target(SYS_getppid, [] {
     long wrong = 0;
     for (int call = 0; call < kCalls; ++call) {
       const long installed = notified_call();
@@ -463,7 +368,7 @@ TEST(AddFd, IsNotCutShortBySignals) {
 // --- flags ----------------------------------------------------------------------------------------
 
 TEST(SetFlags, TakesTheFlagsByValue) {
-  Target target([] { return std::vector<long>{notified_call()}; });
+  Target target(SYS_getppid, [] { return std::vector<long>{notified_call()}; });
   if (!kernel_has_set_flags(target.fd())) {
     const int code = code_of(set_flags(target.fd(), SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP));
     EXPECT_TRUE(code == EINVAL || code == ENOTTY) << code;
