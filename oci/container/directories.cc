@@ -87,14 +87,13 @@ bool is_initial_root() {
   if (::geteuid() != 0) return false;
   const auto map = sys::read_file("/proc/self/uid_map", 4096);
   if (!map) return false;
-  // Only the initial namespace, and one that maps it whole, has this single line (user_namespaces(7)).
+  // Only the initial namespace, and one that maps it whole, begins so (user_namespaces(7)).
   std::istringstream words(*map);
   std::string inside;
   std::string outside;
   std::string count;
-  std::string more;
   words >> inside >> outside >> count;
-  return inside == "0" && outside == "0" && count == "4294967295" && !(words >> more);
+  return inside == "0" && outside == "0" && count == "4294967295";
 }
 
 Result<std::string> state_folder_name(const std::string& id, const std::string& state_directory) {
