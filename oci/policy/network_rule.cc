@@ -162,7 +162,7 @@ Result<HostName> parse_host_name(std::string_view text) {
   if (name.find('*') != std::string::npos)
     return fail("expected a whole host name or \"*\", found " + quote(text) +
                 "; a \"*\" within a name is not supported");
-  if (looks_numeric(name)) return fail(not_one_address(name));
+  if (looks_numeric(name)) return fail(not_one_address(text));
   for (const char c : name) {
     if (static_cast<unsigned char>(c) >= 0x80)
       return fail("expected a host name in ASCII, found " + quote(text) +
