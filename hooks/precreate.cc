@@ -1,0 +1,89 @@
+#include "hooks/precreate.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+#include "oci/container/agent_launcher.h"
+#include "oci/container/record.h"
+#include "oci/policy/compile.h"
+#include "oci/policy/load.h"
+#include "oci/runtime/runtime_traits.h"
+#include "oci/spec/config.h"
+
+namespace tidewaiter::hook {
+namespace {
+
+using container::Record;
+using spec::Json;
+
+constexpr std::string_view kPrefix = "hook-";
+constexpr std::string_view kDigits = "0123456789abcdef";
+constexpr std::size_t kLength = 16;
+
+Result<std::string> new_state_folder_name() {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) return fail(errno, "getrandom");
+  std::string name(kPrefix);
+  for (std::size_t i = 0; i < kLength; ++i, number >>= 4U) name += kDigits[number & 0xfU];
+  return name;
+}
+
+Record make_record(const Json& config, const Host& host, const policy::PolicyFile& file,
+                   const policy::Plan& plan) {
+  Record record;
+  record.policy_name = file.policy.name;
+  record.policy_text = file.text;
+  const Json::json_pointer seccomp("/linux/seccomp");
+  if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
+  record.residual.assign(plan.residual.begin(), plan.residual.end());
+  record.no_new_privileges = spec::no_new_privileges(config);
+  record.log_directory = host.directories.log;
+  record.log_max_bytes = host.settings.log_max_bytes;
+  record.log_total_bytes = host.settings.log_total_bytes;
+  return record;
+}
+
+Status add_cleanup(Json& config, const Host& host, const std::string& state_folder) {
+  Json& hooks = config["hooks"];
+  if (hooks.is_null()) hooks = Json::object();
+  if (!hooks.is_object()) return fail("/hooks is not an object");
+  Json& poststop = hooks["poststop"];
+  if (poststop.is_null()) poststop = Json::array();
+  if (!poststop.is_array()) return fail("/hooks/poststop is not an array");
+  poststop.push_back(
+      {{"path", host.hook_path}, {"args", {"tidewaiter-hook", "cleanup", state_folder}}, {"timeout", 10}});
+  return {};
+}
+
+}  // namespace
+
+bool is_state_folder_name(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return false;
+  name.remove_prefix(kPrefix.size());
+  return name.size() == kLength && name.find_first_not_of(kDigits) == std::string_view::npos;
+}
+
+Result<std::string> precreate(const std::string& text, const Host& host) {
+  const Json config = TRY(spec::parse_json(text, "config.json"));
+  const auto path = TRY(container::policy_path(host.settings, config));
+  if (!path) return text;
+
+  const policy::PolicyFile file = TRY(policy::load_file(*path));
+  const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
+  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
+  policy::Plan plan =
+      TRY(policy::compile(file.policy, config, runtime::traits(runtime::Kind::kUnknown), listener));
+  if (plan.supervised()) {
+    TRY(add_cleanup(plan.config, host, state_folder));
+    const std::string agent = TRY(container::agent_path(host.settings.agent));
+    const Record record = make_record(config, host, file, plan);
+    TRY(container::launch_agent(agent, state_folder, record, container::Creator::kUnknown));
+  }
+  return spec::dump_json(plan.config, -1);
+}
+
+}  // namespace tidewaiter::hook
