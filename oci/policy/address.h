@@ -15,7 +15,7 @@ namespace tidewaiter::policy {
 // on what they mean. An IPv4-mapped IPv6 address gives the IPv4 address.
 std::optional<IpAddress> parse_address(std::string_view text);
 
-// Dotted decimal, or the RFC 5952 form (lower case, the longest run of zeros shortened).
+// Dotted decimal, or the shortest form of inet_ntop(3).
 std::string to_string(const IpAddress& address);
 
 // "10.0.0.0/8".

@@ -196,6 +196,18 @@ Result<Host> parse_target(std::string_view text) {
   return TRY(parse_host_name(text));
 }
 
+// "::1:443" is the address 0:0:0:0:0:0:1:443. In ::/96, where ::1 is the only address in use (RFC 4291,
+// section 2.5.5.1), such a rule can only mean a port.
+Status check_forgotten_brackets(std::string_view text, const Prefix& prefix) {
+  const bool in_low_96 =
+      prefix.length == 128 && Prefix{{.family = IpAddress::Family::kIpv6}, 96}.contains(prefix.address);
+  if (!in_low_96 || prefix.address == *parse_address("::1")) return {};
+  const std::size_t colon = text.rfind(':');
+  return fail(quote(text) + " is an address that no host has; write \"[" +
+              std::string(text.substr(0, colon)) + "]" + std::string(text.substr(colon)) +
+              "\" for an address and a port");
+}
+
 // Takes the scheme off `text`.
 Status parse_scheme(std::string_view& text, NetworkRule& rule) {
   if (text.starts_with("unix:"))
@@ -248,6 +260,7 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
   const auto colons = std::count(rest.begin(), rest.end(), ':');
   if (colons > 1) {
     rule.host = TRY(parse_ipv6_target(rest, text));
+    TRY(check_forgotten_brackets(rest, std::get<Prefix>(rule.host)));
     return rule;
   }
   const std::size_t colon = rest.find(':');

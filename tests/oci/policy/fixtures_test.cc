@@ -1,0 +1,78 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "oci/policy/load.h"
+
+// The loader and docs/policy.schema.json judge the same policies; check_schema.py is the schema's side.
+
+namespace tidewaiter::policy {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::vector<fs::path> policies_in(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(fs::path(TIDEWAITER_FIXTURES) / "policies" / folder))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  return files;
+}
+
+void expect_valid(const std::string& text, const std::string& where) {
+  const auto policy = parse(text, where, "p");
+  if (policy) return;
+  for (const Mistake& mistake : policy.error()) ADD_FAILURE() << mistake.where << ": " << mistake.message;
+}
+
+TEST(Fixtures, ValidPoliciesLoad) {
+  const auto files = policies_in("valid");
+  ASSERT_GT(files.size(), 10U);
+  for (const fs::path& file : files) expect_valid(text_of(file), file.string());
+}
+
+TEST(Fixtures, InvalidPoliciesDoNotLoad) {
+  for (const std::string folder : {"invalid", "invalid/semantic"}) {
+    const auto files = policies_in(folder);
+    ASSERT_GT(files.size(), 20U);
+    for (const fs::path& file : files) {
+      const auto policy = parse(text_of(file), file.string(), "p");
+      ASSERT_FALSE(policy) << file;
+      // One thing is wrong with each, so that it is refused for the reason in its name.
+      EXPECT_EQ(policy.error().size(), file.stem() == "argument_empty" ? 3U : 1U) << file;
+    }
+  }
+}
+
+// What the reference shows has to be right.
+TEST(Fixtures, PoliciesOfTheReferenceLoad) {
+  std::istringstream reference(text_of(TIDEWAITER_POLICY_REFERENCE));
+  std::size_t policies = 0;
+  std::string block;
+  bool inside = false;
+  for (std::string line; std::getline(reference, line);) {
+    if (line == "```json") {
+      inside = true;
+      block.clear();
+    } else if (line == "```" && inside) {
+      inside = false;
+      if (block.find("\"version\"") == std::string::npos) continue;
+      expect_valid(block, "docs/policy.md, policy " + std::to_string(++policies));
+    } else {
+      block += line + "\n";
+    }
+  }
+  EXPECT_GT(policies, 0U);
+}
+
+}  // namespace
+}  // namespace tidewaiter::policy

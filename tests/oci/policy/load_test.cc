@@ -1,0 +1,276 @@
+#include "oci/policy/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+// What a policy file means once it is read. What can be wrong with one is in mistakes_test.cc.
+
+namespace tidewaiter::policy {
+
+void PrintTo(const ArgumentTest& test, std::ostream* out) {
+  *out << "argument " << test.index << ", comparison " << static_cast<int>(test.comparison) << ", value "
+       << test.value << ", mask " << test.mask;
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+Policy policy_of(const std::string& members) {
+  const auto policy = parse(R"({"version": 1)" + members + "}", "p.json", "p");
+  if (policy) return *policy;
+  ADD_FAILURE() << members << ": " << policy.error().front().message;
+  return {};
+}
+
+TEST(ParsePolicy, RestrictsNothingByDefault) {
+  const Policy policy = policy_of("");
+  EXPECT_EQ(policy.name, "p");
+  EXPECT_EQ(policy.mode, Mode::kEnforce);
+  EXPECT_FALSE(policy.network);
+  EXPECT_THAT(policy.syscalls, IsEmpty());
+  EXPECT_TRUE(policy.events.denied && policy.events.exec && policy.events.network);
+}
+
+TEST(ParsePolicy, TellsAbsentListsFromEmptyOnes) {
+  const struct {
+    const char* network;
+    bool connect;
+    bool bind;
+  } cases[] = {{"{}", false, false},
+               {R"({"errno": "EPERM"})", false, false},
+               {R"({"allow": []})", true, false},
+               {R"({"deny": []})", false, false},
+               {R"({"deny": ["*"]})", true, false},
+               {R"({"bind": []})", false, true},
+               {R"({"allow": ["*"], "bind": ["*"]})", true, true}};
+  for (const auto& row : cases) {
+    const Policy policy = policy_of(std::string(R"(, "network": )") + row.network);
+    ASSERT_TRUE(policy.network) << row.network;
+    EXPECT_EQ(policy.network->restricts_connect(), row.connect) << row.network;
+    EXPECT_EQ(policy.network->restricts_bind(), row.bind) << row.network;
+  }
+}
+
+TEST(ParsePolicy, GivesEveryRuleItsPointer) {
+  const Policy policy = policy_of(R"(, "network": {"allow": ["a", "b"], "deny": ["c"], "bind": ["1", "2"]},
+      "syscalls": [{"names": ["bpf"], "action": "errno"}, {"names": ["ptrace"], "action": "kill"}])");
+  EXPECT_EQ((*policy.network->allow)[1].pointer, "/network/allow/1");
+  EXPECT_EQ((*policy.network->allow)[1].text, "b");
+  EXPECT_EQ(policy.network->deny[0].pointer, "/network/deny/0");
+  EXPECT_EQ((*policy.network->bind)[1].pointer, "/network/bind/1");
+  EXPECT_EQ(policy.syscalls[1].pointer, "/syscalls/1");
+}
+
+TEST(ParsePolicy, ReadsModeAndEvents) {
+  EXPECT_EQ(policy_of(R"(, "mode": "audit")").mode, Mode::kAudit);
+  EXPECT_EQ(policy_of(R"(, "mode": "enforce")").mode, Mode::kEnforce);
+  const EventsPolicy none = policy_of(R"(, "events": {"log": []})").events;
+  EXPECT_FALSE(none.denied || none.exec || none.network);
+  const EventsPolicy some = policy_of(R"(, "events": {"log": ["network", "denied"]})").events;
+  EXPECT_TRUE(some.denied && some.network);
+  EXPECT_FALSE(some.exec);
+}
+
+TEST(ParsePolicy, ReadsErrors) {
+  const struct {
+    const char* text;
+    int number;
+  } cases[] = {{R"("EPERM")", 1},       {R"("EACCES")", 13},      {R"("ENOSYS")", 38},
+               {R"("EHWPOISON")", 133}, {R"("EWOULDBLOCK")", 11}, {R"("EDEADLOCK")", 35},
+               {R"("ENOTSUP")", 95},    {R"("EOPNOTSUPP")", 95},  {"1", 1},
+               {"4095", 4095}};
+  for (const auto& row : cases) {
+    EXPECT_EQ(policy_of(std::string(R"(, "network": {"errno": )") + row.text + "}").network->errno_value,
+              row.number);
+    EXPECT_EQ(policy_of(std::string(R"(, "syscalls": [{"names": ["bpf"], "action": "errno", "errno": )") +
+                        row.text + "}]")
+                  .syscalls[0]
+                  .errno_value,
+              row.number)
+        << row.text;
+  }
+  EXPECT_EQ(policy_of(R"(, "network": {})").network->errno_value, EACCES);
+  EXPECT_EQ(policy_of(R"(, "syscalls": [{"names": ["bpf"], "action": "errno"}])").syscalls[0].errno_value,
+            EPERM);
+}
+
+TEST(ParsePolicy, ReadsActions) {
+  const Policy policy = policy_of(R"(, "syscalls": [
+      {"names": ["bpf"], "action": "errno"}, {"names": ["bpf"], "action": "allow"},
+      {"names": ["bpf"], "action": "log"}, {"names": ["bpf", "mmap"], "action": "kill"}])");
+  ASSERT_EQ(policy.syscalls.size(), 4U);
+  EXPECT_EQ(policy.syscalls[0].action, Action::kErrno);
+  EXPECT_EQ(policy.syscalls[1].action, Action::kAllow);
+  EXPECT_EQ(policy.syscalls[2].action, Action::kLog);
+  EXPECT_EQ(policy.syscalls[3].action, Action::kKill);
+  EXPECT_THAT(policy.syscalls[3].names, ElementsAre("bpf", "mmap"));
+}
+
+ArgumentTest only_test(const std::string& name, const std::string& test) {
+  const Policy policy = policy_of(R"(, "syscalls": [{"names": [")" + name +
+                                  R"("], "action": "errno", "args": [)" + test + "]}]");
+  if (policy.syscalls.size() == 1 && policy.syscalls[0].args.size() == 1) return policy.syscalls[0].args[0];
+  ADD_FAILURE() << test;
+  return {};
+}
+
+TEST(ParsePolicy, ReadsComparisons) {
+  const struct {
+    const char* op;
+    Comparison comparison;
+  } cases[] = {{"eq", Comparison::kEqual},   {"ne", Comparison::kNotEqual},
+               {"lt", Comparison::kLess},    {"le", Comparison::kLessOrEqual},
+               {"gt", Comparison::kGreater}, {"ge", Comparison::kGreaterOrEqual}};
+  for (const auto& row : cases) {
+    const auto test = only_test("mmap", std::string(R"({"index": 1, "value": 5, "op": ")") + row.op + "\"}");
+    EXPECT_EQ(test, (ArgumentTest{.index = 1, .comparison = row.comparison, .value = 5})) << row.op;
+  }
+  EXPECT_EQ(only_test("mmap", R"({"index": 5, "op": "masked_eq", "mask": 7, "value": 5})"),
+            (ArgumentTest{.index = 5, .comparison = Comparison::kMaskedEqual, .value = 5, .mask = 7}));
+}
+
+TEST(ParsePolicy, ReadsValues) {
+  const struct {
+    const char* text;
+    std::uint64_t value;
+  } cases[] = {{"0", 0},
+               {"18446744073709551615", 0xffffffffffffffff},
+               {"-1", 0xffffffffffffffff},
+               {"-9223372036854775808", 0x8000000000000000},
+               {R"("0xff")", 255},
+               {R"("0xFFFFFFFFFFFFFFFF")", 0xffffffffffffffff},
+               {R"("0x0")", 0},
+               {R"("AF_PACKET")", 17},
+               {R"("AF_UNIX")", 1},
+               {R"("SOCK_RAW")", 3},
+               {R"("SOCK_CLOEXEC")", 0x80000},
+               {R"("CLONE_NEWUSER")", 0x10000000},
+               {R"("CLONE_NEWNS")", 0x20000},
+               {R"("PR_SET_DUMPABLE")", 4},
+               {R"("PR_SET_MM")", 35},
+               {R"("PROT_EXEC")", 4}};
+  for (const auto& row : cases) {
+    const auto test =
+        only_test("mmap", std::string(R"({"index": 0, "op": "eq", "value": )") + row.text + "}");
+    EXPECT_EQ(test.value, row.value) << row.text;
+  }
+}
+
+// Where the kernel takes a 32-bit number, equality is a test of the lower half.
+TEST(ParsePolicy, ComparesNarrowArgumentsByTheirLowerHalf) {
+  const struct {
+    const char* name;
+    const char* test;
+    ArgumentTest expected;
+  } cases[] = {
+      {"socket",
+       R"({"index": 0, "op": "eq", "value": 17})",
+       {.index = 0, .comparison = Comparison::kMaskedEqual, .value = 17, .mask = 0xffffffff}},
+      {"kill",
+       R"({"index": 0, "op": "eq", "value": -1})",
+       {.index = 0, .comparison = Comparison::kMaskedEqual, .value = 0xffffffff, .mask = 0xffffffff}},
+      {"kill",
+       R"({"index": 0, "op": "eq", "value": -2147483648})",
+       {.index = 0, .comparison = Comparison::kMaskedEqual, .value = 0x80000000, .mask = 0xffffffff}},
+      {"ioctl",
+       R"({"index": 1, "op": "eq", "value": "0x5412"})",
+       {.index = 1, .comparison = Comparison::kMaskedEqual, .value = 0x5412, .mask = 0xffffffff}},
+      {"socket",
+       R"({"index": 1, "op": "masked_eq", "mask": "0xffffffffffffff0f", "value": 3})",
+       {.index = 1, .comparison = Comparison::kMaskedEqual, .value = 3, .mask = 0xffffff0f}},
+      // 32 bits because its machines have no more.
+      {"socketcall",
+       R"({"index": 3, "op": "eq", "value": 1})",
+       {.index = 3, .comparison = Comparison::kMaskedEqual, .value = 1, .mask = 0xffffffff}},
+      // Whole registers.
+      {"ioctl",
+       R"({"index": 2, "op": "eq", "value": 1})",
+       {.index = 2, .comparison = Comparison::kEqual, .value = 1}},
+      {"mmap",
+       R"({"index": 0, "op": "eq", "value": -1})",
+       {.index = 0, .comparison = Comparison::kEqual, .value = 0xffffffffffffffff}},
+      {"socket",
+       R"({"index": 0, "op": "ne", "value": 17})",
+       {.index = 0, .comparison = Comparison::kNotEqual, .value = 17}},
+  };
+  for (const auto& row : cases)
+    EXPECT_EQ(only_test(row.name, row.test), row.expected) << row.name << row.test;
+}
+
+TEST(ParsePolicy, LetsConditionalRulesRefuseWhatNoRuleMayRefuseWhole) {
+  const Policy policy = policy_of(R"(, "syscalls": [{"names": ["execve"], "action": "errno",
+      "args": [{"index": 1, "op": "eq", "value": 0}]}, {"names": ["execve", "close"], "action": "allow"}])");
+  EXPECT_EQ(policy.syscalls.size(), 2U);
+}
+
+class LoadPolicy : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "tidewaiter-policy-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    const fs::path path = folder_ / name;
+    std::ofstream(path) << text;
+    return path.string();
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(LoadPolicy, NamesThePolicyAfterItsFile) {
+  EXPECT_EQ(load(write("web.json", R"({"version": 1})"))->name, "web");
+  EXPECT_EQ(load(write("web.v2.json", R"({"version": 1})"))->name, "web.v2");
+  EXPECT_EQ(load(write("plain", R"({"version": 1})"))->name, "plain");
+}
+
+TEST_F(LoadPolicy, HandsOutTheTextThatWasChecked) {
+  const std::string text = "{\"version\": 1}\n";
+  EXPECT_EQ(load_file(write("web.json", text))->text, text);
+}
+
+TEST_F(LoadPolicy, ReportsOneMistakeAndHowManyMoreInOneLine) {
+  const std::string path = write("p.json", R"({"version": 1, "exec": {}})");
+  EXPECT_EQ(
+      load(path).error().message(),
+      path + ": /exec: \"exec\" is not supported yet; without it, everything it would restrict is open");
+  write("p.json", R"({"version": 2, "mode": 1, "events": 1})");
+  EXPECT_EQ(
+      load(path).error().message(),
+      path +
+          ": /version: expected 1, the only version of the policy language there is, found 2 (and 2 more; "
+          "see tidewaiter policy check)");
+  write("p.json", "{");
+  EXPECT_THAT(load(path).error().message(), ::testing::StartsWith(path + ": line 1, column 2: "));
+}
+
+TEST_F(LoadPolicy, SaysWhyAFileCannotBeRead) {
+  const std::string path = (folder_ / "absent.json").string();
+  const auto absent = load(path);
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().code, ENOENT);
+  EXPECT_THAT(absent.error().message(), ::testing::HasSubstr(path));
+  EXPECT_EQ(load(folder_.string()).error().code, EISDIR);
+}
+
+TEST_F(LoadPolicy, BoundsTheFile) {
+  const auto policy = load(write("large.json", R"({"version": 1})" + std::string(16U << 20U, ' ')));
+  ASSERT_FALSE(policy);
+  EXPECT_EQ(policy.error().code, EFBIG);
+}
+
+}  // namespace
+}  // namespace tidewaiter::policy
