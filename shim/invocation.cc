@@ -134,7 +134,8 @@ int run(int argc, char** argv) {
     return EXIT_SUCCESS;
   }
   if (const OwnCommand* own = find_command(kOwnCommands, line->command)) return run_own(*own, *line);
-  return run_for_runtime(find_command(kRuntimeCommands, line->command), std::move(*line));
+  const RuntimeCommand* command = find_command(kRuntimeCommands, line->command);
+  return run_for_runtime(command, std::move(*line));
 }
 
 }  // namespace tidewaiter::shim
