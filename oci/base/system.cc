@@ -93,7 +93,13 @@ Result<std::string> resolve_links(const std::string& path) {
     }
     if (!S_ISLNK(status.st_mode)) return resolved;
     const std::string target = TRY(readlink(resolved));
-    resolved = target.starts_with('/') ? target : parent_of(resolved) + "/" + target;
+    if (target.starts_with('/')) {
+      resolved = target;
+    } else {
+      resolved = parent_of(resolved);
+      resolved += '/';
+      resolved += target;
+    }
   }
   return fail(ELOOP, path);
 }

@@ -101,7 +101,7 @@ Result<std::optional<RewriteRecord>> read_record_of(const std::string& config_pa
 }
 
 Status remove_record_of(const std::string& config_path) {
-  const Status removed = sys::unlink(record_path(config_path));
+  Status removed = sys::unlink(record_path(config_path));
   if (!removed && (removed.error().code == ENOENT || removed.error().code == ENOTDIR)) return {};
   return removed;
 }
@@ -140,7 +140,7 @@ Status Bundle::install(const Json& rewritten) const {
     TRY(in_context(context, sys::replace_file(path_, original_bytes_)));
   }
   TRY(in_context(context, sys::replace_file(record_path(path_), encode(wanted), 0600)));
-  const Status replaced = in_context(context, sys::replace_file(path_, wanted.rewritten));
+  Status replaced = in_context(context, sys::replace_file(path_, wanted.rewritten));
   // The file is still the original, so that the record has nothing to say.
   if (!replaced) static_cast<void>(remove_record_of(path_));
   return replaced;

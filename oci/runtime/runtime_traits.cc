@@ -179,7 +179,8 @@ std::string_view Traits::why_never_notify(std::string_view syscall) const {
 Result<std::string> version_line(const std::string& path) {
   sys::Pipe pipe = TRY(sys::pipe());
   const auto deadline = std::chrono::steady_clock::now() + kVersionTimeout;
-  const Child child(TRY(start_version(path, pipe.write_end.get())));
+  const pid_t pid = TRY(start_version(path, pipe.write_end.get()));
+  const Child child(pid);
   pipe.write_end.reset();
   return in_context("wait for " + path + " --version", read_line(pipe.read_end.get(), deadline));
 }

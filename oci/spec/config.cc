@@ -65,7 +65,6 @@ class TrackedByte {
     return before;
   }
   friend bool operator==(const TrackedByte& a, const TrackedByte& b) { return a.at_ == b.at_; }
-  friend bool operator!=(const TrackedByte& a, const TrackedByte& b) { return a.at_ != b.at_; }
 
  private:
   const char* at_;

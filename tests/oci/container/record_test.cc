@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ Record full_record() {
   record.no_new_privileges = true;
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
+  record.log_total_bytes = 1;
   return record;
 }
 
@@ -47,6 +49,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.no_new_privileges, b.no_new_privileges);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
+  EXPECT_EQ(a.log_total_bytes, b.log_total_bytes);
 }
 
 TEST(Record, IsReadAsItWasWritten) {
