@@ -1,7 +1,7 @@
 #include "hooks/caller.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -54,10 +54,9 @@ void adopt_environment(pid_t caller) {
 }
 
 UniqueFd stderr_of(pid_t caller) {
-  // Append: where it is a file, the offset of a descriptor opened again is 0.
-  auto opened =
-      sys::open("/proc/" + std::to_string(caller) + "/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK);
-  return opened ? std::move(*opened) : UniqueFd();
+  const auto process = sys::pidfd_open(caller);
+  if (!process) return UniqueFd();
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, process->get(), STDERR_FILENO, 0)));
 }
 
 void report_failure(std::string_view verb, std::string_view message, pid_t caller) {

@@ -15,7 +15,9 @@ namespace tidewaiter::hook {
 // first environment of process `caller`. What cannot be read stays unset.
 void adopt_environment(pid_t caller);
 
-// Descriptor 2 of process `caller`, opened again; invalid where that cannot be, as with a socket.
+// Descriptor 2 of process `caller`; invalid where the right to take it is missing. Opening it again by its
+// name in /proc would not do: a file's offset would be another one, and one of the two would write over the
+// other.
 UniqueFd stderr_of(pid_t caller);
 
 // Tells why the hook failed: one line on stderr, or the caller's when ours goes nowhere, and in the system

@@ -1,0 +1,123 @@
+#include "hooks/precreate.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "oci/container/record.h"
+#include "oci/seccomp/profile.h"
+#include "oci/spec/config.h"
+#include "tests/hooks/hook_fixture.h"
+
+namespace tidewaiter::hook {
+namespace {
+
+using spec::Json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class Precreate : public HookTest {
+ protected:
+  Json rewritten(const std::string& config) {
+    const auto text = precreate(config, host_);
+    if (!text) ADD_FAILURE() << text.error().message();
+    return text ? Json::parse(*text) : Json();
+  }
+  std::string failure(const std::string& config) {
+    const auto text = precreate(config, host_);
+    return text ? "rewritten" : text.error().message();
+  }
+};
+
+TEST_F(Precreate, ReturnsTheVeryTextWhenNoPolicyApplies) {
+  const std::string config = "{ \"ociVersion\":\"1.0.2\",  \"x\": 1e3 }\n";
+  EXPECT_EQ(precreate(config, host_).value_or(""), config);
+  EXPECT_TRUE(state_is_empty());
+}
+
+TEST_F(Precreate, PutsAFilterInAndStartsNobodyWhenTheFilterIsEnough) {
+  const Json config = rewritten(config_under("filter"));
+  EXPECT_EQ(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ALLOW");
+  EXPECT_FALSE(config["linux"]["seccomp"].contains("listenerPath"));
+  EXPECT_FALSE(config.contains("hooks"));
+  EXPECT_TRUE(state_is_empty());
+}
+
+TEST_F(Precreate, StartsAnAgentAndNamesItsSocketAndTheCleanup) {
+  container_exists();
+  const Json config = rewritten(config_under("network"));
+  const std::string socket = config["linux"]["seccomp"]["listenerPath"];
+  const std::string folder = socket.substr(0, socket.rfind('/'));
+  EXPECT_EQ(folder.substr(0, folder.rfind('/')), host_.directories.state);
+  EXPECT_TRUE(is_state_folder_name(folder.substr(folder.rfind('/') + 1)));
+  EXPECT_TRUE(container::agent_alive(folder));
+
+  const Json& hook = config["hooks"]["poststop"].at(0);
+  EXPECT_EQ(hook["path"], host_.hook_path);
+  EXPECT_EQ(hook["args"], Json({"tidewaiter-hook", "cleanup", folder}));
+
+  const auto record = container::read_record(folder);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->id, "");
+  EXPECT_EQ(record->config_path, "");
+  EXPECT_EQ(record->policy_name, "network");
+  EXPECT_THAT(record->policy_text, HasSubstr("127.0.0.1:80"));
+  EXPECT_TRUE(record->no_new_privileges);
+  EXPECT_FALSE(record->own_seccomp.has_value());
+  EXPECT_EQ(record->log_directory, host_.directories.log);
+  EXPECT_EQ(record->log_max_bytes, host_.settings.log_max_bytes);
+}
+
+TEST_F(Precreate, GivesEachContainerAStateFolderOfItsOwn) {
+  container_exists();
+  const Json first = rewritten(config_under("network"));
+  const Json second = rewritten(config_under("network"));
+  EXPECT_NE(first["linux"]["seccomp"]["listenerPath"], second["linux"]["seccomp"]["listenerPath"]);
+}
+
+TEST_F(Precreate, KeepsTheContainersOwnHooks) {
+  container_exists();
+  Json config = Json::parse(config_under("network"));
+  config["hooks"] = {{"prestart", {{{"path", "/a"}}}}, {"poststop", {{{"path", "/b"}}}}};
+  config["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"}};
+  const Json written = rewritten(config.dump());
+  EXPECT_EQ(written["hooks"]["prestart"], config["hooks"]["prestart"]);
+  EXPECT_EQ(written["hooks"]["poststop"].size(), 2U);
+  EXPECT_EQ(written["hooks"]["poststop"][0]["path"], "/b");
+  const std::string socket = written["linux"]["seccomp"]["listenerPath"];
+  const auto record = container::read_record(socket.substr(0, socket.rfind('/')));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->own_seccomp.value_or(Json()).dump(), R"({"defaultAction":"SCMP_ACT_ALLOW"})");
+}
+
+TEST_F(Precreate, RefusesInWordsAndLeavesNothingBehind) {
+  Json listener = Json::parse(config_under("network"));
+  listener["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ALLOW"}, {"listenerPath", "/run/other.sock"}};
+  Json bypass = Json::parse(config_under("network"));
+  bypass["annotations"]["run.oci.seccomp.receiver"] = "/run/other.sock";
+  Json odd_hooks = Json::parse(config_under("network"));
+  odd_hooks["hooks"] = Json::array();
+  EXPECT_THAT(failure("{\"linux\": }"), HasSubstr("config.json"));
+  EXPECT_THAT(failure(config_under("absent")), HasSubstr("etc/policies/absent.json"));
+  EXPECT_THAT(failure(config_under("wrong")), AllOf(HasSubstr("wrong.json"), HasSubstr("/netwrok")));
+  EXPECT_THAT(failure(config_under("../etc")), HasSubstr("io.tidewaiter.policy"));
+  EXPECT_THAT(failure(listener.dump()), HasSubstr("/run/other.sock"));
+  EXPECT_THAT(failure(bypass.dump()), HasSubstr("run.oci.seccomp.receiver"));
+  EXPECT_THAT(failure(odd_hooks.dump()), HasSubstr("/hooks"));
+  ::setenv("FAKE_AGENT", "refuse", 1);
+  EXPECT_THAT(failure(config_under("network")), HasSubstr("cannot resolve"));
+  host_.settings.agent = "/no/such/agent";
+  EXPECT_THAT(failure(config_under("network")), HasSubstr("/no/such/agent"));
+  EXPECT_TRUE(state_is_empty());
+}
+
+TEST(IsStateFolderName, KnowsItsOwn) {
+  EXPECT_TRUE(is_state_folder_name("hook-0123456789abcdef"));
+  for (const char* other : {"hook-0123456789abcde", "hook-0123456789abcdef0", "hook-0123456789abcdeF",
+                            "hook-", "", "other-0123456789abcdef", "hook-0123456789abcd/."}) {
+    EXPECT_FALSE(is_state_folder_name(other)) << other;
+  }
+}
+
+}  // namespace
+}  // namespace tidewaiter::hook

@@ -1,0 +1,262 @@
+#include "shim/commands/doctor.h"
+
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace tidewaiter::shim {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kUnified = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n";
+constexpr const char* kHybrid =
+    "30 23 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n"
+    "31 30 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+    "32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+constexpr const char* kLegacy = "32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+
+// A machine where everything is as it should be, until a test says otherwise.
+class ScriptedMachine : public Machine {
+ public:
+  std::string release = "6.18.1";
+  std::map<std::string, std::string> files = {
+      {"/proc/self/status", "Name:\tdoctor\nCapEff:\t000001ffffffffff\nSeccomp:\t0\nSeccomp_filters:\t0\n"},
+      {"/proc/self/mountinfo", kUnified},
+      {"/proc/sys/kernel/io_uring_disabled", "0\n"},
+      {"/etc/tidewaiter/config.json", "{}"},
+      {"/etc/tidewaiter/policies/web.json", R"({"version": 1})"},
+  };
+  std::map<std::string, int> unwritable;  // folder -> errno
+  bool root = true;
+  bool notifications = true;
+  Result<ListenerTrial> trial = ListenerTrial{};
+  unsigned api = 6;
+  std::string runtime = "/usr/bin/crun";
+  runtime::Kind kind = runtime::Kind::kCrun;
+  std::string agent = "/usr/bin/tidewaiter-agent";
+
+  std::string kernel_release() const override { return release; }
+  Result<std::string> read_file(const std::string& path) const override {
+    const auto found = files.find(path);
+    if (found == files.end()) return fail(ENOENT, path);
+    return found->second;
+  }
+  Result<std::vector<std::string>> list(const std::string& folder) const override {
+    std::vector<std::string> names;
+    for (const auto& [path, text] : files) {
+      if (path.starts_with(folder + "/")) names.push_back(path.substr(folder.size() + 1));
+    }
+    return names;
+  }
+  Status writable(const std::string& folder) const override {
+    const auto found = unwritable.find(folder);
+    if (found != unwritable.end()) return fail(found->second, folder);
+    return {};
+  }
+  bool initial_root() const override { return root; }
+  Result<ListenerTrial> try_listener() const override { return trial; }
+  bool knows_notifications() const override { return notifications; }
+  int landlock_abi() const override { return 7; }
+  seccomp::LibraryVersion library_version() const override { return {2, 5, 4}; }
+  unsigned library_api_level() const override { return api; }
+  Result<std::string> find_runtime(const container::Settings&) const override {
+    if (runtime.empty()) return fail("neither crun nor runc is on PATH");
+    return runtime;
+  }
+  std::vector<std::string> runtimes_on_path() const override { return {"/usr/bin/crun", "/usr/sbin/runc"}; }
+  Result<runtime::Kind> identify(const std::string& path) const override {
+    if (path == "/usr/sbin/runc") return runtime::Kind::kRunc;
+    return kind;
+  }
+  Result<std::string> version(const std::string&) const override { return "1.8.1"; }
+  Result<std::string> agent_path(const std::string&) const override {
+    if (agent.empty()) return fail(ENOENT, "agent /usr/bin/tidewaiter-agent");
+    return agent;
+  }
+};
+
+// All that is examined.
+struct Surroundings {
+  ScriptedMachine machine;
+  Result<container::Directories> directories =
+      container::Directories{"/etc/tidewaiter/config.json", "/run/tidewaiter", "/var/log/tidewaiter"};
+  Result<container::Settings> settings = [] {
+    container::Settings made;
+    made.path = "/etc/tidewaiter/config.json";
+    return made;
+  }();
+};
+
+class Doctor : public ::testing::Test {
+ protected:
+  Surroundings here_;
+  std::string output_;
+  bool possible(bool json = false) {
+    std::ostringstream out;
+    const bool verdict = examine({here_.machine, here_.directories, here_.settings}, json, out);
+    output_ = out.str();
+    return verdict;
+  }
+  // The findings of one check that are no good news.
+  std::string complaints(std::string_view check) {
+    possible();
+    std::istringstream lines(output_);
+    std::string found;
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("ok") && line.find("  " + std::string(check)) != std::string::npos)
+        found += line + "\n";
+    }
+    return found;
+  }
+};
+
+TEST_F(Doctor, FindsNothingWrongWithAGoodMachine) {
+  EXPECT_TRUE(possible());
+  EXPECT_THAT(output_, Not(HasSubstr("warn")));
+  EXPECT_THAT(output_, Not(HasSubstr("fail")));
+  for (const char* part : {"Linux 6.18.1", "libseccomp 2.5.4", "/usr/bin/crun, version 1.8.1",
+                           "also found: /usr/sbin/runc", "Containers can be supervised here.\n"}) {
+    EXPECT_THAT(output_, HasSubstr(part));
+  }
+}
+
+TEST_F(Doctor, HasALineForEveryCheck) {
+  possible();
+  for (const DoctorCheck& check : doctor_checks())
+    EXPECT_THAT(output_, HasSubstr("  " + std::string(check.name))) << check.name;
+}
+
+// Each ailment with the check that finds it, its grade, and a word of what is said.
+TEST_F(Doctor, NamesEachAilment) {
+  struct Ailment {
+    const char* what;
+    void (*inflict)(Surroundings&);
+    const char* check;
+    bool deadly;
+    const char* words;
+  };
+  const Ailment ailments[] = {
+      {"old kernel", [](Surroundings& s) { s.machine.release = "5.15.0-91-generic"; }, "kernel", false,
+       "Linux 5.19"},
+      {"very old kernel", [](Surroundings& s) { s.machine.release = "5.10"; }, "kernel", false,
+       "SECCOMP_ADDFD_FLAG_SEND"},
+      {"no notifications", [](Surroundings& s) { s.machine.notifications = false; }, "notifications", true,
+       "Linux 5.9"},
+      {"nested listener", [](Surroundings& s) { s.machine.trial = ListenerTrial{.listener = EBUSY}; },
+       "notifications", true, "EBUSY"},
+      {"forbidden", [](Surroundings& s) { s.machine.trial = ListenerTrial{.listener = EPERM}; },
+       "notifications", true, "Operation not permitted"},
+      {"killed",
+       [](Surroundings& s) { s.machine.trial = fail("the process that tried did not live to tell"); },
+       "notifications", true, "did not live"},
+      {"slow wake-up", [](Surroundings& s) { s.machine.trial = ListenerTrial{.sync_wake_up = EINVAL}; },
+       "notifications", false, "Linux 6.6"},
+      {"no pidfd_getfd", [](Surroundings& s) { s.machine.trial = ListenerTrial{.take_fd = EPERM}; },
+       "notifications", true, "pidfd_getfd"},
+      {"a sandbox",
+       [](Surroundings& s) {
+         s.machine.files["/proc/self/status"] = "CapEff:\t000001ffffffffff\nSeccomp:\t2\n";
+       },
+       "own filter", false, "already"},
+      {"old libseccomp", [](Surroundings& s) { s.machine.api = 4; }, "libseccomp", true, "libseccomp 2.5"},
+      {"no runtime", [](Surroundings& s) { s.machine.runtime.clear(); }, "runtimes", true,
+       "neither crun nor runc"},
+      {"strange runtime", [](Surroundings& s) { s.machine.kind = runtime::Kind::kUnknown; }, "runtimes",
+       false, "sendmsg"},
+      {"hybrid cgroups under crun",
+       [](Surroundings& s) { s.machine.files["/proc/self/mountinfo"] = kHybrid; }, "cgroups", true,
+       "use runc"},
+      {"hybrid cgroups under runc",
+       [](Surroundings& s) {
+         s.machine.files["/proc/self/mountinfo"] = kHybrid;
+         s.machine.runtime = "/usr/sbin/runc";
+       },
+       "cgroups", false, "keep to runc"},
+      {"no cgroups", [](Surroundings& s) { s.machine.files.erase("/proc/self/mountinfo"); }, "cgroups", false,
+       "mount them"},
+      {"no XDG_RUNTIME_DIR", [](Surroundings& s) { s.directories = fail("XDG_RUNTIME_DIR is not set"); },
+       "privileges", true, "XDG_RUNTIME_DIR"},
+      {"few capabilities",
+       [](Surroundings& s) {
+         s.machine.files["/proc/self/status"] = "CapEff:\t00000000a80425fb\nSeccomp:\t0\n";
+       },
+       "privileges", false, "CAP_SYS_ADMIN"},
+      {"no ptrace", [](Surroundings& s) { s.machine.files["/proc/sys/kernel/yama/ptrace_scope"] = "3\n"; },
+       "ptrace", true, "ptrace_scope"},
+      {"wrong configuration", [](Surroundings& s) { s.settings = fail("config.json: /runtme: unknown key"); },
+       "configuration", true, "/runtme"},
+      {"wrong policy", [](Surroundings& s) { s.machine.files["/etc/tidewaiter/policies/db.json"] = "{}"; },
+       "policies", false, "tidewaiter policy check /etc/tidewaiter/policies/db.json"},
+      {"wrong default policy",
+       [](Surroundings& s) {
+         s.settings->default_policy = "db";
+         s.machine.files["/etc/tidewaiter/policies/db.json"] = "{}";
+       },
+       "policies", true, "default_policy"},
+      {"no agent", [](Surroundings& s) { s.machine.agent.clear(); }, "agent", true, "No such file"},
+      {"state folder", [](Surroundings& s) { s.machine.unwritable["/run/tidewaiter"] = EROFS; }, "folders",
+       true, "Read-only"},
+      {"log folder", [](Surroundings& s) { s.machine.unwritable["/var/log/tidewaiter"] = EACCES; }, "folders",
+       true, "Permission denied"},
+  };
+  for (const Ailment& ailment : ailments) {
+    SCOPED_TRACE(ailment.what);
+    here_ = Surroundings{};
+    ailment.inflict(here_);
+    EXPECT_THAT(complaints(ailment.check), HasSubstr(ailment.words));
+    EXPECT_EQ(("\n" + complaints(ailment.check)).find("\nfail ") != std::string::npos, ailment.deadly);
+    EXPECT_EQ(possible(), !ailment.deadly);
+    EXPECT_THAT(complaints(ailment.check), HasSubstr("To do: "));
+  }
+}
+
+TEST_F(Doctor, TakesLegacyCgroupsAndTheDefaultPolicyAsTheyAre) {
+  here_.machine.files["/proc/self/mountinfo"] = kLegacy;
+  here_.settings->default_policy = "web";
+  EXPECT_TRUE(possible());
+  EXPECT_THAT(output_, HasSubstr("1 valid policies"));
+}
+
+TEST_F(Doctor, SpeaksJson) {
+  here_.machine.agent.clear();
+  EXPECT_FALSE(possible(true));
+  const auto document = nlohmann::json::parse(output_);
+  EXPECT_EQ(document["supervision_possible"], false);
+  bool found = false;
+  for (const auto& finding : document["findings"]) {
+    if (finding["check"] != "agent") continue;
+    found = true;
+    EXPECT_EQ(finding["grade"], "fail");
+    EXPECT_TRUE(finding["advice"].is_string());
+  }
+  EXPECT_TRUE(found);
+  EXPECT_TRUE(document["findings"][0]["advice"].is_null());
+}
+
+TEST(ThisMachine, AnswersForReal) {
+  const Machine& machine = this_machine();
+  EXPECT_FALSE(machine.kernel_release().empty());
+  EXPECT_TRUE(machine.writable("/tmp/no/such/folder"));
+  EXPECT_FALSE(machine.writable("/proc/self/no"));
+  EXPECT_FALSE(machine.list("/no/such/folder"));
+  EXPECT_GE(machine.library_version().major, 2U);
+  if (!machine.knows_notifications()) GTEST_SKIP() << "no seccomp notifications here";
+  // The trial is a child's: this process stays without a filter of its own.
+  const std::string before = machine.read_file("/proc/self/status").value_or("");
+  const auto trial = machine.try_listener();
+  ASSERT_TRUE(trial) << trial.error().message();
+  EXPECT_EQ(trial->take_fd, 0);
+  const std::string after = machine.read_file("/proc/self/status").value_or("");
+  const auto seccomp_line = [](const std::string& status) {
+    return status.substr(status.find("\nSeccomp:"), 12);
+  };
+  EXPECT_EQ(seccomp_line(after), seccomp_line(before));
+}
+
+}  // namespace
+}  // namespace tidewaiter::shim
