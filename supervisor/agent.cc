@@ -156,6 +156,7 @@ void Agent::dispatch(int fd) {
   } else if (fd == signals_.get()) {
     terminated_ = true;
   } else if (fd == inheritance_.creator.get()) {
+    restore_bundle();
     creator_pending_ = false;
     inheritance_.creator.reset();  // leaves epoll with its last reference
   } else if (fd == grace_.get()) {
@@ -234,6 +235,7 @@ Status Agent::begin_session(Handover handover) {
                                     *events_, wake_.get()));
   TRY(watch(session->notify_fd(), 0));
   sessions_.push_back(std::move(session));
+  restore_bundle();
   if (!inheritance_.creator.valid()) creator_pending_ = false;
   return {};
 }
@@ -268,14 +270,19 @@ Status Agent::restore_state_folder() {
   return watch_state_folder();
 }
 
-void Agent::clean_up() {
-  // An agent before us died, and with it the knowledge of what else still runs in the container: `exec` will
-  // need the folder again, and `delete` removes it.
-  if (rejoined_) return;
+void Agent::restore_bundle() {
+  if (record_.config_path.empty()) return;
   if (const Status restored = container::Bundle::restore(record_.config_path); !restored) {
     log::error("cannot restore the bundle's config",
                {{"container", record_.id}, {"error", restored.error().message()}});
   }
+}
+
+void Agent::clean_up() {
+  // An agent before us died, and with it the knowledge of what else still runs in the container: `exec` will
+  // need the folder again, and `delete` removes it.
+  if (rejoined_) return;
+  restore_bundle();
   inotify_.reset();
   if (!id_link_.empty()) (void)sys::unlink(id_link_);
   if (const Status removed = sys::remove_tree(inheritance_.state_folder); !removed) {

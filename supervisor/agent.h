@@ -51,6 +51,9 @@ class Agent {
   Status begin_session(Handover handover);
   Status adopt_id(const std::string& id);
   Status restore_state_folder();
+  // Puts the bundle's config back: the runtime reads it once, before it connects or at the latest before it
+  // ends, and keeps a copy of its own for what comes later.
+  void restore_bundle();
   [[nodiscard]] bool finished() const;
   void clean_up();
 

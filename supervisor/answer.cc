@@ -6,6 +6,13 @@
 
 namespace tidewaiter::supervisor {
 
+Status Notification::kill(Target& target) const {
+  TRY(target.open());
+  // By now its number may be another's, who has done nothing.
+  if (!still_stands()) return fail(ESRCH, "kill");
+  return target.kill();
+}
+
 Status Notification::answer(const Answer& answer, Target& target) {
   owed_ = false;
   switch (answer.kind) {
@@ -17,7 +24,7 @@ Status Notification::answer(const Answer& answer, Target& target) {
       return kernel_->answer_continue(notify_fd_, received_.id);
     case Answer::Kind::kKill: {
       // Killed first: once answered, it would run on until the signal arrived.
-      if (const Status killed = target.kill(); !killed && killed.error().code != ESRCH) {
+      if (const Status killed = kill(target); !killed && killed.error().code != ESRCH) {
         log::error("could not kill a process as its policy asks; the call is refused",
                    {{"error", killed.error().message()}});
       }

@@ -60,6 +60,8 @@ class Notification {
   Status answer(const Answer& answer, Target& target);
 
  private:
+  Status kill(Target& target) const;
+
   Kernel* kernel_;
   int notify_fd_;
   struct seccomp_notif received_;

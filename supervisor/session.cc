@@ -103,19 +103,23 @@ void Session::serve(Notification notification) {
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
   // No filter of ours notifies what the index does not know.
   Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
-  const bool wanted = !outcome.decision || outcome.decision->log;
+  const bool wanted = (!outcome.decision || outcome.decision->log) && !outcome.repeated;
   // While the target still waits: afterwards it may be gone, or be another program.
   const Identity identity = wanted ? target.identity() : Identity{};
 
   const Status answered = notification.answer(outcome.answer, target);
   const auto duration = std::chrono::steady_clock::now() - received;
-  if (!answered && outcome.performed) repeats_.remember(std::move(*outcome.performed));
+  const bool abandoned = !answered && answered.error().code == ENOENT;
+  if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed));
   waiting_.end();
-  if (!answered && answered.error().code != ENOENT) {
+  if (!answered && !abandoned) {
     log::error("cannot answer a notification",
                {{"container", origin_.container_id}, {"error", answered.error().message()}});
   }
-  if (!wanted) return;
+  // A signal took the target out of a call that had no effect: it never happened, or comes again.
+  const bool without_effect =
+      outcome.answer.kind == Answer::Kind::kErrno || outcome.answer.kind == Answer::Kind::kLetRun;
+  if (!wanted || (abandoned && without_effect)) return;
 
   Event event;
   event.container = origin_.container_id;
@@ -156,7 +160,9 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     return outcome;
   }
 
-  if (syscall.operation != nullptr && supervision_.supervises(syscall.operation->operation)) {
+  if (supervision_.supervises(syscall.meaning)) {
+    // The compiled filter leaves no such ABI; should one come all the same, nobody could tell what it asks.
+    if (syscall.operation == nullptr) return Outcome::failed(ENOSYS);
     const bool log_call = outcome.decision->log;
     outcome = syscall.operation->perform(call);
     if (outcome.decision && log_call) outcome.decision->log = true;

@@ -86,8 +86,8 @@ Outcome bind(Call& call) {
 
   PerformedCall performed{call.target.tid(), call.notification.call().nr,
                           call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
-  if (call.repeats.take(performed)) {
-    outcome.answer = Answer::result(0);
+  if (const auto lost = call.repeats.take(performed)) {
+    outcome.answer = *lost;
     return outcome;
   }
   outcome.answer = perform(call, *socket, *address, port);

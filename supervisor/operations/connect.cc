@@ -69,12 +69,15 @@ Outcome connect(Call& call) {
 
   PerformedCall performed{call.target.tid(), call.notification.call().nr,
                           call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
-  if (call.repeats.take(performed)) {
-    outcome.answer = Answer::result(0);
+  if (const auto lost = call.repeats.take(performed)) {
+    outcome.answer = *lost;
     return outcome;
   }
   outcome.answer = perform(call, *socket, where_decided(*address, outcome.endpoint));
-  if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
+  // Asked a second time, a connection under way would answer EALREADY.
+  const bool under_way =
+      outcome.answer.kind == Answer::Kind::kErrno && outcome.answer.errno_value == EINPROGRESS;
+  if (outcome.answer.kind == Answer::Kind::kValue || under_way) outcome.performed = std::move(performed);
   return outcome;
 }
 

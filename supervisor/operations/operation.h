@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -21,25 +22,30 @@ namespace tidewaiter::supervisor {
 // the call): the kernel restarts such a call under a new id, and performing it twice would fail.
 struct PerformedCall {
   pid_t tid = 0;
-  int number = 0;  // syscall
-  std::uint64_t socket_cookie = 0;
-  std::vector<std::byte> address;  // as captured
+  int number = 0;                   // syscall
+  std::uint64_t socket_cookie = 0;  // 0: unknown
+  std::vector<std::byte> address;   // as captured
   bool operator==(const PerformedCall&) const = default;
 };
 
 // The last few such calls of a container. Thread-safe.
 class Repeats {
  public:
-  void remember(PerformedCall call);
-  // Whether `call` was performed before; forgets it.
-  bool take(const PerformedCall& call);
+  void remember(PerformedCall call, const Answer& lost);
+  // The answer that was lost, if `call` was performed before. Forgets it, and whatever else was performed on
+  // this socket: the socket is past that.
+  std::optional<Answer> take(const PerformedCall& call);
 
  private:
   // A repeat follows its signal at once; a target that interrupts more calls than this gets the kernel's own
   // answer to the second one (EISCONN, EINVAL), which is harmless.
   static constexpr std::size_t kLimit = 64;
+  struct Entry {
+    PerformedCall call;
+    Answer answer;
+  };
   std::mutex mutex_;
-  std::vector<PerformedCall> calls_;
+  std::vector<Entry> entries_;
 };
 
 // What an operation gets to work with.
@@ -60,9 +66,14 @@ struct Outcome {
   std::optional<policy::Decision> decision;  // absent: it failed before there was anything to decide
   std::optional<policy::Endpoint> endpoint;
   std::optional<PerformedCall> performed;  // to be remembered when the answer is lost
+  bool repeated = false;                   // the call was performed, and reported, before
 
   static Outcome failed(int errno_value) {
-    return {.answer = Answer::refuse(errno_value), .decision = {}, .endpoint = {}, .performed = {}};
+    return {.answer = Answer::refuse(errno_value),
+            .decision = {},
+            .endpoint = {},
+            .performed = {},
+            .repeated = false};
   }
 };
 

@@ -4,18 +4,21 @@
 
 namespace tidewaiter::supervisor {
 
-void Repeats::remember(PerformedCall call) {
+void Repeats::remember(PerformedCall call, const Answer& lost) {
+  if (call.socket_cookie == 0) return;
   const std::lock_guard lock(mutex_);
-  if (calls_.size() == kLimit) calls_.erase(calls_.begin());
-  calls_.push_back(std::move(call));
+  if (entries_.size() == kLimit) entries_.erase(entries_.begin());
+  entries_.push_back({std::move(call), lost});
 }
 
-bool Repeats::take(const PerformedCall& call) {
+std::optional<Answer> Repeats::take(const PerformedCall& call) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find(calls_.begin(), calls_.end(), call);
-  if (found == calls_.end()) return false;
-  calls_.erase(found);
-  return true;
+  std::optional<Answer> answer;
+  std::erase_if(entries_, [&](const Entry& entry) {
+    if (entry.call == call) answer = entry.answer;
+    return entry.call.socket_cookie == call.socket_cookie && entry.call.number == call.number;
+  });
+  return answer;
 }
 
 }  // namespace tidewaiter::supervisor

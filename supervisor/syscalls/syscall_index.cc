@@ -34,6 +34,7 @@ SyscallIndex::SyscallIndex() {
       const policy::SyscallEntry* entry = policy::find_syscall(call.name);
       if (entry == nullptr) continue;
       call.category = entry->category;
+      call.meaning = entry->operation;
       if (known.libseccomp == kAbis.front().libseccomp) call.operation = find_operation(entry->operation);
     }
     abis_.push_back(std::move(abi));

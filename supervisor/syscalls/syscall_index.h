@@ -14,6 +14,7 @@ namespace tidewaiter::supervisor {
 struct Syscall {
   std::string name;
   policy::Category category = policy::Category::kProcess;
+  policy::Operation meaning = policy::Operation::kNone;
   const OperationRow* operation = nullptr;  // only on the native ABI, whose structures it decodes
 };
 

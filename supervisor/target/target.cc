@@ -31,7 +31,12 @@ Result<int> Target::pidfd() {
 
 Result<UniqueFd> Target::duplicate_fd(int number) { return kernel_.duplicate_fd(TRY(pidfd()), number); }
 
-Status Target::kill() { return kernel_.kill(TRY(pidfd())); }
+Status Target::open() {
+  TRY(pidfd());
+  return {};
+}
+
+Status Target::kill() { return kernel_.kill(pidfd_.get()); }
 
 Identity Target::identity() const {
   Identity identity;

@@ -36,7 +36,10 @@ class Target {
     return kernel_.read_memory(tid_, address, buffer);
   }
 
-  // SIGKILL to its process.
+  // Opens the task itself; what was opened is to be trusted once the notification is known to stand still.
+  Status open();
+
+  // SIGKILL to its process. REQUIRES: open() succeeded.
   Status kill();
 
   [[nodiscard]] Identity identity() const;
