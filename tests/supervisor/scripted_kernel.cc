@@ -108,6 +108,9 @@ Status ScriptedKernel::call(Recorded recorded) {
   calls_.push_back(std::move(recorded));
   changed_.notify_all();
   if (const auto at = fail_at_.find(index); at != fail_at_.end()) return fail(at->second, "as ordered");
+  if (fail_from_ && index >= fail_from_->first && kind != Kind::kReceive) {
+    return fail(fail_from_->second, "as ordered");
+  }
   if (const auto at = fail_always_.find(kind); at != fail_always_.end()) {
     return fail(at->second, "as ordered");
   }

@@ -95,6 +95,8 @@ class ScriptedKernel final : public Kernel {
 
   // Call number `index` (from 0, in order; receive() and answers count) fails.
   void fail_at(std::size_t index, int code) { fail_at_[index] = code; }
+  // Every call from `index` on fails, but for receive().
+  void fail_from(std::size_t index, int code) { fail_from_ = {index, code}; }
   void fail_always(Kind kind, int code) { fail_always_[kind] = code; }
 
   // Runs before each call; may change the script. Called without the lock.
@@ -147,6 +149,7 @@ class ScriptedKernel final : public Kernel {
   mutable std::condition_variable changed_;
   std::vector<Recorded> calls_;
   std::map<std::size_t, int> fail_at_;
+  std::optional<std::pair<std::size_t, int>> fail_from_;
   std::map<Kind, int> fail_always_;
 
   pid_t tid_ = 100;
