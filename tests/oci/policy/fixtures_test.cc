@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "oci/policy/load.h"
+#include "oci/policy/syscalls.h"
+#include "oci/spec/config.h"
 
 // The loader and docs/policy.schema.json judge the same policies; check_schema.py is the schema's side.
 
@@ -14,6 +16,7 @@ namespace tidewaiter::policy {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::literals::operator""_json_pointer;
 
 std::string text_of(const fs::path& path) {
   std::ostringstream text;
@@ -51,6 +54,28 @@ TEST(Fixtures, InvalidPoliciesDoNotLoad) {
       EXPECT_EQ(policy.error().size(), file.stem() == "argument_empty" ? 3U : 1U) << file;
     }
   }
+}
+
+// The names that a rule of docs/policy.schema.json excludes, which its "$comment" starts to explain as
+// `comment`.
+std::vector<std::string> names_excluded_by(const std::string& comment) {
+  const auto schema = spec::parse_json(text_of(TIDEWAITER_POLICY_SCHEMA), "schema");
+  if (!schema) return {};
+  for (const auto& rule : schema->at("definitions").at("syscallRule").at("allOf"))
+    if (rule.value("$comment", "").starts_with(comment))
+      return rule.at("/then/properties/names/items/not/enum"_json_pointer).get<std::vector<std::string>>();
+  return {};
+}
+
+TEST(Schema, ExcludesTheSyscallsThatTheTableDoes) {
+  std::vector<std::string> never_refused;
+  std::vector<std::string> never_notified;
+  for (const SyscallEntry& entry : syscalls()) {
+    if (!entry.never_refuse.empty()) never_refused.emplace_back(entry.name);
+    if (!entry.never_notify.empty()) never_notified.emplace_back(entry.name);
+  }
+  EXPECT_EQ(names_excluded_by("No program starts or ends"), never_refused);
+  EXPECT_EQ(names_excluded_by("A signal must not interrupt"), never_notified);
 }
 
 // What the reference shows has to be right.
