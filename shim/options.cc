@@ -125,14 +125,15 @@ const Option* find_letter(std::span<const Option> options, char letter) {
   return nullptr;
 }
 
-// As getopt_long: the name itself, or the only one that begins with it.
+// As getopt_long: the name itself, or one that begins with it. Where several do, the runtime refuses, or, as
+// crun for "--ro", takes the first of its own; all that counts is then whether a value follows.
 const Option* find_abbreviated(std::span<const Option> options, std::string_view name) {
   if (const Option* exact = find_exact(options, name)) return exact;
   const Option* found = nullptr;
   for (const Option& option : options) {
     if (!option.name.starts_with(name)) continue;
-    if (found != nullptr) return nullptr;
-    found = &option;
+    if (found != nullptr && found->value != option.value) return nullptr;
+    if (found == nullptr) found = &option;
   }
   return found;
 }

@@ -3,7 +3,7 @@
 //
 //   refuse    reports an error          die       ends without a report
 //   hang      never reports             stay      does not end with its container
-//   deaf      stays, and ignores SIGTERM
+//   deaf      stays, and ignores SIGTERM slow      takes a while to clean up
 //
 // Its container exists while $FAKE_FOLDER/container does; when that goes, or the creator ends before it came,
 // the agent removes the state folder and ends.
@@ -108,6 +108,7 @@ int main(int argc, char** argv) {
     seen = seen || fs::exists(container);
     if ((waiting[1].revents & POLLIN) != 0) creator_ended = true;
   }
+  if (behaviour == "slow") ::usleep(200'000);
   fs::remove_all(state_folder);
   return 0;
 }

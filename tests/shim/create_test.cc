@@ -1,0 +1,411 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "oci/container/record.h"
+#include "tests/shim/shim_fixture.h"
+
+namespace tidewaiter::shim {
+namespace {
+
+using nlohmann::json;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class CreateTest : public ShimTest {
+ protected:
+  [[nodiscard]] json config() const { return json::parse(read("bundle/config.json"), nullptr, false); }
+
+  // What every refusal has to look like: one line, exit 1, no runtime, nothing left.
+  void expect_refused(const Outcome& outcome, const std::string& reason) {
+    EXPECT_EQ(outcome.exit_code(), 1);
+    EXPECT_THAT(outcome.error, StartsWith("tidewaiter: create box: "));
+    EXPECT_THAT(outcome.error, HasSubstr(reason));
+    EXPECT_EQ(std::count(outcome.error.begin(), outcome.error.end(), '\n'), 1) << outcome.error;
+    EXPECT_FALSE(exists("runtime"));
+    EXPECT_FALSE(exists("run/box"));
+    EXPECT_FALSE(is_rewritten());
+    wait_for_agents();
+  }
+};
+
+TEST_F(CreateTest, RunsTheRuntimeUnderThePolicy) {
+  const std::string original = read("bundle/config.json");
+  const Outcome outcome = run_create({"--root", "/r"});
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_EQ(outcome.error, "runtime's error\n");
+  EXPECT_THAT(given("runtime", "argument"),
+              ElementsAre(FAKE_RUNTIME, "--root", "/r", "create", "--bundle", folder_ / "bundle", "box"));
+
+  EXPECT_EQ(config()["linux"]["seccomp"]["listenerPath"], state_folder_ + "/agent.sock");
+  EXPECT_TRUE(container::agent_alive(state_folder_));
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_EQ(record->id, "box");
+  EXPECT_EQ(record->config_path, folder_ / "bundle/config.json");
+  EXPECT_EQ(record->runtime, FAKE_RUNTIME);
+  EXPECT_EQ(record->runtime_root, "/r");
+  EXPECT_EQ(record->policy_name, "network");
+  EXPECT_EQ(record->policy_text, read("etc/policies/network.json"));
+  EXPECT_FALSE(record->own_seccomp);
+  EXPECT_FALSE(record->no_new_privileges);
+  EXPECT_EQ(record->log_directory, folder_ / "log");
+  EXPECT_EQ(record->log_max_bytes, 16U << 20U);
+  EXPECT_EQ(record->log_total_bytes, 1U << 30U);
+  const auto bundle = container::Bundle::open(folder_ / "bundle");
+  EXPECT_EQ(bundle->original(), nlohmann::ordered_json::parse(original));
+
+  struct stat status {};
+  ASSERT_EQ(::stat(state_folder_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0700U);
+}
+
+TEST_F(CreateTest, RecordsTheBundlesOwnProfile) {
+  write("bundle/config.json",
+        R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/", "noNewPrivileges": true},
+            "annotations": {"io.tidewaiter.policy": "network"},
+            "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}})");
+  ASSERT_EQ(run_create().exit_code(), 0);
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record);
+  ASSERT_TRUE(record->own_seccomp);
+  EXPECT_EQ(record->own_seccomp->dump(), R"({"defaultAction":"SCMP_ACT_ALLOW"})");
+  EXPECT_TRUE(record->no_new_privileges);
+}
+
+TEST_F(CreateTest, DoesTheSameForRun) {
+  const Outcome outcome = run(create, {"run", "-b", folder_ / "bundle", "box"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(container::agent_alive(state_folder_));
+  EXPECT_THAT(given("runtime", "argument"), Contains("run"));
+}
+
+TEST_F(CreateTest, TakesTheCurrentFolderAsBundle) {
+  const Invocation made = invocation({"create", "box"});
+  const Outcome outcome = run([&] { return ::chdir((folder_ / "bundle").c_str()) == 0 ? create(made) : 99; });
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(is_rewritten());
+}
+
+TEST_F(CreateTest, RewritesTheConfigThatCrunIsTold) {
+  write("bundle/other.json", kConfigUnderPolicy);
+  write("bundle/config.json", kConfig);
+  const Outcome outcome =
+      run(create, {"create", "-b", folder_ / "bundle", "-f", folder_ / "bundle/other.json", "box"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(exists("bundle/other.json.tidewaiter"));
+  EXPECT_EQ(read("bundle/config.json"), kConfig);
+}
+
+TEST_F(CreateTest, StartsNoAgentForAFilterAlone) {
+  write("bundle/config.json", kConfigUnderFilterAlone);
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(is_rewritten());
+  EXPECT_FALSE(exists("run/box"));
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_FALSE(config()["linux"]["seccomp"].contains("listenerPath"));
+}
+
+TEST_F(CreateTest, LeavesABundleWithoutPolicyAlone) {
+  write("bundle/config.json", kConfig);
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_EQ(outcome.output, "runtime's output\n");
+  EXPECT_EQ(read("bundle/config.json"), kConfig);
+  EXPECT_FALSE(is_rewritten());
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, RestoresABundleThatHadAPolicyBefore) {
+  write("bundle/config.json", kConfig);
+  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  made.settings.default_policy = "filter";
+  ASSERT_EQ(run([&] { return create(made); }).exit_code(), 0);
+  ASSERT_TRUE(is_rewritten());
+  std::filesystem::remove(folder_ / "container");
+
+  EXPECT_EQ(run_create().exit_code(), 0);
+  EXPECT_EQ(read("bundle/config.json"), kConfig);
+  EXPECT_FALSE(is_rewritten());
+}
+
+TEST_F(CreateTest, CanBeRepeatedAndStartsFromTheOriginal) {
+  const std::string original = read("bundle/config.json");
+  ASSERT_EQ(run_create().exit_code(), 0);
+  const std::string rewritten = read("bundle/config.json");
+  std::filesystem::remove(folder_ / "container");
+  wait_for_agents();
+  ASSERT_EQ(run_create().exit_code(), 0);
+  EXPECT_EQ(read("bundle/config.json"), rewritten);
+  ASSERT_TRUE(container::Bundle::restore(folder_ / "bundle/config.json"));
+  EXPECT_EQ(read("bundle/config.json"), original);
+}
+
+TEST_F(CreateTest, GivesTheAgentNothingOfTheCallers) {
+  ::setenv("NOTIFY_SOCKET", "/run/caller", 1);
+  ::setenv("_OCI_SYNCPIPE", "7", 1);
+  ::setenv("LISTEN_FDS", "1", 1);
+  ::setenv("ORDINARY", "kept", 1);
+  const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  const Outcome outcome = run([&] {
+    const int inherited = ::open("/dev/zero", O_RDONLY);  // as a container's stdio would be
+    ::dup2(inherited, 9);
+    ::signal(SIGPIPE, SIG_IGN);
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGUSR1);
+    ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+    ::umask(0);
+    return create(made);
+  });
+  for (const char* each : {"NOTIFY_SOCKET", "_OCI_SYNCPIPE", "LISTEN_FDS", "ORDINARY"}) ::unsetenv(each);
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+
+  std::vector<std::string> others;
+  for (const std::string& fd : given("agent", "fd")) {
+    if (fd.find("socket:") == std::string::npos && fd.find("pipe:") == std::string::npos &&
+        fd.find("[pidfd]") == std::string::npos) {
+      others.push_back(fd);
+    }
+  }
+  EXPECT_THAT(others, ElementsAre("0 /dev/null", "1 /dev/null", "2 " + (folder_ / "log/agent.log")));
+  EXPECT_EQ(given("agent", "fd").size(), 6U);
+  EXPECT_THAT(given("agent", "variable"), Contains("ORDINARY=kept"));
+  for (const std::string& variable : given("agent", "variable")) {
+    EXPECT_THAT(variable, Not(::testing::AnyOf(StartsWith("NOTIFY_SOCKET="), StartsWith("_OCI_"),
+                                               StartsWith("LISTEN_FDS="))));
+  }
+  EXPECT_THAT(given("agent", "SigBlk:\t0000000000000000"), IsEmpty());
+  EXPECT_THAT(read("agent"), HasSubstr("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"));
+  EXPECT_THAT(given("agent", "umask"), ElementsAre("63"));
+  EXPECT_THAT(given("agent", "folder"), ElementsAre("/"));
+  EXPECT_THAT(given("agent", "terminal"), ElementsAre("none"));
+
+  // And the runtime has all of it, as if we had never been.
+  EXPECT_THAT(given("runtime", "variable"),
+              ::testing::AllOf(Contains("NOTIFY_SOCKET=/run/caller"), Contains("_OCI_SYNCPIPE=7"),
+                               Contains("LISTEN_FDS=1")));
+  EXPECT_THAT(given("runtime", "umask"), ElementsAre("0"));
+  EXPECT_THAT(given("runtime", "fd"), Contains("9 /dev/zero"));
+  EXPECT_THAT(read("runtime"), HasSubstr("SigBlk:\t0000000000000200\nSigIgn:\t0000000000001000\n"));
+}
+
+TEST_F(CreateTest, LeavesTheRuntimeNoTraceOfTheAgent) {
+  const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  const Outcome outcome = run([&] {
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGCHLD);
+    ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+    return create(made);
+  });
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_THAT(given("runtime", "children"), ElementsAre("[]"));
+  EXPECT_THAT(read("runtime"), HasSubstr("SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"));
+  // Descriptors: ours close on exec, so there are the caller's three and what the test itself inherited.
+  for (const std::string& fd : given("runtime", "fd")) {
+    EXPECT_THAT(fd, Not(HasSubstr(state_folder_)));
+    EXPECT_THAT(fd, Not(HasSubstr("pidfd")));
+    EXPECT_THAT(fd, Not(HasSubstr("agent.log")));
+  }
+}
+
+TEST_F(CreateTest, BecomesTheRuntimeWithTheSamePid) {
+  const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  const Outcome outcome = run([&] {
+    write("pid", std::to_string(::getpid()));
+    return create(made);
+  });
+  ASSERT_EQ(outcome.exit_code(), 0);
+  EXPECT_THAT(given("runtime", "pid"), ElementsAre(read("pid")));
+}
+
+TEST_F(CreateTest, WorksForACallerWhoIgnoresSigchld) {
+  const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  const Outcome outcome = run([&] {
+    ::signal(SIGCHLD, SIG_IGN);
+    return create(made);
+  });
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_THAT(read("runtime"), HasSubstr("SigIgn:\t0000000000010000\n"));
+}
+
+TEST_F(CreateTest, EndsTheAgentWhenTheRuntimeFails) {
+  ::setenv("FAKE_EXIT", "7", 1);
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 7);
+  wait_for_agents();
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, HandsALineWithoutIdToTheRuntime) {
+  const Outcome outcome = run(create, {"create", "--bundle", folder_ / "bundle"});
+  EXPECT_EQ(outcome.exit_code(), 0);
+  EXPECT_THAT(given("runtime", "argument"), Contains("create"));
+  EXPECT_FALSE(is_rewritten());
+}
+
+// --- refusals ---------------------------------------------------------------------------------------
+
+TEST_F(CreateTest, RefusesWhenTheAgentReportsAnError) {
+  ::setenv("FAKE_AGENT", "refuse", 1);
+  expect_refused(run_create(), "/network/allow/0: cannot resolve \"nowhere\"");
+}
+
+TEST_F(CreateTest, RefusesWhenTheAgentDies) {
+  ::setenv("FAKE_AGENT", "die", 1);
+  expect_refused(run_create(), "ended before it was ready; see " + (folder_ / "log/agent.log"));
+}
+
+TEST_F(CreateTest, RefusesWhenThereIsNoAgent) {
+  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  made.settings.agent = "/nowhere/tidewaiter-agent";
+  expect_refused(run([&] { return create(made); }), "/nowhere/tidewaiter-agent");
+}
+
+TEST_F(CreateTest, RefusesABadPolicy) {
+  write("etc/policies/network.json", R"({"version": 1, "network": {"allow": ["300.0.0.1"]}})");
+  expect_refused(run_create(), "etc/policies/network.json: /network/allow/0");
+}
+
+TEST_F(CreateTest, RefusesAMissingPolicyWithoutSoundingLikeAMissingProgram) {
+  std::filesystem::remove(folder_ / "etc/policies/network.json");
+  const Outcome outcome = run_create();
+  expect_refused(outcome, "there is no policy file " + (folder_ / "etc/policies/network.json"));
+  EXPECT_THAT(outcome.error, Not(HasSubstr("No such file")));
+}
+
+TEST_F(CreateTest, RefusesABundleThatIsNone) {
+  std::filesystem::remove(folder_ / "bundle/config.json");
+  expect_refused(run_create(), "config.json");
+}
+
+TEST_F(CreateTest, RefusesAConfigThatIsNoJson) {
+  write("bundle/config.json", "{\"a\": ");
+  expect_refused(run_create(), "config.json");
+}
+
+TEST_F(CreateTest, RefusesABundleItCannotWrite) {
+  // Root may write anywhere, but not a folder in the place of the record.
+  std::filesystem::create_directories(folder_ / "bundle/config.json.tidewaiter");
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 1);
+  EXPECT_THAT(outcome.error, HasSubstr("config.json.tidewaiter"));
+  EXPECT_FALSE(exists("runtime"));
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, RefusesAnEnvironmentThatBypassesTheFilter) {
+  ::setenv("RUN_OCI_SECCOMP_RECEIVER", "/somebody/else", 1);
+  expect_refused(run_create(), "RUN_OCI_SECCOMP_RECEIVER");
+}
+
+TEST_F(CreateTest, LeavesThatEnvironmentToContainersWithoutPolicy) {
+  write("bundle/config.json", kConfig);
+  ::setenv("RUN_OCI_SECCOMP_RECEIVER", "/somebody/else", 1);
+  EXPECT_EQ(run_create().exit_code(), 0);
+}
+
+TEST_F(CreateTest, RefusesAnAnnotationThatBypassesTheFilter) {
+  write("bundle/config.json",
+        R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"},
+            "annotations": {"io.tidewaiter.policy": "network", "run.oci.seccomp_bpf_data": "AAAA"}})");
+  expect_refused(run_create(), "run.oci.seccomp_bpf_data");
+}
+
+TEST_F(CreateTest, RefusesAContainerWithoutPolicyWhereOneIsRequired) {
+  write("bundle/config.json", kConfig);
+  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  made.settings.require_policy = true;
+  expect_refused(run([&] { return create(made); }), "io.tidewaiter.policy");
+}
+
+TEST_F(CreateTest, RefusesAnIdThatIsNoFileName) {
+  const Outcome outcome = run(create, {"create", "--bundle", folder_ / "bundle", "../box"});
+  EXPECT_EQ(outcome.exit_code(), 1);
+  EXPECT_THAT(outcome.error, HasSubstr("../box"));
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(CreateTest, RefusesAnIdInUseAndLeavesItsContainerAlone) {
+  ASSERT_EQ(run_create().exit_code(), 0);
+  std::filesystem::remove(folder_ / "runtime");
+  const std::string rewritten = read("bundle/config.json");
+  const pid_t agent = container::agent_pid(state_folder_);
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 1);
+  EXPECT_THAT(outcome.error, HasSubstr("the id is in use"));
+  EXPECT_FALSE(exists("runtime"));
+  EXPECT_EQ(read("bundle/config.json"), rewritten);
+  EXPECT_EQ(container::agent_pid(state_folder_), agent);
+}
+
+TEST_F(CreateTest, RefusesAnIdWhoseAgentStays) {
+  ::setenv("FAKE_AGENT", "stay", 1);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  std::filesystem::remove(folder_ / "container");
+  std::filesystem::remove(folder_ / "runtime");
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 1);
+  EXPECT_THAT(outcome.error, HasSubstr("its agent is alive, with pid " +
+                                       std::to_string(container::agent_pid(state_folder_))));
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(CreateTest, TakesOverAnIdWhoseAgentDied) {
+  ASSERT_EQ(run_create().exit_code(), 0);
+  const pid_t first = container::agent_pid(state_folder_);
+  ASSERT_EQ(::kill(first, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(first, nullptr, 0), first);
+  std::filesystem::remove(folder_ / "container");
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(container::agent_alive(state_folder_));
+  EXPECT_NE(container::agent_pid(state_folder_), first);
+}
+
+TEST_F(CreateTest, WaitsForTheAgentOfAContainerThatJustEnded) {
+  ASSERT_EQ(run_create().exit_code(), 0);
+  std::filesystem::remove(folder_ / "container");  // its agent is ending now
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(container::agent_alive(state_folder_));
+}
+
+TEST_F(CreateTest, TellsTheCallersLogWhy) {
+  write("etc/policies/network.json", "{}");
+  const std::string log = folder_ / "caller.log";
+  Outcome outcome = run_create({"--log", log, "--log-format", "json"});
+  EXPECT_EQ(outcome.exit_code(), 1);
+  const json line = json::parse(read("caller.log"), nullptr, false);
+  EXPECT_EQ(line["level"], "error");
+  EXPECT_EQ(line["msg"].get<std::string>() + "\n", outcome.error);
+  EXPECT_TRUE(line.contains("time"));
+}
+
+// --- restore ----------------------------------------------------------------------------------------
+
+TEST_F(CreateTest, RefusesToRestoreUnderAPolicy) {
+  const Outcome outcome = run(restore, {"restore", "--bundle", folder_ / "bundle", "box"});
+  EXPECT_EQ(outcome.exit_code(), 1);
+  EXPECT_THAT(outcome.error, HasSubstr("a checkpoint cannot be put under one"));
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(CreateTest, RestoresWithoutAPolicy) {
+  write("bundle/config.json", kConfig);
+  const Outcome outcome = run(restore, {"restore", "--bundle", folder_ / "bundle", "box"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_THAT(given("runtime", "argument"), Contains("restore"));
+}
+
+}  // namespace
+}  // namespace tidewaiter::shim

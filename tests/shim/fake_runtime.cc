@@ -1,0 +1,69 @@
+// Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, and keeps its one
+// container as the file $FAKE_FOLDER/container. $FAKE_EXIT makes the command fail with that code, and
+// $FAKE_SIGNAL end by that signal.
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_what_was_given(const std::string& path, int argc, char** argv) {
+  // Counted before a file of our own is open.
+  std::vector<std::string> descriptors;
+  for (int fd = 0; fd < 256; ++fd) {
+    std::error_code error;
+    const fs::path target = fs::read_symlink("/proc/self/fd/" + std::to_string(fd), error);
+    if (!error) descriptors.push_back(std::to_string(fd) + " " + target.string());
+  }
+  std::ofstream out(path);
+  for (int i = 0; i < argc; ++i) out << "argument " << argv[i] << "\n";
+  for (char** variable = environ; *variable != nullptr; ++variable) out << "variable " << *variable << "\n";
+  for (const std::string& each : descriptors) out << "fd " << each << "\n";
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  out << "umask " << mask << "\nfolder " << fs::current_path().string() << "\npid " << ::getpid() << "\n";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Sig") || line.starts_with("ShdPnd")) out << line << "\n";
+  }
+  std::ifstream children("/proc/thread-self/children");
+  std::string pids;
+  std::getline(children, pids);
+  out << "children [" << pids << "]\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string folder = std::getenv("FAKE_FOLDER");
+  const fs::path container = folder + "/container";
+  std::string command;
+  bool force = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    for (const char* each : {"create", "run", "exec", "delete", "state", "restore"}) {
+      if (command.empty() && argument == each) command = argument;
+    }
+    force = force || argument == "--force";
+  }
+
+  if (command == "state") return fs::exists(container) ? 0 : 1;
+  write_what_was_given(folder + "/runtime", argc, argv);
+  std::cout << "runtime's output\n" << std::flush;
+  std::cerr << "runtime's error\n";
+  if (const char* signal = std::getenv("FAKE_SIGNAL")) ::raise(std::atoi(signal));
+  if (const char* code = std::getenv("FAKE_EXIT")) return std::atoi(code);
+  if (command == "create" || command == "run") std::ofstream(container) << "";
+  if (command == "delete" && !fs::remove(container) && !force) return 1;
+  return 0;
+}
