@@ -110,15 +110,15 @@ void Session::serve(Notification notification) {
   const Status answered = notification.answer(outcome.answer, target);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
-  if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed));
+  // A signal took the target out of a call that had no effect: it never happened, or comes again.
+  const bool without_effect = !outcome.performed && (outcome.answer.kind == Answer::Kind::kErrno ||
+                                                     outcome.answer.kind == Answer::Kind::kLetRun);
+  if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
   waiting_.end();
   if (!answered && !abandoned) {
     log::error("cannot answer a notification",
                {{"container", origin_.container_id}, {"error", answered.error().message()}});
   }
-  // A signal took the target out of a call that had no effect: it never happened, or comes again.
-  const bool without_effect =
-      outcome.answer.kind == Answer::Kind::kErrno || outcome.answer.kind == Answer::Kind::kLetRun;
   if (!wanted || (abandoned && without_effect)) return;
 
   Event event;

@@ -88,6 +88,7 @@ Outcome bind(Call& call) {
                           call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
   if (const auto lost = call.repeats.take(performed)) {
     outcome.answer = *lost;
+    outcome.repeated = true;
     return outcome;
   }
   outcome.answer = perform(call, *socket, *address, port);

@@ -71,6 +71,7 @@ Outcome connect(Call& call) {
                           call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
   if (const auto lost = call.repeats.take(performed)) {
     outcome.answer = *lost;
+    outcome.repeated = true;
     return outcome;
   }
   outcome.answer = perform(call, *socket, where_decided(*address, outcome.endpoint));
