@@ -4,11 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "oci/base/system.h"
 #include "oci/base/unique_fd.h"
@@ -87,6 +91,63 @@ static_assert(SCMP_ACT_KILL_THREAD == SECCOMP_RET_KILL_THREAD &&
               SCMP_ACT_LOG == SECCOMP_RET_LOG && SCMP_ACT_NOTIFY == SECCOMP_RET_USER_NOTIF &&
               SCMP_ACT_ALLOW == SECCOMP_RET_ALLOW);
 
+// Comparisons that libseccomp makes with the same kind of node.
+enum class NodeKind { kEqual, kOrder, kMasked };
+
+NodeKind node_kind(policy::Comparison comparison) {
+  switch (comparison) {
+    case policy::Comparison::kEqual:
+    case policy::Comparison::kNotEqual:
+      return NodeKind::kEqual;
+    case policy::Comparison::kLess:
+    case policy::Comparison::kLessOrEqual:
+    case policy::Comparison::kGreater:
+    case policy::Comparison::kGreaterOrEqual:
+      return NodeKind::kOrder;
+    case policy::Comparison::kMaskedEqual:
+      break;
+  }
+  return NodeKind::kMasked;
+}
+
+// Whether libseccomp begins both tests with one node, which looks at the upper half of the register.
+bool begin_alike(const policy::ArgumentTest& a, const policy::ArgumentTest& b) {
+  return a.index == b.index && node_kind(a.comparison) == node_kind(b.comparison) &&
+         a.value >> 32 == b.value >> 32 &&
+         (node_kind(a.comparison) != NodeKind::kMasked || a.mask >> 32 == b.mask >> 32);
+}
+
+bool has_two_exits(const policy::ArgumentTest& test) {
+  return test.comparison != policy::Comparison::kEqual && test.comparison != policy::Comparison::kMaskedEqual;
+}
+
+// Whether two rules on one call are of the shape that compile() refuses. Tests are in argument order.
+bool entangled(const std::vector<policy::ArgumentTest>& a, const std::vector<policy::ArgumentTest>& b) {
+  bool two_exits = false;
+  std::size_t same = 0;
+  for (; same < a.size() && same < b.size() && begin_alike(a[same], b[same]); ++same)
+    two_exits = two_exits || has_two_exits(a[same]) || has_two_exits(b[same]);
+  return two_exits && same < a.size() && same < b.size();
+}
+
+// The conditional rules of each call, tests in argument order as libseccomp takes them.
+using Conditions = std::map<std::string, std::vector<std::vector<policy::ArgumentTest>>, std::less<>>;
+
+// Notes one rule; an error when it is entangled with an earlier one.
+Status disentangle(const std::string& name, const ProfileRule& rule, Conditions& conditions) {
+  if (rule.args.empty()) return {};
+  std::vector<policy::ArgumentTest> tests = rule.args;
+  std::sort(tests.begin(), tests.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  auto& known = conditions[name];
+  for (const auto& other : known)
+    if (entangled(tests, other))
+      return fail(
+          "libseccomp may never end compiling two rules that begin alike with a comparison other than "
+          "SCMP_CMP_EQ and SCMP_CMP_MASKED_EQ, and then differ");
+  known.push_back(std::move(tests));
+  return {};
+}
+
 Result<FilterContext> filter_of(const Profile& profile) {
   FilterContext context = TRY(FilterContext::create(profile.default_action));
   for (const std::string& name : profile.architectures) {
@@ -95,12 +156,14 @@ Result<FilterContext> filter_of(const Profile& profile) {
     const auto added = context.add_architecture(*token);
     if (!added && added.error().code != EEXIST) return tl::unexpected(added.error());  // listed twice is fine
   }
+  Conditions conditions;
   for (const ProfileRule& rule : profile.rules) {
     if (rule.action == profile.default_action) continue;
     for (const ProfileRule& one : as_separate_rules(rule)) {
       for (const std::string& name : one.names) {
         const auto number = syscall_number(native_architecture(), name);
         if (!number) continue;
+        TRY(in_context(name, disentangle(name, one, conditions)));
         TRY(in_context(name, context.add_rule(one.action, *number, one.args)));
       }
     }

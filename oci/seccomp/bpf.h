@@ -26,6 +26,10 @@ Result<std::uint32_t> evaluate(const BpfProgram& program, const struct seccomp_d
 // rules whose action is the default and names libseccomp does not know skipped, duplicate argument indices
 // split. runc puts a stub in front of the result that answers ENOSYS to calls numbered beyond every name of
 // the profile; it is not part of this.
+//
+// Refuses rules that may keep libseccomp 2.5.4 busy for ever (and the runtimes with it): two rules on one
+// call that begin alike, comparisons other than equality among it, and go on differently. Such a comparison
+// has two exits to one chain of tests, and the second rule is linked into that chain twice.
 Result<BpfProgram> compile(const Profile& profile);
 
 // What compile() makes, as libseccomp's pseudo code for people (seccomp_export_pfc(3)).

@@ -50,8 +50,12 @@ void append_blocks(unsigned index, Interval interval, std::vector<policy::Argume
   }
 }
 
+// Whether a test is the last of its region. Only there may it be other than an equality: for libseccomp the
+// others have two exits, and 2.5.4 mixes up what follows them (see compile() in bpf.h).
+enum class Place { kLast, kBeforeOthers };
+
 // Tests whose union is the set of registers that `cubes` (disjoint, not everything) are.
-std::vector<policy::ArgumentTest> cover(unsigned index, const std::vector<Cube>& cubes) {
+std::vector<policy::ArgumentTest> cover(unsigned index, const std::vector<Cube>& cubes, Place place) {
   std::vector<policy::ArgumentTest> tests;
   std::vector<Interval> intervals;
   for (const Cube& cube : cubes) {
@@ -70,6 +74,10 @@ std::vector<policy::ArgumentTest> cover(unsigned index, const std::vector<Cube>&
       merged.push_back(interval);
   }
 
+  if (place == Place::kBeforeOthers) {
+    for (const Interval& interval : merged) append_blocks(index, interval, tests);
+    return tests;
+  }
   const bool from_zero = !merged.empty() && merged.front().first == 0;
   const bool to_the_end = !merged.empty() && merged.back().last == kAllOnes;
   if (merged.size() == 2 && from_zero && to_the_end && merged[1].first - merged[0].last == 2) {
@@ -264,8 +272,10 @@ bool DecisionDiagrams::collect_regions(Function function, Value except, std::siz
   std::size_t budget = kMaxCubes;
   if (!collect_cubes(function, index, 0, 0, covers, budget)) return false;
   for (const Cover& one : covers) {
-    if (nodes_[one.successor].variable == kTerminal && nodes_[one.successor].low == except) continue;
-    for (const policy::ArgumentTest& test : cover(index, one.cubes)) {
+    const bool last = nodes_[one.successor].variable == kTerminal;
+    if (last && nodes_[one.successor].low == except) continue;
+    for (const policy::ArgumentTest& test :
+         cover(index, one.cubes, last ? Place::kLast : Place::kBeforeOthers)) {
       tests.push_back(test);
       if (!collect_regions(one.successor, except, limit, tests, found)) return false;
       tests.pop_back();

@@ -61,7 +61,8 @@ class DecisionDiagrams {
 
   [[nodiscard]] Value at(Function function, const std::uint64_t (&arguments)[6]) const;
 
-  // A part of the register space that linux.seccomp can name: at most one test of each argument.
+  // A part of the register space that linux.seccomp can name: at most one test of each argument, in their
+  // order, and only the last one other than an equality (under a mask or not).
   struct Region {
     std::vector<policy::ArgumentTest> tests;
     Value value = 0;

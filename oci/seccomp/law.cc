@@ -74,8 +74,10 @@ class OwnRules {
   [[nodiscard]] const std::vector<ProfileRule>& rules() const { return rules_; }
 
   // The answer when it does not depend on the arguments: libseccomp drops the conditional rules of a call
-  // that has an unconditional one, and keeps the first of those.
+  // that has an unconditional one, and keeps the first of those. A rule whose tests look at no bit is one
+  // too, and which bits count depends on the architecture: nothing is said about calls that have such.
   [[nodiscard]] std::optional<ProfileAction> constant() const {
+    if (std::any_of(rules_.begin(), rules_.end(), may_test_nothing)) return std::nullopt;
     for (const ProfileRule& rule : rules_)
       if (rule.args.empty()) return rule.action;
     if (rules_.empty()) return default_action_;
@@ -95,12 +97,24 @@ class OwnRules {
   }
 
  private:
+  static bool may_test_nothing(const ProfileRule& rule) {
+    constexpr std::uint64_t kLowerHalf = 0xffffffff;
+    return !rule.args.empty() &&
+           std::all_of(rule.args.begin(), rule.args.end(), [](const policy::ArgumentTest& test) {
+             return test.comparison == policy::Comparison::kMaskedEqual && (test.mask & kLowerHalf) == 0;
+           });
+  }
+
   ProfileAction default_action_;
   std::vector<ProfileRule> rules_;
 };
 
 bool may_allow(const Profile& profile, const std::string& syscall) {
   return OwnRules(profile, syscall).may_allow();
+}
+
+bool is_known(const std::string& syscall) {
+  return syscall_number(native_architecture(), syscall).has_value();
 }
 
 // One merge. `native_` and `second_` are the architectures of the compiled filter, wherever the profile
@@ -144,7 +158,7 @@ class Merge {
   // Puts one demand into merged_ and rules_.
   Status hold(const std::string& syscall, const SyscallDemand& demand) {
     if (!has_effect(demand)) return {};
-    if (!syscall_number(native_.token, syscall)) {
+    if (!is_known(syscall)) {
       // The runtimes skip a name they cannot resolve: the default action answers.
       if (!profile_.default_action.allows() || !may_refuse(demand)) return {};
       return fail(
@@ -156,14 +170,13 @@ class Merge {
     leave_where_not_held(syscall, demand);
 
     const OwnRules own(profile_, syscall);
-    if (!own.may_allow()) return {};
+    const std::vector<Architecture> having = those_having(syscall);
+    if (having.empty() || !own.may_allow()) return {};
     if (const auto profile_says = own.constant(); profile_says && demand.unconditional()) {
       touched_.emplace(
           syscall, std::vector<ProfileRule>{{{syscall}, answer_by_law(*profile_says, demand.otherwise), {}}});
       return {};
     }
-    const std::vector<Architecture> having = those_having(syscall);
-    if (having.empty()) return {};  // a call of no ABI that is left
     if (TRY(prove(syscall, demand, own, having))) return {};
     return make_residual(syscall, own);
   }
@@ -347,35 +360,74 @@ class Merge {
   }
 
   // Untouched rules as they were, then the rules of touched syscalls, those of the same answer together.
-  Merged assemble() {
-    merged_.profile.default_action = profile_.default_action;
-    for (const std::string& name : profile_.architectures) {
-      const auto token = architecture_token(name);
-      const bool stays =
-          *token == native_.token ||
-          std::any_of(second_.begin(), second_.end(), [&](const auto& one) { return one.token == *token; });
-      if (stays) merged_.profile.architectures.push_back(name);
-    }
+  [[nodiscard]] std::vector<ProfileRule> assemble_rules() const {
+    std::vector<ProfileRule> rules;
     for (const ProfileRule& rule : profile_.rules) {
       ProfileRule rest = rule;
       std::erase_if(rest.names, [&](const std::string& name) { return touched_.contains(name); });
-      if (!rest.names.empty()) merged_.profile.rules.push_back(std::move(rest));
+      if (!rest.names.empty()) rules.push_back(std::move(rest));
     }
-    const std::size_t untouched = merged_.profile.rules.size();
-    for (auto& [syscall, rules] : touched_) {
-      for (ProfileRule& rule : rules) {
-        const auto same =
-            std::find_if(merged_.profile.rules.begin() + static_cast<std::ptrdiff_t>(untouched),
-                         merged_.profile.rules.end(), [&](const ProfileRule& known) {
-                           return rule.args.empty() && known.args.empty() && known.action == rule.action;
-                         });
-        if (same == merged_.profile.rules.end())
-          merged_.profile.rules.push_back(std::move(rule));
+    const auto untouched = static_cast<std::ptrdiff_t>(rules.size());
+    for (const auto& [syscall, replacements] : touched_) {
+      for (const ProfileRule& rule : replacements) {
+        const auto same = std::find_if(rules.begin() + untouched, rules.end(), [&](const ProfileRule& known) {
+          return rule.args.empty() && known.args.empty() && known.action == rule.action;
+        });
+        if (same == rules.end())
+          rules.push_back(rule);
         else
           same->names.push_back(syscall);
       }
     }
+    return rules;
+  }
+
+  Merged assemble() {
+    merged_.profile.default_action = profile_.default_action;
+    merged_.profile.rules = assemble_rules();
+    avoid_unloaded_numbers();
+    for (const std::string& name : profile_.architectures) {
+      const auto token = architecture_token(name);
+      const bool stays = *token == native_.token ||
+                         std::any_of(second_.begin(), second_.end(),
+                                     [&](const Architecture& one) { return one.token == *token; });
+      if (stays) merged_.profile.architectures.push_back(name);
+    }
     return std::move(merged_);
+  }
+
+  // libseccomp 2.5.4 forgets to load the syscall number, so that an architecture's part of the filter
+  // compares with something else and the default action answers everything, in one shape: there are rules on
+  // calls that the architecture does not have, and every rule on a call that it has is conditional.
+  [[nodiscard]] bool leaves_number_unloaded(const Architecture& architecture) const {
+    bool absent = false;
+    bool conditional = false;
+    for (const ProfileRule& rule : merged_.profile.rules) {
+      if (rule.action == profile_.default_action) continue;
+      for (const std::string& name : rule.names) {
+        if (!is_known(name)) continue;
+        const bool here = architecture.number(name) || !architecture.multiplexer(name).empty();
+        if (here && rule.args.empty()) return false;
+        (here ? conditional : absent) = true;
+      }
+    }
+    return absent && conditional;
+  }
+
+  void avoid_unloaded_numbers() {
+    const bool natively = leaves_number_unloaded(native_);
+    for (const Architecture& architecture : second_)
+      if (natively || leaves_number_unloaded(architecture))
+        leave(architecture,
+              "libseccomp would compile the rules of this ABI, or of the native one beside it, wrongly");
+    forget_those_that_left();
+    if (!natively) return;
+    // With the other ABIs gone, rules on calls that only they had mean nothing and can go too.
+    for (ProfileRule& rule : merged_.profile.rules)
+      std::erase_if(rule.names, [&](const std::string& name) {
+        return !native_.number(name) && native_.multiplexer(name).empty();
+      });
+    std::erase_if(merged_.profile.rules, [](const ProfileRule& rule) { return rule.names.empty(); });
   }
 
   const Profile& profile_;
@@ -393,6 +445,17 @@ Result<Merged> merge(const Profile& profile, const Demands& demands) { return Me
 
 Result<ProfileAction> profile_answer(const BpfProgram& program, const struct seccomp_data& call) {
   return action_of(TRY(evaluate(program, call)));
+}
+
+Profile part_for(const Profile& profile, const std::set<std::string, std::less<>>& syscalls) {
+  Profile part{profile.default_action, {}, {}};
+  for (const ProfileRule& rule : profile.rules) {
+    ProfileRule rest{{}, rule.action, rule.args};
+    std::copy_if(rule.names.begin(), rule.names.end(), std::back_inserter(rest.names),
+                 [&](const std::string& name) { return syscalls.contains(name); });
+    if (!rest.names.empty()) part.rules.push_back(std::move(rest));
+  }
+  return part;
 }
 
 Profile unconfined_profile() {
