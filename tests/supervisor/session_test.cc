@@ -1,0 +1,424 @@
+#include "supervisor/session.h"
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+
+#include "tests/oci/base/temporary_folder.h"
+#include "tests/supervisor/event_lines.h"
+#include "tests/supervisor/supervised_call.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using Kind = ScriptedKernel::Kind;
+using testing::TemporaryFolder;
+
+constexpr pid_t kPeer = 50;
+constexpr const char* kStatus = "Name:\tx\nTgid:\t99\nPPid:\t98\nCapEff:\t0000000000000400\n";
+
+constexpr const char* kPolicy = R"({"version": 1,
+    "network": {"allow": ["tcp://192.0.2.1:80", "udp://192.0.2.0/24"], "bind": ["80", "8080"]},
+    "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "ENOSYS"},
+                 {"names": ["bpf"], "action": "kill"},
+                 {"names": ["getppid"], "action": "log"},
+                 {"names": ["getuid"], "action": "allow"}]})";
+
+const Supervision& supervision() {
+  static const Supervision made = supervision_of(kPolicy);
+  return made;
+}
+
+// One session on a scripted kernel, and its events.
+class ScriptedSession {
+ public:
+  ScriptedSession() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    kernel.put_process(kTid, {kStatus, "vector", "/usr/bin/x", "1:2"});
+    kernel.put_process(kPeer, {kStatus, "vector of the peer", "/usr/bin/runtime", "1:1"});
+    kernel.put_socket(kSocketNumber, kTcp4);
+    kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
+  }
+
+  void start(const Supervision& with = supervision(), pid_t loader = 1, bool no_new_privileges = true) {
+    events_.emplace(*EventLog::open(folder_.path(), "box", 1U << 20U));
+    auto session = Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)),
+                                  {"box", loader, kPeer, no_new_privileges}, with, *events_, wake_.get());
+    ASSERT_TRUE(session) << session.error().message();
+    session_ = std::move(*session);
+  }
+
+  // Serves one notification and ends; the events.
+  std::vector<nlohmann::json> serve(const struct seccomp_notif& notification) {
+    kernel.notify(notification);
+    EXPECT_TRUE(kernel.wait_for_answers(1));
+    return end();
+  }
+
+  std::vector<nlohmann::json> end() {
+    session_.reset();
+    return event_lines(folder_ / "box.jsonl");
+  }
+
+  ScriptedKernel kernel;
+
+ private:
+  TemporaryFolder folder_;
+  UniqueFd wake_;
+  std::optional<EventLog> events_;
+  std::unique_ptr<Session> session_;
+};
+
+// --- one way through -------------------------------------------------------------------------------
+
+TEST(Session, PerformsWhatIsAllowedAndReportsIt) {
+  ScriptedSession session;
+  session.start();
+  const auto events = session.serve(address_call(1, SYS_connect, 16));
+  ASSERT_EQ(session.kernel.answers().size(), 1U);
+  EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerValue);
+  EXPECT_EQ(session.kernel.answers()[0].value, 0);
+  EXPECT_EQ(session.kernel.performed().size(), 1U);
+  ASSERT_EQ(events.size(), 1U);
+  nlohmann::json event = events[0];
+  EXPECT_TRUE(event["time"].is_string());
+  EXPECT_TRUE(event["duration"].is_number());
+  event.erase("time");
+  event.erase("duration");
+  EXPECT_EQ(event, nlohmann::json::parse(R"({"container": "box", "policy": "test", "rule": "/network/allow/0",
+      "syscall": "connect", "category": "network", "pid": 99, "tid": 100, "parent_pid": 98,
+      "executable": "/usr/bin/x", "host": "192.0.2.1", "port": 80, "transport": "tcp",
+      "verdict": "allowed", "denied": false})"));
+}
+
+TEST(Session, RefusesAndReportsIt) {
+  ScriptedSession session;
+  session.kernel.put_memory(kPointer, ipv4("192.0.2.2", 80));
+  session.start();
+  const auto events = session.serve(address_call(1, SYS_connect, 16));
+  ASSERT_EQ(session.kernel.answers().size(), 1U);
+  EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerErrno);
+  EXPECT_EQ(session.kernel.answers()[0].value, EACCES);
+  EXPECT_TRUE(session.kernel.performed().empty());
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["verdict"], "denied");
+  EXPECT_EQ(events[0]["denied"], true);
+  EXPECT_EQ(events[0]["errno"], "EACCES");
+  EXPECT_EQ(events[0]["rule"], "/network/allow");
+}
+
+struct SyscallCase {
+  const char* name;
+  int number;
+  std::uint32_t audit;
+  Kind answer;
+  std::int64_t value;
+  const char* verdict;  // nullptr: no event
+};
+
+TEST(Session, AnswersSyscallRules) {
+  const SyscallCase cases[] = {
+    {"errno", SYS_ptrace, kNativeAudit, Kind::kAnswerErrno, ENOSYS, "denied"},
+    {"kill", SYS_bpf, kNativeAudit, Kind::kAnswerErrno, EPERM, "killed"},
+    {"log", SYS_getppid, kNativeAudit, Kind::kAnswerContinue, 0, "allowed"},
+    {"allow", SYS_getuid, kNativeAudit, Kind::kAnswerContinue, 0, nullptr},
+    {"no rule", SYS_getgid, kNativeAudit, Kind::kAnswerContinue, 0, nullptr},
+    {"no such call", 1023, kNativeAudit, Kind::kAnswerErrno, ENOSYS, "failed"},
+    {"a negative number", -1, kNativeAudit, Kind::kAnswerErrno, ENOSYS, "failed"},
+    {"no such architecture", SYS_getuid, 0x12345678, Kind::kAnswerErrno, ENOSYS, "failed"},
+#if defined(__x86_64__)
+    {"connect of i386", 362, AUDIT_ARCH_I386, Kind::kAnswerErrno, ENOSYS, "failed"},
+    {"bind of i386", 361, AUDIT_ARCH_I386, Kind::kAnswerErrno, ENOSYS, "failed"},
+    {"connect of x32", 0x40000000 + SYS_connect, AUDIT_ARCH_X86_64, Kind::kAnswerErrno, ENOSYS, "failed"},
+    {"getppid of i386", 64, AUDIT_ARCH_I386, Kind::kAnswerContinue, 0, "allowed"},
+#endif
+  };
+  for (const SyscallCase& test : cases) {
+    SCOPED_TRACE(test.name);
+    ScriptedSession session;
+    session.start();
+    const auto events = session.serve(notification_of(1, test.number, {}, test.audit));
+    const auto answers = session.kernel.answers();
+    ASSERT_EQ(answers.size(), 1U);
+    EXPECT_EQ(answers[0].kind, test.answer);
+    EXPECT_EQ(answers[0].value, test.value);
+    EXPECT_EQ(session.kernel.calls(Kind::kKill).size(), test.number == SYS_bpf ? 1U : 0U);
+    ASSERT_EQ(events.size(), test.verdict != nullptr ? 1U : 0U);
+    if (test.verdict != nullptr) {
+      EXPECT_EQ(events[0]["verdict"], test.verdict);
+    }
+  }
+}
+
+TEST(Session, LogsOnlyWhatThePolicyWants) {
+  const Supervision silent = supervision_of(R"({"version": 1, "events": {"log": []},
+      "network": {"allow": ["tcp://192.0.2.1:80"]}})");
+  for (const char* host : {"192.0.2.1", "192.0.2.2"}) {
+    ScriptedSession session;
+    session.kernel.put_memory(kPointer, ipv4(host, 80));
+    session.start(silent);
+    EXPECT_TRUE(session.serve(address_call(1, SYS_connect, 16)).empty());
+    // Nor is anything asked that only an event would say.
+    EXPECT_TRUE(session.kernel.calls(Kind::kReadProcLink).empty());
+  }
+}
+
+TEST(Session, LetsEverythingRunInAuditModeAndReportsWhatItWouldHaveRefused) {
+  const Supervision audit = supervision_of(R"({"version": 1, "mode": "audit",
+      "network": {"allow": ["tcp://192.0.2.1:80"]},
+      "syscalls": [{"names": ["ptrace"], "action": "errno"}, {"names": ["bpf"], "action": "kill"}]})");
+  const struct {
+    int number;
+    const char* host;
+    const char* verdict;
+  } cases[] = {{SYS_connect, "192.0.2.1", "allowed"},
+               {SYS_connect, "192.0.2.2", "audited"},
+               {SYS_ptrace, "192.0.2.1", "audited"},
+               {SYS_bpf, "192.0.2.1", "audited"}};
+  for (const auto& test : cases) {
+    ScriptedSession session;
+    session.kernel.put_memory(kPointer, ipv4(test.host, 80));
+    session.start(audit);
+    const auto events = session.serve(address_call(1, test.number, 16));
+    ASSERT_EQ(session.kernel.answers().size(), 1U);
+    EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerContinue);
+    EXPECT_TRUE(session.kernel.performed().empty());
+    EXPECT_TRUE(session.kernel.calls(Kind::kKill).empty());
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0]["verdict"], test.verdict);
+    EXPECT_EQ(events[0]["denied"], std::string_view(test.verdict) == "audited");
+  }
+}
+
+TEST(Session, ObeysTheBundlesOwnProfileFirst) {
+  const auto profile = nlohmann::ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+      {"names": ["ptrace"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5},
+      {"names": ["getuid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 0},
+      {"names": ["getppid"], "action": "SCMP_ACT_KILL_PROCESS"},
+      {"names": ["getgid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5},
+      {"names": ["connect"], "action": "SCMP_ACT_ERRNO", "errnoRet": 6,
+       "args": [{"index": 2, "value": 16, "op": "SCMP_CMP_EQ"}]}]})");
+  for (const char* mode : {"enforce", "audit"}) {
+    SCOPED_TRACE(mode);
+    const Supervision made = supervision_of(
+        R"({"version": 1, "mode": ")" + std::string(mode) +
+            R"(", "network": {"allow": ["192.0.2.0/24"]}, "syscalls": [{"names": ["ptrace"], "action": "allow"}]})",
+        profile, {"ptrace", "getuid", "getppid", "connect"});
+    const struct {
+      int number;
+      std::uint64_t length;
+      Kind answer;
+      std::int64_t value;
+      const char* verdict;
+    } cases[] = {{SYS_ptrace, 16, Kind::kAnswerErrno, 5, "denied"},
+                 {SYS_getuid, 16, Kind::kAnswerValue, 0, "denied"},
+                 {SYS_getppid, 16, Kind::kAnswerErrno, EPERM, "killed"},
+                 {SYS_connect, 16, Kind::kAnswerErrno, 6, "denied"},
+                 // Not residual: the filter has decided that already.
+                 {SYS_getgid, 16, Kind::kAnswerContinue, 0, nullptr}};
+    for (const auto& test : cases) {
+      SCOPED_TRACE(test.number);
+      ScriptedSession session;
+      session.start(made);
+      const auto events = session.serve(address_call(1, test.number, test.length));
+      const auto answers = session.kernel.answers();
+      ASSERT_EQ(answers.size(), 1U);
+      EXPECT_EQ(answers[0].kind, test.answer);
+      EXPECT_EQ(answers[0].value, test.value);
+      EXPECT_TRUE(session.kernel.performed().empty());
+      ASSERT_EQ(events.size(), test.verdict != nullptr ? 1U : 0U);
+      if (test.verdict != nullptr) {
+        EXPECT_EQ(events[0]["verdict"], test.verdict);
+        EXPECT_EQ(events[0]["rule"], "linux.seccomp");
+      }
+    }
+    // What the profile lets run, the policy decides.
+    ScriptedSession session;
+    session.kernel.put_memory(kPointer, resized(ipv4("192.0.2.1", 80), 17));
+    session.start(made);
+    (void)session.serve(address_call(1, SYS_connect, 17));
+    EXPECT_EQ(session.kernel.performed().size(), mode == std::string_view("audit") ? 0U : 1U);
+  }
+}
+
+// --- the runtime's own init -------------------------------------------------------------------------
+
+TEST(Session, LetsTheRuntimesInitDoWhatThePolicyForbidsTheWorkload) {
+  ScriptedSession session;
+  session.start(supervision(), kTid, false);
+  const auto ptrace = [](std::uint64_t id) { return notification_of(id, SYS_ptrace, {}); };
+  session.kernel.notify(ptrace(1));
+  ASSERT_TRUE(session.kernel.wait_for_answers(1));
+  // It executes the workload.
+  session.kernel.put_process(kTid, {kStatus, "vector of the workload", "/bin/sh", "1:3"});
+  session.kernel.notify(ptrace(2));
+  ASSERT_TRUE(session.kernel.wait_for_answers(2));
+  const auto events = session.end();
+  const auto answers = session.kernel.answers();
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_EQ(answers[0].kind, Kind::kAnswerContinue);
+  EXPECT_EQ(answers[1].kind, Kind::kAnswerErrno);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["executable"], "/bin/sh");
+}
+
+TEST(Session, RefusesTheRuntimesInitANetworkCallAllTheSame) {
+  ScriptedSession session;
+  session.kernel.put_memory(kPointer, ipv4("192.0.2.2", 80));
+  session.start(supervision(), kTid, false);
+  (void)session.serve(address_call(1, SYS_connect, 16));
+  EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerErrno);
+}
+
+TEST(Session, KnowsNoInitWhereTheRuntimeLoadsTheFilterLast) {
+  ScriptedSession session;
+  session.start(supervision(), kTid, true);
+  (void)session.serve(notification_of(1, SYS_ptrace, {}));
+  EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerErrno);
+}
+
+// --- answers that do not arrive ----------------------------------------------------------------------
+
+// A signal takes the target out of its call after it was performed; the call comes again, under a new id.
+TEST(Session, DoesNotPerformACallTwiceWhoseAnswerWasLost) {
+  for (const int number : {SYS_connect, SYS_bind}) {
+    for (const int first_result : {0, EINPROGRESS}) {
+      if (number == SYS_bind && first_result != 0) continue;
+      SCOPED_TRACE(::testing::Message() << number << ' ' << first_result);
+      ScriptedSession session;
+      session.kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
+      int performed = 0;
+      const auto perform = [&](int, std::span<const std::byte>) -> Status {
+        // As the kernel would answer a socket that is connected, connecting or bound already.
+        if (performed++ > 0)
+          return fail(number == SYS_bind ? EINVAL : first_result == 0 ? EISCONN : EALREADY, "");
+        if (first_result != 0) return fail(first_result, "");
+        return {};
+      };
+      session.kernel.on_connect = perform;
+      session.kernel.on_bind = perform;
+      session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+        if (call.id == 1 && (call.kind == Kind::kAnswerValue || call.kind == Kind::kAnswerErrno)) {
+          session.kernel.invalidate(1);
+        }
+      };
+      session.start();
+      session.kernel.notify(address_call(1, number, 16));
+      ASSERT_TRUE(session.kernel.wait_for_answers(1));
+      session.kernel.notify(address_call(2, number, 16));
+      ASSERT_TRUE(session.kernel.wait_for_answers(2));
+      // Reported where it happened, and once.
+      const auto events = session.end();
+      ASSERT_EQ(events.size(), 1U);
+      EXPECT_EQ(events[0]["verdict"], "allowed");
+      EXPECT_EQ(performed, 1);
+      const auto answers = session.kernel.answers();
+      ASSERT_EQ(answers.size(), 2U);
+      EXPECT_EQ(answers[1].id, 2U);
+      EXPECT_EQ(answers[1].kind, first_result == 0 ? Kind::kAnswerValue : Kind::kAnswerErrno);
+      EXPECT_EQ(answers[1].value, first_result);
+    }
+  }
+}
+
+TEST(Session, PerformsACallAgainWhoseAnswerArrived) {
+  ScriptedSession session;
+  session.start();
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    session.kernel.notify(address_call(id, SYS_connect, 16));
+    ASSERT_TRUE(session.kernel.wait_for_answers(id));
+  }
+  (void)session.end();
+  EXPECT_EQ(session.kernel.performed().size(), 3U);
+}
+
+// --- calls of the agent's own that fail ---------------------------------------------------------------
+
+struct FaultScenario {
+  const char* name;
+  int number;
+  const char* host;
+  std::uint16_t port;
+  const char* mode;           // of the policy
+  bool may_perform;           // an allowed connect or bind
+  bool may_continue;          // the kernel may be told to run it
+  bool runtime_init = false;  // the target is the runtime's own init
+};
+
+// In turn and in every way each call that the agent makes fails: nothing that is refused takes place, and
+// each notification gets exactly one answer.
+TEST(Session, NeverFailsOpenAndNeverLeavesATargetWaiting) {
+  const Supervision enforcing = supervision_of(kPolicy);
+  std::string audit_policy = kPolicy;
+  audit_policy.replace(audit_policy.find("1,"), 2, "1, \"mode\": \"audit\",");
+  const Supervision audit = supervision_of(audit_policy);
+  const auto profile = nlohmann::ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+      {"names": ["getgid"], "action": "SCMP_ACT_ERRNO"}, {"names": ["ptrace"], "action": "SCMP_ACT_KILL"}]})");
+  const Supervision residual = supervision_of(kPolicy, profile, {"getgid", "ptrace"});
+
+  const FaultScenario scenarios[] = {
+      {"connect, allowed", SYS_connect, "192.0.2.1", 80, "enforce", true, false},
+      {"connect, refused", SYS_connect, "192.0.2.2", 80, "enforce", false, false},
+      {"connect, audited", SYS_connect, "192.0.2.2", 80, "audit", false, true},
+      {"bind, allowed", SYS_bind, "0.0.0.0", 8080, "enforce", true, false},
+      {"bind, allowed and privileged", SYS_bind, "0.0.0.0", 80, "enforce", true, false},
+      {"bind, refused", SYS_bind, "0.0.0.0", 81, "enforce", false, false},
+      {"errno", SYS_ptrace, "0.0.0.0", 1, "enforce", false, false},
+      {"errno, and the runtime's init", SYS_ptrace, "0.0.0.0", 1, "enforce", false, true, true},
+      {"kill", SYS_bpf, "0.0.0.0", 1, "enforce", false, false},
+      {"log", SYS_getppid, "0.0.0.0", 1, "enforce", false, true},
+      {"the bundle's own errno", SYS_getgid, "0.0.0.0", 1, "residual", false, false},
+      {"the bundle's own kill", SYS_ptrace, "0.0.0.0", 1, "residual", false, false},
+      {"an unknown call", 1023, "0.0.0.0", 1, "enforce", false, false},
+  };
+  const int codes[] = {ESRCH, EPERM, EMFILE, ENOMEM, EINTR, EFAULT};
+
+  for (const FaultScenario& scenario : scenarios) {
+    const std::string_view mode = scenario.mode;
+    const Supervision& with = mode == "audit" ? audit : mode == "residual" ? residual : enforcing;
+    const auto run = [&](auto&& order) {
+      ScriptedSession session;
+      session.kernel.put_memory(kPointer, ipv4(scenario.host, scenario.port));
+      order(session.kernel);
+      session.start(with, scenario.runtime_init ? kTid : 1, !scenario.runtime_init);
+      const auto events = session.serve(address_call(1, scenario.number, 16));
+
+      const auto answers = session.kernel.answers();
+      EXPECT_EQ(answers.size(), 1U);
+      EXPECT_LE(events.size(), 1U);
+      if (!scenario.may_perform) {
+        EXPECT_TRUE(session.kernel.performed().empty());
+      }
+      EXPECT_LE(session.kernel.performed().size(), 1U);
+      for (const auto& answer : answers) {
+        if (!scenario.may_continue) {
+          EXPECT_NE(answer.kind, Kind::kAnswerContinue);
+        }
+        if (!scenario.may_perform) {
+          EXPECT_NE(answer.kind, Kind::kAnswerValue);
+        }
+        if (answer.kind == Kind::kAnswerValue) {
+          EXPECT_EQ(session.kernel.performed().size(), 1U);
+        }
+        if (answer.kind == Kind::kAnswerErrno) {
+          EXPECT_GT(answer.value, 0);
+        }
+      }
+      return session.kernel.calls().size();
+    };
+
+    SCOPED_TRACE(scenario.name);
+    const std::size_t count = run([](ScriptedKernel&) {});
+    EXPECT_GE(count, 2U);
+    for (std::size_t index = 0; index < count; ++index) {
+      for (const int code : codes) {
+        SCOPED_TRACE(::testing::Message() << "call " << index << ' ' << ::strerrorname_np(code));
+        run([&](ScriptedKernel& kernel) { kernel.fail_at(index, code); });
+        run([&](ScriptedKernel& kernel) { kernel.fail_from(index, code); });
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
