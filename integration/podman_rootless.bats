@@ -62,7 +62,7 @@ start_rootless_podman() {
 {"version": 1, "network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}
 JSON
   chown -R twtest: "$USER_HOME"
-  as_user "podman import $USER_HOME/image.tar $IMAGE" >/dev/null
+  as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
 }
 
 find_rootless_podman() {
@@ -150,4 +150,17 @@ nothing_left_of_user() {
 @test "rootless podman: the doctor" {
   run as_user "tidewaiter doctor"
   assert_output --partial "$RUNTIME"
+}
+
+@test "rootless podman: by the hook" {
+  mkdir -p "$USER_HOME/hooks.d"
+  sed "s|\"path\": \".*\"|\"path\": \"$USER_HOME/bin/tidewaiter-hook\"|" \
+    "$TIDEWAITER_BIN/../share/containers/oci/hooks.d/tidewaiter.json" >"$USER_HOME/hooks.d/tidewaiter.json"
+  run as_user "bare_podman --hooks-dir $USER_HOME/hooks.d run --rm --network none --annotation io.tidewaiter.policy=strict $IMAGE \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'"
+  assert_failure 6
+  assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+  run as_user "bare_podman --hooks-dir $USER_HOME/hooks.d run --rm --network none --annotation io.tidewaiter.policy=absent $IMAGE true"
+  assert_failure
+  assert_output --partial policies/absent.json
 }

@@ -37,6 +37,11 @@ start_test() {
 
 # Removes what the test made, whether it passed or not, and fails if something of Tidewaiter's stays behind.
 end_test() {
+  if [[ -z ${BATS_TEST_COMPLETED:-} && -s /var/log/tidewaiter/agent.log ]]; then
+    echo "agent.log:"
+    cat /var/log/tidewaiter/agent.log
+  fi
+  rm -f /var/log/tidewaiter/agent.log
   local id
   for id in $("$BARE" --root "$RUNTIME_ROOT" list -q 2>/dev/null); do
     "$BARE" --root "$RUNTIME_ROOT" delete --force "$id" || true
@@ -188,6 +193,8 @@ in_container() {
   ID=$(new_id)
   container_runs "$@"
   run shim run --bundle "$BUNDLE" "$ID" </dev/null
+  # The agent puts config.json back when it sees that the container has gone, which is a moment after `run`.
+  eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
 }
 
 # start_container ARGUMENT...: the same in the background, left running.

@@ -26,7 +26,7 @@ start_podman() {
   write_containers_conf "$BATS_FILE_TMPDIR/containers.conf"
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   find_podman
-  tar -C "$BATS_FILE_TMPDIR/rootfs" -c . | in_store import - "$IMAGE" >/dev/null
+  tar -C "$BATS_FILE_TMPDIR/rootfs" -c . | in_store import --change "ENV PATH=/bin:/probes" - "$IMAGE" >/dev/null
 }
 
 find_podman() {
