@@ -10,6 +10,7 @@
 #include "oci/spec/config.h"
 #include "shim/commands/commands.h"
 #include "shim/failure.h"
+#include "shim/restorer.h"
 #include "shim/runtime.h"
 #include "shim/supervised.h"
 
@@ -54,7 +55,7 @@ Record make_record(const Invocation& invocation, const std::string& id, const Bu
 Status put_into_effect(const Invocation& invocation, const std::string& state_folder, const Bundle& bundle,
                        const Record& record, const policy::Plan& plan) {
   TRY(bundle.install(plan.config));
-  if (!plan.supervised()) return {};
+  if (!plan.supervised()) return restore_when_ended(bundle.config_path());
   const auto agent = container::agent_path(invocation.settings.agent);
   const Status launched =
       agent ? container::launch_agent(*agent, state_folder, record, container::Creator::kThisProcess)

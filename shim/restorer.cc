@@ -1,0 +1,50 @@
+#include "shim/restorer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "oci/base/system.h"
+#include "oci/container/bundle.h"
+
+namespace tidewaiter::shim {
+namespace {
+
+// This process has one thread, so its fork may do as it likes.
+[[noreturn]] void wait_and_restore(int runtime, const std::string& config_path) {
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (null >= 0) ::dup2(null, stream);
+  }
+  // Whoever waits for the end of a pipe of the caller's must not wait for us.
+  if (::dup2(runtime, STDERR_FILENO + 1) < 0 || ::close_range(STDERR_FILENO + 2, ~0U, 0) != 0) ::_exit(1);
+  if (::chdir("/") != 0) ::_exit(1);
+  struct pollfd ended = {STDERR_FILENO + 1, POLLIN, 0};
+  while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
+  }
+  ::_exit(container::Bundle::restore(config_path) ? 0 : 1);
+}
+
+}  // namespace
+
+Status restore_when_ended(const std::string& config_path) {
+  const UniqueFd runtime = TRY(sys::pidfd_open(::getpid()));
+  const pid_t detacher = ::fork();
+  if (detacher < 0) return fail(errno, "fork");
+  if (detacher == 0) {
+    ::setsid();  // out of reach of a signal to the caller's process group
+    const pid_t pid = ::fork();
+    if (pid == 0) wait_and_restore(runtime.get(), config_path);
+    ::_exit(pid < 0 ? 1 : 0);
+  }
+  int status = 0;
+  while (::waitpid(detacher, &status, 0) < 0 && errno == EINTR) {
+  }
+  return {};
+}
+
+}  // namespace tidewaiter::shim
