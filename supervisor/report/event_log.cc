@@ -1,6 +1,7 @@
 #include "supervisor/report/event_log.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -44,16 +45,21 @@ void EventLog::append(std::string_view line) {
   if (lost_ > 0) {
     const std::string notice =
         "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
-    if (sys::write_all(file_.get(), notice)) {
-      lost_ = 0;
-      size_ += notice.size();
-    }
+    if (write_locked(notice)) lost_ = 0;
   }
-  if (const Status written = sys::write_all(file_.get(), line)) {
-    size_ += line.size();
-  } else if (lost_++ == 0) {
+  if (const Status written = write_locked(line); !written && lost_++ == 0) {
     log::error("events are being lost", {{"log", path_}, {"error", written.error().message()}});
   }
+}
+
+Status EventLog::write_locked(std::string_view line) {
+  Status written = sys::write_all(file_.get(), line);
+  if (written) {
+    size_ += line.size();
+  } else if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
+    // Half a line stays, and spoils the next one that can be written; there is nothing left to try.
+  }
+  return written;
 }
 
 void EventLog::rotate_locked() {

@@ -27,6 +27,8 @@ class EventLog {
  private:
   EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size);
   void rotate_locked();
+  // Wholly or not at all: a disk may be full in the middle of a line.
+  Status write_locked(std::string_view line);
 
   std::string path_;
   std::uint64_t max_bytes_;

@@ -1,0 +1,235 @@
+#include "supervisor/report/event_log.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "tests/oci/base/temporary_folder.h"
+#include "tests/supervisor/event_lines.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using testing::TemporaryFolder;
+
+std::string line(int number, std::size_t size = 0) {
+  return "{\"n\":" + std::to_string(number) + ",\"x\":\"" + std::string(size, 'x') + "\"}\n";
+}
+
+std::uint64_t size_of(const std::string& path) { return std::filesystem::file_size(path); }
+
+// Files of this process may not grow beyond a size, for a scope: writing comes to an end in the middle of a
+// line, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t limit) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    set(limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() { set(before_.rlim_cur); }
+
+ private:
+  void set(rlim_t limit) {
+    const struct rlimit next = {limit, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &next), 0);
+  }
+  struct rlimit before_ {};
+};
+
+TEST(EventLog, MakesItsFolderForItsOwnerAlone) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a/b";
+  auto log = EventLog::open(path, "box", 1000);
+  ASSERT_TRUE(log) << log.error().message();
+  log->append(line(1));
+  struct stat status {};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0700U);
+  ASSERT_EQ(::stat((path + "/box.jsonl").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0600U);
+  EXPECT_EQ(event_lines(path + "/box.jsonl").size(), 1U);
+}
+
+TEST(EventLog, GoesOnWhereAnEarlierOneEnded) {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 3; ++i) {
+    auto log = EventLog::open(folder.path(), "box", 1000);
+    ASSERT_TRUE(log);
+    log->append(line(i));
+  }
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[2]["n"], 2);
+}
+
+TEST(EventLog, FollowsNoLinkThatSomebodyPutInItsPlace) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::symlink((folder / "elsewhere").c_str(), (folder / "box.jsonl").c_str()), 0);
+  const auto log = EventLog::open(folder.path(), "box", 1000);
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().code, ELOOP);
+}
+
+TEST(EventLog, KeepsTheNewestWithinTwiceItsBound) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 1000);
+  ASSERT_TRUE(log);
+  for (int i = 0; i < 500; ++i) {
+    log->append(line(i, static_cast<std::size_t>(i % 90)));
+    ASSERT_LE(size_of(folder / "box.jsonl"), 1000U);
+    if (std::filesystem::exists(folder / "box.jsonl.1")) {
+      ASSERT_LE(size_of(folder / "box.jsonl.1"), 1000U);
+    }
+  }
+  // The newest are there without a gap.
+  auto lines = event_lines(folder / "box.jsonl.1");
+  for (auto& each : event_lines(folder / "box.jsonl")) lines.push_back(std::move(each));
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i]["n"], 500 - static_cast<int>(lines.size()) + static_cast<int>(i));
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2);
+}
+
+TEST(EventLog, HoldsItsBoundAcrossRestarts) {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 100; ++i) {
+    auto log = EventLog::open(folder.path(), "box", 300);
+    ASSERT_TRUE(log);
+    log->append(line(i, 40));
+    EXPECT_LE(size_of(folder / "box.jsonl"), 300U);
+  }
+}
+
+TEST(EventLog, WritesALineThatIsLongerThanTheBound) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 100);
+  ASSERT_TRUE(log);
+  for (int i = 0; i < 3; ++i) log->append(line(i, 500));
+  EXPECT_EQ(event_lines(folder / "box.jsonl").at(0)["n"], 2);
+  EXPECT_EQ(event_lines(folder / "box.jsonl.1").at(0)["n"], 1);
+}
+
+TEST(EventLog, CountsWhatItCouldNotWriteAndSaysSo) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 1U << 20U);
+  ASSERT_TRUE(log);
+  log->append(line(1, 100));
+  {
+    // The next line is cut in the middle, the ones after it do not begin.
+    const FileSizeLimit limit(150);
+    for (int i = 2; i < 7; ++i) log->append(line(i, 100));
+    // What can be read in the meantime is whole.
+    EXPECT_EQ(event_lines(folder / "box.jsonl").size(), 1U);
+  }
+  log->append(line(7));
+  log->append(line(8));
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines[0]["n"], 1);
+  EXPECT_EQ(lines[1]["lost"], 5);
+  EXPECT_TRUE(lines[1]["time"].is_string());
+  EXPECT_EQ(lines[2]["n"], 7);
+  EXPECT_EQ(lines[3]["n"], 8);
+}
+
+TEST(EventLog, SaysWhatWasLostEvenIfThatCannotBeWrittenAtOnce) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 1U << 20U);
+  ASSERT_TRUE(log);
+  log->append(line(1));
+  const std::uint64_t size = size_of(folder / "box.jsonl");
+  {
+    const FileSizeLimit limit(size);
+    log->append(line(2));
+  }
+  {
+    const FileSizeLimit limit(size + 10);
+    log->append(line(3));
+  }
+  log->append(line(4));
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[1]["lost"], 2);
+  EXPECT_EQ(lines[2]["n"], 4);
+}
+
+TEST(EventLog, HoldsItsBoundWhereItCannotRotate) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 300);
+  ASSERT_TRUE(log);
+  // A folder in the way of the rotated file.
+  std::filesystem::create_directories(folder / "box.jsonl.1/x");
+  for (int i = 0; i < 100; ++i) {
+    log->append(line(i, 40));
+    EXPECT_LE(size_of(folder / "box.jsonl"), 300U);
+  }
+  EXPECT_EQ(event_lines(folder / "box.jsonl").back()["n"], 99);
+}
+
+TEST(EventLog, TakesLinesFromManyThreads) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 1U << 20U);
+  ASSERT_TRUE(log);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 8; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < 200; ++i) log->append(line(thread * 200 + i, 30));
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::vector<int> seen(1600);
+  for (const auto& each : event_lines(folder / "box.jsonl")) ++seen.at(each["n"].get<std::size_t>());
+  EXPECT_EQ(seen, std::vector<int>(1600, 1));
+}
+
+// --- pruning ------------------------------------------------------------------------------------------
+
+void make_file(const std::string& path, std::size_t size, int age) {
+  const auto file = sys::open(path, O_WRONLY | O_CREAT, 0600);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(sys::write_all(file->get(), std::string(size, 'x')));
+  std::filesystem::last_write_time(path,
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(age));
+}
+
+TEST(PruneLogs, RemovesTheOldestUntilTheRestFits) {
+  const TemporaryFolder folder;
+  make_file(folder / "oldest.jsonl", 100, 5);
+  make_file(folder / "old.jsonl.1", 100, 4);
+  make_file(folder / "new.jsonl", 100, 3);
+  make_file(folder / "newest.jsonl", 100, 2);
+  make_file(folder / "agent.log", 1000, 9);
+  make_file(folder / "notes.txt", 1000, 9);
+  ASSERT_TRUE(prune_logs(folder.path(), 400));
+  EXPECT_TRUE(std::filesystem::exists(folder / "oldest.jsonl"));
+  ASSERT_TRUE(prune_logs(folder.path(), 399));
+  EXPECT_FALSE(std::filesystem::exists(folder / "oldest.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "old.jsonl.1"));
+  ASSERT_TRUE(prune_logs(folder.path(), 150));
+  EXPECT_FALSE(std::filesystem::exists(folder / "old.jsonl.1"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "new.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "newest.jsonl"));
+  ASSERT_TRUE(prune_logs(folder.path(), 0));
+  EXPECT_FALSE(std::filesystem::exists(folder / "newest.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "agent.log"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "notes.txt"));
+}
+
+TEST(PruneLogs, FailsWithoutAFolder) {
+  const TemporaryFolder folder;
+  const Status pruned = prune_logs(folder / "missing", 0);
+  ASSERT_FALSE(pruned);
+  EXPECT_EQ(pruned.error().code, ENOENT);
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
