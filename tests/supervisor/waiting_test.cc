@@ -1,0 +1,377 @@
+#include "supervisor/waiting.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <thread>
+
+#include "oci/base/system.h"
+#include "tests/supervisor/supervised_call.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+constexpr std::chrono::seconds kLongest{10};
+
+// Receivers that serve functions instead of notifications: each runs on the thread that received it.
+class Receivers {
+ public:
+  Receivers(unsigned receivers, unsigned limit)
+      : queued_(::eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        waiting([](void* self) { return static_cast<Receivers*>(self)->receive_one(); }, this, receivers,
+                limit, wake_.get()) {}
+
+  void post(std::function<void()> call) {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.push_back(std::move(call));
+    }
+    (void)::eventfd_write(queued_.get(), 1);
+  }
+
+  // Until `count` threads stand in receive_one() and wait there; false: it did not come to that.
+  [[nodiscard]] bool wait_for_idle(unsigned count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kLongest, [&] { return idle_ == count; });
+  }
+
+  [[nodiscard]] bool woken() const {
+    eventfd_t count = 0;
+    return ::eventfd_read(wake_.get(), &count) == 0;
+  }
+
+ private:
+  bool receive_one() {
+    set_idle(+1);
+    eventfd_t one = 0;
+    const int result = ::eventfd_read(queued_.get(), &one);
+    set_idle(-1);
+    if (result != 0) return !waiting.stopping();
+    std::function<void()> call;
+    {
+      const std::lock_guard lock(mutex_);
+      call = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    call();
+    return true;
+  }
+
+  void set_idle(int change) {
+    const std::lock_guard lock(mutex_);
+    idle_ += static_cast<unsigned>(change);
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  unsigned idle_ = 0;
+  std::deque<std::function<void()>> queue_;
+  UniqueFd queued_;
+  UniqueFd wake_;
+
+ public:
+  Waiting waiting;  // last: its threads use all of the above
+};
+
+// A flag to wait for.
+class Event {
+ public:
+  void set() {
+    const std::lock_guard lock(mutex_);
+    set_ = true;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool wait() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kLongest, [&] { return set_; });
+  }
+  [[nodiscard]] bool is_set() {
+    const std::lock_guard lock(mutex_);
+    return set_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool set_ = false;
+};
+
+// A call that blocks for a target until it is released or interrupted.
+class BlockingCall {
+ public:
+  BlockingCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid)
+      : receivers_(receivers), release_(::eventfd(0, EFD_CLOEXEC)), kernel_(kernel), id_(id), tid_(tid) {}
+
+  void post() {
+    receivers_.post([this] { run(); });
+  }
+  void release() { (void)::eventfd_write(release_.get(), 1); }
+
+  Event begun;  // begin() has been called; `admitted` says how it went
+  Event ended;  // after end()
+  bool admitted = false;
+  std::atomic<bool> interrupted = false;
+
+ private:
+  void run() {
+    struct seccomp_notif received = notification_of(id_, SYS_connect, {});
+    received.pid = static_cast<__u32>(tid_);
+    kernel_.stand(id_);
+    Notification notification(kernel_, -1, received);
+    admitted = receivers_.waiting.begin(notification);
+    begun.set();
+    if (admitted) {
+      eventfd_t value = 0;
+      interrupted = ::eventfd_read(release_.get(), &value) != 0 && errno == EINTR;
+    }
+    Target target(kernel_, tid_);
+    (void)notification.answer(Answer::result(0), target);
+    finishing();
+    receivers_.waiting.end();
+    ended.set();
+  }
+
+ public:
+  std::function<void()> finishing = [] {};  // after the answer, before end()
+
+ private:
+  Receivers& receivers_;
+  UniqueFd release_;
+  ScriptedKernel& kernel_;
+  std::uint64_t id_;
+  pid_t tid_;
+};
+
+TEST(Waiting, StartsItsReceivers) {
+  Receivers receivers(3, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  EXPECT_TRUE(receivers.wait_for_idle(3));
+}
+
+TEST(Waiting, KeepsReceiversForOthersWhileCallsWait) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  std::deque<BlockingCall> calls;
+  for (int i = 0; i < 6; ++i) {
+    calls.emplace_back(receivers, kernel, 1 + i, 200 + i).post();
+    ASSERT_TRUE(calls.back().begun.wait());
+    EXPECT_TRUE(calls.back().admitted);
+    // As many as ever, though one more waits.
+    EXPECT_TRUE(receivers.wait_for_idle(2));
+  }
+  // Those that are too many go when they have ended.
+  for (BlockingCall& call : calls) {
+    call.release();
+    ASSERT_TRUE(call.ended.wait());
+    EXPECT_FALSE(call.interrupted);
+  }
+  EXPECT_TRUE(receivers.wait_for_idle(2));
+  EXPECT_EQ(kernel.answers().size(), 6U);
+}
+
+TEST(Waiting, RefusesWhatIsBeyondItsLimit) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 4);
+  ASSERT_TRUE(receivers.waiting.start());
+  std::deque<BlockingCall> calls;
+  for (int i = 0; i < 4; ++i) {
+    calls.emplace_back(receivers, kernel, 1 + i, 200 + i).post();
+    ASSERT_TRUE(calls.back().begun.wait());
+    EXPECT_EQ(calls.back().admitted, i < 2) << i;
+  }
+  EXPECT_TRUE(receivers.wait_for_idle(2));
+  calls[0].release();
+  ASSERT_TRUE(calls[0].ended.wait());
+  // There is room again.
+  calls.emplace_back(receivers, kernel, 9, 300).post();
+  ASSERT_TRUE(calls.back().begun.wait());
+  EXPECT_TRUE(calls.back().admitted);
+  calls[1].release();
+  calls.back().release();
+  EXPECT_TRUE(calls[1].ended.wait());
+  EXPECT_TRUE(calls.back().ended.wait());
+}
+
+TEST(Waiting, EvictsOnlyTheCallsOfOneThreadAndReturnsWhenTheyHaveEnded) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  BlockingCall evicted(receivers, kernel, 1, 200);
+  BlockingCall other(receivers, kernel, 2, 201);
+  std::atomic<bool> finished = false;
+  evicted.finishing = [&] { finished = true; };
+  evicted.post();
+  other.post();
+  ASSERT_TRUE(evicted.begun.wait());
+  ASSERT_TRUE(other.begun.wait());
+  receivers.waiting.evict(199);
+  EXPECT_FALSE(finished);
+  receivers.waiting.evict(200);
+  EXPECT_TRUE(finished);
+  EXPECT_TRUE(evicted.interrupted);
+  EXPECT_FALSE(other.ended.is_set());
+  receivers.waiting.evict(200);
+  other.release();
+  EXPECT_TRUE(other.ended.wait());
+  EXPECT_FALSE(other.interrupted);
+}
+
+// The interrupt may come just before the call that it is meant for: it has to come again.
+TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
+  ScriptedKernel kernel;
+  Receivers receivers(1, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  Event begun;
+  Event evicting;
+  Event ended;
+  bool interrupted = false;
+  const UniqueFd never(::eventfd(0, EFD_CLOEXEC));
+  receivers.post([&] {
+    kernel.stand(1);
+    struct seccomp_notif received = notification_of(1, SYS_connect, {});
+    Notification notification(kernel, -1, received);
+    ASSERT_TRUE(receivers.waiting.begin(notification));
+    begun.set();
+    // Interrupted at least once here, where it does no good.
+    while (::poll(nullptr, 0, 10'000) == 0) {
+    }
+    eventfd_t value = 0;
+    interrupted = ::eventfd_read(never.get(), &value) != 0;
+    receivers.waiting.end();
+    ended.set();
+  });
+  ASSERT_TRUE(begun.wait());
+  receivers.waiting.evict(kTid);
+  EXPECT_TRUE(ended.wait());
+  EXPECT_TRUE(interrupted);
+}
+
+TEST(Waiting, InterruptsCallsWhoseTargetsNoLongerWait) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+  BlockingCall abandoned(receivers, kernel, 1, 200);
+  BlockingCall standing(receivers, kernel, 2, 201);
+  abandoned.post();
+  standing.post();
+  ASSERT_TRUE(abandoned.begun.wait());
+  ASSERT_TRUE(standing.begun.wait());
+  EXPECT_TRUE(receivers.waiting.interrupt_abandoned());
+  EXPECT_FALSE(abandoned.ended.is_set());
+  kernel.invalidate(1);
+  // As Agent does: again and again, for the call may not have begun to block.
+  while (!abandoned.ended.is_set()) EXPECT_TRUE(receivers.waiting.interrupt_abandoned());
+  EXPECT_TRUE(abandoned.interrupted);
+  EXPECT_FALSE(standing.ended.is_set());
+  standing.release();
+  ASSERT_TRUE(standing.ended.wait());
+  EXPECT_FALSE(standing.interrupted);
+  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+}
+
+TEST(Waiting, WakesTheAgentOnceWhenSomethingBeginsToWait) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  EXPECT_FALSE(receivers.woken());
+  BlockingCall first(receivers, kernel, 1, 200);
+  BlockingCall second(receivers, kernel, 2, 201);
+  first.post();
+  ASSERT_TRUE(first.begun.wait());
+  EXPECT_TRUE(receivers.woken());
+  second.post();
+  ASSERT_TRUE(second.begun.wait());
+  EXPECT_FALSE(receivers.woken());
+  EXPECT_TRUE(receivers.waiting.interrupt_abandoned());
+  first.release();
+  second.release();
+  ASSERT_TRUE(first.ended.wait());
+  ASSERT_TRUE(second.ended.wait());
+  // It still watches; only when it has seen that nothing waits must it be woken anew.
+  BlockingCall third(receivers, kernel, 3, 202);
+  third.post();
+  ASSERT_TRUE(third.begun.wait());
+  EXPECT_FALSE(receivers.woken());
+  third.release();
+  ASSERT_TRUE(third.ended.wait());
+  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+  BlockingCall fourth(receivers, kernel, 4, 203);
+  fourth.post();
+  ASSERT_TRUE(fourth.begun.wait());
+  EXPECT_TRUE(receivers.woken());
+  fourth.release();
+  EXPECT_TRUE(fourth.ended.wait());
+}
+
+TEST(Waiting, StopsThreadsThatBlock) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  std::deque<BlockingCall> calls;
+  for (int i = 0; i < 3; ++i) {
+    calls.emplace_back(receivers, kernel, 1 + i, 200 + i).post();
+    ASSERT_TRUE(calls.back().begun.wait());
+  }
+  EXPECT_FALSE(receivers.waiting.stopping());
+  receivers.waiting.stop();
+  EXPECT_TRUE(receivers.waiting.stopping());
+  for (BlockingCall& call : calls) EXPECT_TRUE(call.interrupted);
+  EXPECT_EQ(kernel.answers().size(), 3U);
+  // Nothing receives any more, and nothing may wait.
+  EXPECT_TRUE(receivers.wait_for_idle(0));
+  const Notification late(kernel, -1, notification_of(9, SYS_connect, {}));
+  EXPECT_FALSE(receivers.waiting.begin(late));
+  receivers.waiting.stop();
+}
+
+TEST(Waiting, EndsCallsThatNeverBegan) {
+  Receivers receivers(1, 2);
+  ASSERT_TRUE(receivers.waiting.start());
+  receivers.waiting.end();
+  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+}
+
+TEST(Waiting, SurvivesManyCallsThatComeAndGo) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 12);
+  ASSERT_TRUE(receivers.waiting.start());
+  constexpr int kCalls = 400;
+  std::deque<BlockingCall> calls;
+  for (int i = 0; i < kCalls; ++i) calls.emplace_back(receivers, kernel, 1 + i, 200 + i);
+  for (int i = 0; i < kCalls; ++i) {
+    calls[static_cast<std::size_t>(i)].post();
+    // The one before ends in one of three ways while this one begins.
+    if (i == 0) continue;
+    BlockingCall& before = calls[static_cast<std::size_t>(i - 1)];
+    ASSERT_TRUE(before.begun.wait());
+    if (!before.admitted) continue;
+    switch (i % 3) {
+      case 0:
+        before.release();
+        break;
+      case 1:
+        receivers.waiting.evict(200 + i - 1);
+        break;
+      default:
+        kernel.invalidate(static_cast<std::uint64_t>(i));
+        while (!before.ended.is_set()) receivers.waiting.interrupt_abandoned();
+    }
+  }
+  ASSERT_TRUE(calls.back().begun.wait());
+  calls.back().release();
+  for (BlockingCall& call : calls) ASSERT_TRUE(call.ended.wait());
+  EXPECT_TRUE(receivers.wait_for_idle(2));
+  EXPECT_EQ(kernel.answers().size(), static_cast<std::size_t>(kCalls));
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
