@@ -115,6 +115,9 @@ std::size_t DecisionDiagrams::Hash::operator()(const Triple& triple) const {
 }
 
 DecisionDiagrams::DecisionDiagrams(std::size_t node_limit) : node_limit_(node_limit) {
+  constexpr std::size_t kUsual = 4096;
+  unique_.reserve(kUsual);
+  selected_.reserve(kUsual);
   // References 0 and 1 are kFalse and kTrue.
   nodes_.push_back({kTerminal, kFalse, 0});
   nodes_.push_back({kTerminal, kTrue, 0});

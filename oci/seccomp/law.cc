@@ -1,6 +1,7 @@
 #include "oci/seccomp/law.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <iterator>
 #include <optional>
@@ -178,7 +179,7 @@ class Merge {
       return {};
     }
     if (TRY(prove(syscall, demand, own, having))) return {};
-    return make_residual(syscall, own);
+    return make_residual(syscall, demand, own);
   }
 
   Status check_native(const std::string& syscall, const SyscallDemand& demand) const {
@@ -261,10 +262,10 @@ class Merge {
     if (!law) return false;
 
     auto rules = keep_shape(demand, own);
-    auto after = TRY(compile_if_lawful(having.front(), syscall, *law, rules, diagrams));
+    auto after = TRY(compile_if(having.front(), syscall, *law, rules, diagrams));
     if (!after) {
       rules = from_regions(syscall, *law, diagrams);
-      after = TRY(compile_if_lawful(having.front(), syscall, *law, rules, diagrams));
+      after = TRY(compile_if(having.front(), syscall, *law, rules, diagrams));
     }
     if (!after) return false;
 
@@ -281,15 +282,15 @@ class Merge {
     return true;
   }
 
-  // The rules compiled, if that is what the law says and there is room for it.
-  Result<std::optional<BpfProgram>> compile_if_lawful(const Architecture& architecture,
-                                                      const std::string& syscall, Function law,
-                                                      const std::optional<std::vector<ProfileRule>>& rules,
-                                                      DecisionDiagrams& diagrams) const {
+  // The rules compiled, if what they answer is `wanted` and there is room for them.
+  Result<std::optional<BpfProgram>> compile_if(const Architecture& architecture, const std::string& syscall,
+                                               Function wanted_answers,
+                                               const std::optional<std::vector<ProfileRule>>& rules,
+                                               DecisionDiagrams& diagrams) const {
     if (!rules) return std::nullopt;
     BpfProgram program = TRY(compile_alone(*rules));
     if (instructions_ + program.size() > kMaxInstructions) return std::nullopt;
-    if (answers(architecture, syscall, program, diagrams) != law) return std::nullopt;
+    if (answers(architecture, syscall, program, diagrams) != wanted_answers) return std::nullopt;
     return program;
   }
 
@@ -340,8 +341,8 @@ class Merge {
     return compile(alone);
   }
 
-  // One rule: the agent decides from the registers.
-  Status make_residual(const std::string& syscall, const OwnRules& own) {
+  // The agent decides from the registers, at least where the filter cannot.
+  Status make_residual(const std::string& syscall, const SyscallDemand& demand, const OwnRules& own) {
     const auto unanswerable = [](const ProfileAction& action) {
       return action.kind == ActionKind::kTrap || action.kind == ActionKind::kTrace;
     };
@@ -354,9 +355,46 @@ class Merge {
         leave(architecture, syscall + " is decided by the agent, from the native ABI's registers only");
     forget_those_that_left();
     if (!native_.number(syscall)) return {};
-    touched_.emplace(syscall, std::vector<ProfileRule>{{{syscall}, kNotify, {}}});
+
+    auto rules = TRY(notify_beyond_usual(syscall, demand, own));
+    if (!rules) rules = {{{syscall}, kNotify, {}}};
+    touched_.emplace(syscall, std::move(*rules));
     merged_.residual.insert(syscall);
     return {};
+  }
+
+  // Rules that obey the law for arguments up to the largest that profile or policy name, and notify beyond.
+  // Bits of a register that mean nothing (an int has 32) make conditions long, and calls that set them rare.
+  Result<std::optional<std::vector<ProfileRule>>> notify_beyond_usual(const std::string& syscall,
+                                                                      const SyscallDemand& demand,
+                                                                      const OwnRules& own) {
+    DecisionDiagrams diagrams;
+    const BpfProgram before = TRY(compile_alone(own.rules()));
+    const auto law = law_on(native_, syscall, before, wanted(demand, diagrams), diagrams);
+    if (!law) return std::nullopt;
+    const Function bounded =
+        diagrams.select(usual(demand, own, diagrams), *law, diagrams.constant(return_value(kNotify)));
+    auto rules = from_regions(syscall, bounded, diagrams);
+    const auto after = TRY(compile_if(native_, syscall, bounded, rules, diagrams));
+    if (!after) return std::nullopt;
+    instructions_ += after->size();
+    return rules;
+  }
+
+  static Function usual(const SyscallDemand& demand, const OwnRules& own, DecisionDiagrams& diagrams) {
+    std::map<unsigned, std::uint64_t> largest;
+    const auto note = [&](const std::vector<policy::ArgumentTest>& tests) {
+      for (const policy::ArgumentTest& test : tests)
+        if (test.comparison != policy::Comparison::kMaskedEqual || std::popcount(test.mask) >= 32)
+          largest[test.index] = std::max(largest[test.index], test.value);
+    };
+    for (const SyscallDemand::Case& one : demand.cases) note(one.tests);
+    for (const ProfileRule& rule : own.rules()) note(rule.args);
+    Function usual = diagrams.constant(DecisionDiagrams::kTrue);
+    for (const auto& [index, value] : largest)
+      usual = diagrams.select(diagrams.exceeds({index}, value), diagrams.constant(DecisionDiagrams::kFalse),
+                              usual);
+    return usual;
   }
 
   // Untouched rules as they were, then the rules of touched syscalls, those of the same answer together.

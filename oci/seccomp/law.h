@@ -38,7 +38,7 @@ using Demands = std::map<std::string, SyscallDemand, std::less<>>;
 struct Merged {
   Profile profile;
 
-  // Syscalls whose combination of conditions OCI rules cannot express: they notify whatever their
+  // Syscalls whose combination of conditions OCI rules cannot express: they notify, always or for unusual
   // arguments, and the agent evaluates profile and policy from the registers.
   std::set<std::string, std::less<>> residual;
 
