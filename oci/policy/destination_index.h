@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "oci/policy/decide.h"
@@ -28,7 +29,8 @@ class RuleIndex {
   struct Key {
     std::uint64_t high = 0;
     std::uint64_t low = 0;
-    auto operator<=>(const Key&) const = default;
+    bool operator==(const Key&) const = default;
+    bool operator<(const Key& other) const { return std::tie(high, low) < std::tie(other.high, other.low); }
   };
   static Key key_of(const IpAddress& address);
   static Key last_key_of(const Prefix& prefix);

@@ -16,7 +16,6 @@ namespace tidewaiter::policy {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::literals::operator""_json_pointer;
 
 std::string text_of(const fs::path& path) {
   std::ostringstream text;
@@ -63,7 +62,8 @@ std::vector<std::string> names_excluded_by(const std::string& comment) {
   if (!schema) return {};
   for (const auto& rule : schema->at("definitions").at("syscallRule").at("allOf"))
     if (rule.value("$comment", "").starts_with(comment))
-      return rule.at("/then/properties/names/items/not/enum"_json_pointer).get<std::vector<std::string>>();
+      return rule.at(spec::Json::json_pointer("/then/properties/names/items/not/enum"))
+          .get<std::vector<std::string>>();
   return {};
 }
 
