@@ -17,7 +17,7 @@ struct BaselineRow {
   int errno_value = 0;
   bool for_connect = false;  // needed when connections are restricted
   bool for_bind = false;     // needed when binding is
-  std::string_view what;     // "data with the SYN (sendto with MSG_FASTOPEN)"
+  std::string_view what;     // "SCTP sockets"; rows of the same words are one to the reader
   std::string_view reason;
 };
 std::span<const BaselineRow> baseline();

@@ -419,7 +419,7 @@ class Compiler {
 
     if (plan_.residual.contains(name)) {
       row.mechanism = Mechanism::kAgent;
-      row.cost = "one notification per call";
+      row.cost = "at most one notification per call";
       row.note =
           "these conditions and those of the bundle's own profile do not fit into one filter: the agent "
           "weighs both";
@@ -499,21 +499,29 @@ class Compiler {
     }
   }
 
+  // Rows of a table may say the same of several calls.
+  void add_row_once(std::string what, Mechanism mechanism, std::string cost, std::string note) {
+    const bool known = std::any_of(plan_.rows.begin(), plan_.rows.end(), [&](const PlanRow& row) {
+      return row.pointer.empty() && row.what == what && row.mechanism == mechanism;
+    });
+    if (!known) add_row("", std::move(what), mechanism, std::move(cost), std::move(note));
+  }
+
   void describe_baseline() {
     const bool audit = policy_.mode == Mode::kAudit;
     for (const BaselineRow& row : baseline()) {
       if (!concerns(row, policy_)) continue;
       const std::string what = std::string(row.what) + ": ";
       if (audit) {
-        add_row("", what + "not seen (audit)", Mechanism::kNobody, "none", std::string(row.reason));
+        add_row_once(what + "not seen (audit)", Mechanism::kNobody, "none", std::string(row.reason));
         continue;
       }
       const bool residual =
           std::any_of(row.syscalls.begin(), row.syscalls.end(),
                       [this](std::string_view name) { return plan_.residual.contains(name); });
-      add_row("", what + "fails with " + errno_words(row.errno_value),
-              residual ? Mechanism::kAgent : Mechanism::kFilter,
-              residual ? "one notification per call" : "none", std::string(row.reason));
+      add_row_once(what + "fails with " + errno_words(row.errno_value),
+                   residual ? Mechanism::kAgent : Mechanism::kFilter,
+                   residual ? "at most one notification per call" : "none", std::string(row.reason));
     }
     for (const OpenWay& way : left_open()) {
       if (concerns(way, policy_)) {

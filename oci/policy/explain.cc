@@ -173,11 +173,12 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
   std::string text = headline(plan, origin, width);
   if (any(plan, is_rule)) {
     constexpr std::size_t kRule = 18;
-    constexpr std::size_t kEnforcer = 11;
+    constexpr std::size_t kBy = 7;
     constexpr std::size_t kGaps = 6;
-    const std::size_t rest = width - kRule - kEnforcer - kGaps;
-    const std::size_t cost = rest * 2 / 5;
-    Table table({{"rule", kRule}, {"what", rest - cost}, {"enforced by", kEnforcer}, {"cost", cost}});
+    const std::size_t rest = width - kRule - kBy - kGaps;
+    // "one notification per refused call", where there is room for it.
+    const std::size_t cost = std::min<std::size_t>(33, rest / 2);
+    Table table({{"rule", kRule}, {"what", rest - cost}, {"by", kBy}, {"cost", cost}});
     for (const PlanRow& row : plan.rows) {
       if (!is_rule(row)) continue;
       table.add({row.pointer, row.what, std::string(to_string(row.mechanism)), row.cost});

@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# Podman with its own runtime, and policies through the precreate hook.
+
+load lib/common
+load lib/podman
+
+setup_file() { start_podman; }
+
+setup() {
+  start_test
+  find_podman
+  policy strict '{"network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+}
+
+teardown() {
+  hooked rm --all --force --time 0 >/dev/null 2>&1 || true
+  end_test
+}
+
+teardown_file() { end_podman; }
+
+UNDER_STRICT=(--annotation io.tidewaiter.policy=strict)
+
+# Podman with the runtime under test and the hooks.d folder of the build. Its environment is the hook's.
+hooked() { in_store --runtime "$BARE" --hooks-dir "$TIDEWAITER_BIN/../share/containers/oci/hooks.d" "$@"; }
+
+kill_agents() {
+  local pid
+  for pid in $(agents); do kill -KILL "$pid"; done
+}
+
+@test "hook: without the annotation nothing is different" {
+  run bare_podman run --rm --network none "$IMAGE" sh -c 'id; grep Seccomp: /proc/self/status; exit 3'
+  assert_failure 3
+  local bare_output=$output
+  run hooked run --rm --network none "$IMAGE" sh -c 'id; grep Seccomp: /proc/self/status; exit 3'
+  assert_failure 3
+  assert_output "$bare_output"
+  run hooked run --rm --network none "$IMAGE" sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
+  assert_output $'connect: ok\nptrace: 0'
+}
+
+@test "hook: a container under a policy, and its events" {
+  run hooked run --rm --network none "${UNDER_STRICT[@]}" --cidfile "$BATS_TEST_TMPDIR/cid" "$IMAGE" \
+    sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'
+  assert_failure 6
+  assert_output $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+  ID=$(cat "$BATS_TEST_TMPDIR/cid")
+  assert_event '.syscall == "connect" and .denied and .host == "127.0.0.2"'
+  assert_event '.syscall == "ptrace" and .denied'
+  assert eventually nothing_left
+}
+
+@test "hook: exec, status, restart" {
+  hooked run --detach --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" sleep 1000 3>&-
+  ID=$(hooked inspect --format '{{.Id}}' subject)
+  run -0 tidewaiter status "$ID"
+  assert_output --partial strict
+  run hooked exec subject tcp_connect --listen 127.0.0.2 8000
+  assert_output "connect: EACCES"
+  run -0 hooked restart --time 0 subject
+  run hooked exec subject try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  run -0 hooked rm --force --time 0 subject
+  assert eventually nothing_left
+}
+
+@test "hook: what a killed agent leaves goes with its container" {
+  hooked run --detach --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" sleep 1000 3>&-
+  kill_agents
+  run hooked exec subject try_syscall ptrace 0
+  refute_output "ptrace: 0"
+  run -0 hooked rm --force --time 0 subject
+  assert eventually nothing_left
+}
+
+@test "hook: a policy that cannot be used: podman's user learns why, and nothing stays" {
+  run hooked run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" echo "it ran"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "$POLICIES/absent.json"
+  policy wrong '{"netwrok": {}}'
+  run hooked run --rm --network none --annotation io.tidewaiter.policy=wrong "$IMAGE" echo "it ran"
+  assert_failure
+  assert_output --partial /netwrok
+  run hooked run --rm --network none "${UNDER_STRICT[@]}" --annotation run.oci.seccomp.receiver=/tmp/other "$IMAGE" true
+  assert_failure
+  assert_output --partial run.oci.seccomp.receiver
+  run hooked ps --all --quiet
+  assert_output ""
+  assert nothing_left
+}
+
+@test "hook: together with the shim it is refused, and said so" {
+  run hooked --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" \
+    run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" echo "it ran"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "use one of them"
+  # The hook's agent waits for a runtime that will not come.
+  kill_agents
+  rm -rf /run/tidewaiter/*
+}
