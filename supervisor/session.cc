@@ -97,12 +97,13 @@ void Session::serve(Notification notification) {
   const auto received = std::chrono::steady_clock::now();
   Target target(kernel_, notification.tid());
   Call call{kernel_, supervision_, notification, target, waiting_, repeats_};
-  // A task is in one call at a time: what still waits on its behalf was interrupted.
-  waiting_.evict(target.tid());
+  waiting_.enter(target.tid());
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
   // No filter of ours notifies what the index does not know.
   Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
+  // What was performed is to be known as that, should its answer be lost, before the call can come again.
+  if (!outcome.performed) waiting_.end();
   const bool wanted = (!outcome.decision || outcome.decision->log) && !outcome.repeated;
   // While the target still waits: afterwards it may be gone, or be another program.
   const Identity identity = wanted ? target.identity() : Identity{};

@@ -63,51 +63,61 @@ void* Waiting::run(void* self) {
   return nullptr;
 }
 
+std::size_t Waiting::waiting_locked() const {
+  return static_cast<std::size_t>(std::count_if(
+      serving_.begin(), serving_.end(), [](const Entry& entry) { return entry.waits_for != nullptr; }));
+}
+
 bool Waiting::surplus() {
   const std::lock_guard lock(mutex_);
-  return stopping_ || threads_.size() - waiting_.size() > receivers_;
+  return stopping_ || threads_.size() - waiting_locked() > receivers_;
+}
+
+void Waiting::enter(pid_t tid) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    bool any = false;
+    for (const Entry& entry : serving_) {
+      if (entry.tid != tid) continue;
+      any = true;
+      ::pthread_kill(entry.thread, kInterrupt);
+    }
+    if (!any) break;
+    changed_.wait_for(lock, kRepeatInterrupt);
+  }
+  serving_.push_back({::pthread_self(), tid});
 }
 
 bool Waiting::begin(const Notification& notification) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return false;
-  if (threads_.size() - (waiting_.size() + 1) < receivers_) {
+  if (threads_.size() < receivers_ + waiting_locked() + 1) {
     if (threads_.size() >= limit_ || !start_thread_locked()) return false;
   }
-  waiting_.push_back({::pthread_self(), notification.tid(), &notification});
+  for (Entry& entry : serving_) {
+    if (::pthread_equal(entry.thread, ::pthread_self())) entry.waits_for = &notification;
+  }
   if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
   return true;
 }
 
 void Waiting::end() {
   const std::lock_guard lock(mutex_);
-  if (std::erase_if(waiting_, [](const Entry& entry) {
+  if (std::erase_if(serving_, [](const Entry& entry) {
         return ::pthread_equal(entry.thread, ::pthread_self());
       }) != 0) {
     changed_.notify_all();
   }
 }
 
-void Waiting::evict(pid_t tid) {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    bool any = false;
-    for (const Entry& entry : waiting_) {
-      if (entry.tid != tid) continue;
-      any = true;
-      ::pthread_kill(entry.thread, kInterrupt);
-    }
-    if (!any) return;
-    changed_.wait_for(lock, kRepeatInterrupt);
-  }
-}
-
 bool Waiting::interrupt_abandoned() {
   const std::lock_guard lock(mutex_);
-  for (const Entry& entry : waiting_) {
-    if (!entry.notification->still_stands()) ::pthread_kill(entry.thread, kInterrupt);
+  watched_ = false;
+  for (const Entry& entry : serving_) {
+    if (entry.waits_for == nullptr) continue;
+    watched_ = true;
+    if (!entry.waits_for->still_stands()) ::pthread_kill(entry.thread, kInterrupt);
   }
-  watched_ = !waiting_.empty();
   return watched_;
 }
 

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -20,10 +21,13 @@ namespace tidewaiter::supervisor {
 // path. Before a call that may block it says so (begin()), and another receiver is started when too few would
 // be left to receive. So a call that blocks holds up nobody but its caller.
 //
-// A target that a signal takes out of its call is not announced by the kernel. Whoever waits for such a
-// target is interrupted (SIGUSR1, so that its call ends with EINTR as the target's own would have): at once
-// when the same thread calls again, else when interrupt_abandoned() is called, which Agent does while
-// anything waits: the first begin() in a while wakes it through `wake_fd`.
+// A target that a signal takes out of its call is not announced by the kernel, and may call again before
+// its former call has been served to the end. enter() lets one thread at a time serve a target: else the
+// second could perform what the first is performing still.
+//
+// Whoever waits for a target that is gone is interrupted (SIGUSR1, so that its call ends with EINTR as the
+// target's own would have): at once when the same target calls again, else when interrupt_abandoned() is
+// called, which Agent does while anything waits: the first begin() in a while wakes it through `wake_fd`.
 class Waiting {
  public:
   // Each thread runs `body(context)` until that returns false or the thread is surplus. `wake_fd`: a borrowed
@@ -37,16 +41,18 @@ class Waiting {
   // Starts the receivers. Fails when no thread can be had.
   Status start();
 
+  // The calling receiver serves a call of the thread `tid` from now on. Who still serves a former call of it
+  // is interrupted, and this returns when they have ended: a thread is in one call at a time.
+  void enter(pid_t tid);
+
   // The calling receiver is about to make a call that may block for the notification's target. False: as many
   // calls wait already as the container may have, or no further thread can be had; it must not block.
+  // REQUIRES: enter(). The notification lives until end().
   bool begin(const Notification& notification);
 
-  // The calling receiver has answered; a no-op without begin().
+  // The calling receiver does nothing more for the target that another call of it could not stand beside. A
+  // no-op without enter().
   void end();
-
-  // Interrupts what waits for `tid`, and returns when it has ended: a thread that calls anew is no longer in
-  // its former call.
-  void evict(pid_t tid);
 
   // Interrupts what waits for a notification that no longer stands. Returns whether to call again soon:
   // something waits. After it returned false, the next begin() writes to `wake_fd`.
@@ -64,12 +70,13 @@ class Waiting {
   struct Entry {
     pthread_t thread;
     pid_t tid;
-    const Notification* notification;
+    const Notification* waits_for = nullptr;  // between begin() and end()
   };
 
   static void* run(void* self);
   bool start_thread_locked();
   bool surplus();
+  [[nodiscard]] std::size_t waiting_locked() const;
 
   const Body body_;
   void* const context_;
@@ -80,7 +87,7 @@ class Waiting {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<pthread_t> threads_;
-  std::vector<Entry> waiting_;
+  std::vector<Entry> serving_;
   bool watched_ = false;  // interrupt_abandoned() will be called soon
   bool stopping_ = false;
 };

@@ -89,6 +89,7 @@ Outcome bind(Call& call) {
   if (const auto lost = call.repeats.take(performed)) {
     outcome.answer = *lost;
     outcome.repeated = true;
+    outcome.performed = std::move(performed);
     return outcome;
   }
   outcome.answer = perform(call, *socket, *address, port);

@@ -72,6 +72,7 @@ Outcome connect(Call& call) {
   if (const auto lost = call.repeats.take(performed)) {
     outcome.answer = *lost;
     outcome.repeated = true;
+    outcome.performed = std::move(performed);
     return outcome;
   }
   outcome.answer = perform(call, *socket, where_decided(*address, outcome.endpoint));

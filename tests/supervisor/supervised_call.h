@@ -88,6 +88,7 @@ class OperationRun {
     kernel_.stand(received.id);
     Notification notification(kernel_, -1, received);
     Target target(kernel_, notification.tid());
+    waiting_.enter(notification.tid());
     Call call{kernel_, supervision, notification, target, waiting_, repeats_};
     Outcome outcome = operation(call);
     waiting_.end();

@@ -35,6 +35,12 @@ class Receivers {
     (void)::eventfd_write(queued_.get(), 1);
   }
 
+  // As if the thread called anew.
+  void evict(pid_t tid) {
+    waiting.enter(tid);
+    waiting.end();
+  }
+
   // Until `count` threads stand in receive_one() and wait there; false: it did not come to that.
   [[nodiscard]] bool wait_for_idle(unsigned count) {
     std::unique_lock lock(mutex_);
@@ -125,6 +131,7 @@ class BlockingCall {
     received.pid = static_cast<__u32>(tid_);
     kernel_.stand(id_);
     Notification notification(kernel_, -1, received);
+    receivers_.waiting.enter(tid_);
     admitted = receivers_.waiting.begin(notification);
     begun.set();
     if (admitted) {
@@ -212,13 +219,13 @@ TEST(Waiting, EvictsOnlyTheCallsOfOneThreadAndReturnsWhenTheyHaveEnded) {
   other.post();
   ASSERT_TRUE(evicted.begun.wait());
   ASSERT_TRUE(other.begun.wait());
-  receivers.waiting.evict(199);
+  receivers.evict(199);
   EXPECT_FALSE(finished);
-  receivers.waiting.evict(200);
+  receivers.evict(200);
   EXPECT_TRUE(finished);
   EXPECT_TRUE(evicted.interrupted);
   EXPECT_FALSE(other.ended.is_set());
-  receivers.waiting.evict(200);
+  receivers.evict(200);
   other.release();
   EXPECT_TRUE(other.ended.wait());
   EXPECT_FALSE(other.interrupted);
@@ -238,6 +245,7 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
     kernel.stand(1);
     struct seccomp_notif received = notification_of(1, SYS_connect, {});
     Notification notification(kernel, -1, received);
+    receivers.waiting.enter(kTid);
     ASSERT_TRUE(receivers.waiting.begin(notification));
     begun.set();
     // Interrupted at least once here, where it does no good.
@@ -249,9 +257,29 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
     ended.set();
   });
   ASSERT_TRUE(begun.wait());
-  receivers.waiting.evict(kTid);
+  receivers.evict(kTid);
   EXPECT_TRUE(ended.wait());
   EXPECT_TRUE(interrupted);
+}
+
+TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
+  Receivers receivers(4, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  constexpr int kCalls = 2000;
+  int inside = 0;  // unguarded: only one thread may stand there
+  int served = 0;
+  Event done;
+  for (int i = 0; i < kCalls; ++i) {
+    receivers.post([&] {
+      receivers.waiting.enter(kTid);
+      EXPECT_EQ(++inside, 1);
+      const bool last = ++served == kCalls;
+      --inside;
+      receivers.waiting.end();
+      if (last) done.set();
+    });
+  }
+  EXPECT_TRUE(done.wait());
 }
 
 TEST(Waiting, InterruptsCallsWhoseTargetsNoLongerWait) {
@@ -359,7 +387,7 @@ TEST(Waiting, SurvivesManyCallsThatComeAndGo) {
         before.release();
         break;
       case 1:
-        receivers.waiting.evict(200 + i - 1);
+        receivers.evict(200 + i - 1);
         break;
       default:
         kernel.invalidate(static_cast<std::uint64_t>(i));
