@@ -50,12 +50,9 @@ void append_blocks(unsigned index, Interval interval, std::vector<policy::Argume
   }
 }
 
-// Whether a test is the last of its region. Only there may it be other than an equality: for libseccomp the
-// others have two exits, and 2.5.4 mixes up what follows them (see compile() in bpf.h).
-enum class Place { kLast, kBeforeOthers };
-
 // Tests whose union is the set of registers that `cubes` (disjoint, not everything) are.
-std::vector<policy::ArgumentTest> cover(unsigned index, const std::vector<Cube>& cubes, Place place) {
+std::vector<policy::ArgumentTest> cover(unsigned index, const std::vector<Cube>& cubes,
+                                        bool equalities_only) {
   std::vector<policy::ArgumentTest> tests;
   std::vector<Interval> intervals;
   for (const Cube& cube : cubes) {
@@ -74,7 +71,7 @@ std::vector<policy::ArgumentTest> cover(unsigned index, const std::vector<Cube>&
       merged.push_back(interval);
   }
 
-  if (place == Place::kBeforeOthers) {
+  if (equalities_only) {
     for (const Interval& interval : merged) append_blocks(index, interval, tests);
     return tests;
   }
@@ -180,24 +177,23 @@ DecisionDiagrams::Function DecisionDiagrams::exceeds(const Bits& bits, std::uint
 }
 
 DecisionDiagrams::Function DecisionDiagrams::holds(const policy::ArgumentTest& test) {
-  const Bits whole{test.index};
+  const Bits compared{test.index, 0, 64, test.mask};
   switch (test.comparison) {
     case policy::Comparison::kEqual:
-      return equals(whole, test.value);
-    case policy::Comparison::kNotEqual:
-      return negate(equals(whole, test.value));
-    case policy::Comparison::kGreater:
-      return exceeds(whole, test.value);
-    case policy::Comparison::kLessOrEqual:
-      return negate(exceeds(whole, test.value));
-    case policy::Comparison::kGreaterOrEqual:
-      return test.value == 0 ? constant(kTrue) : exceeds(whole, test.value - 1);
-    case policy::Comparison::kLess:
-      return test.value == 0 ? constant(kFalse) : negate(exceeds(whole, test.value - 1));
     case policy::Comparison::kMaskedEqual:
-      break;
+      return equals(compared, test.value);
+    case policy::Comparison::kNotEqual:
+      return negate(equals(compared, test.value));
+    case policy::Comparison::kGreater:
+      return exceeds(compared, test.value);
+    case policy::Comparison::kLessOrEqual:
+      return negate(exceeds(compared, test.value));
+    case policy::Comparison::kGreaterOrEqual:
+      return test.value == 0 ? constant(kTrue) : exceeds(compared, test.value - 1);
+    case policy::Comparison::kLess:
+      return test.value == 0 ? constant(kFalse) : negate(exceeds(compared, test.value - 1));
   }
-  return equals({test.index, 0, 64, test.mask}, test.value);
+  return constant(kFalse);  // not reached: every comparison returned
 }
 
 DecisionDiagrams::Function DecisionDiagrams::select(Function condition, Function then, Function otherwise) {
@@ -251,16 +247,16 @@ DecisionDiagrams::Value DecisionDiagrams::at(Function function, const std::uint6
 }
 
 std::optional<std::vector<DecisionDiagrams::Region>> DecisionDiagrams::regions(Function function,
-                                                                               Value except,
+                                                                               Value except, Tests made_of,
                                                                                std::size_t limit) const {
   std::vector<policy::ArgumentTest> tests;
   std::vector<Region> found;
-  if (exhausted_ || !collect_regions(function, except, limit, tests, found)) return std::nullopt;
+  if (exhausted_ || !collect_regions(function, except, made_of, limit, tests, found)) return std::nullopt;
   return found;
 }
 
 // Follows `function` argument by argument; `tests` are those that lead here.
-bool DecisionDiagrams::collect_regions(Function function, Value except, std::size_t limit,
+bool DecisionDiagrams::collect_regions(Function function, Value except, Tests made_of, std::size_t limit,
                                        std::vector<policy::ArgumentTest>& tests,
                                        std::vector<Region>& found) const {
   const Node& here = nodes_[function];
@@ -278,9 +274,9 @@ bool DecisionDiagrams::collect_regions(Function function, Value except, std::siz
     const bool last = nodes_[one.successor].variable == kTerminal;
     if (last && nodes_[one.successor].low == except) continue;
     for (const policy::ArgumentTest& test :
-         cover(index, one.cubes, last ? Place::kLast : Place::kBeforeOthers)) {
+         cover(index, one.cubes, !last && made_of == Tests::kEqualitiesFirst)) {
       tests.push_back(test);
-      if (!collect_regions(one.successor, except, limit, tests, found)) return false;
+      if (!collect_regions(one.successor, except, made_of, limit, tests, found)) return false;
       tests.pop_back();
     }
   }

@@ -50,7 +50,7 @@ class DecisionDiagrams {
   Function constant(Value value);
   Function equals(const Bits& bits, std::uint64_t value);   // (bits & mask) == value
   Function exceeds(const Bits& bits, std::uint64_t value);  // (bits & mask) > value, unsigned
-  Function holds(const policy::ArgumentTest& test);         // (argument & mask) == value for kMaskedEqual
+  Function holds(const policy::ArgumentTest& test);
 
   // `then` where the condition is true, `otherwise` elsewhere.
   Function select(Function condition, Function then, Function otherwise);
@@ -62,15 +62,23 @@ class DecisionDiagrams {
   [[nodiscard]] Value at(Function function, const std::uint64_t (&arguments)[6]) const;
 
   // A part of the register space that linux.seccomp can name: at most one test of each argument, in their
-  // order, and only the last one other than an equality (under a mask or not).
+  // order.
   struct Region {
     std::vector<policy::ArgumentTest> tests;
     Value value = 0;
   };
 
+  // Which tests regions are made of.
+  enum class Tests {
+    kEqualitiesFirst,  // only the last of a region is other than an equality (under a mask or not). For
+                       // libseccomp the others have two exits, and 2.5.4 mixes up what follows them
+    kFewest,
+  };
+
   // Disjoint regions that together are everything where `function` is not `except`. Nothing when more than
   // `limit` would be needed.
-  std::optional<std::vector<Region>> regions(Function function, Value except, std::size_t limit) const;
+  std::optional<std::vector<Region>> regions(Function function, Value except, Tests made_of,
+                                             std::size_t limit) const;
 
  private:
   struct Node {
@@ -97,7 +105,7 @@ class DecisionDiagrams {
   Function low_of(Function function, std::uint32_t variable) const;
   Function high_of(Function function, std::uint32_t variable) const;
   Function combine(Function a, Function b, Value (*operation)(Value, Value), Memo& memo);
-  bool collect_regions(Function function, Value except, std::size_t limit,
+  bool collect_regions(Function function, Value except, Tests made_of, std::size_t limit,
                        std::vector<policy::ArgumentTest>& tests, std::vector<Region>& found) const;
   bool collect_cubes(Function function, unsigned index, std::uint64_t mask, std::uint64_t value,
                      std::vector<Cover>& covers, std::size_t& budget) const;

@@ -1,7 +1,6 @@
 #include "oci/seccomp/law.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <iterator>
 #include <optional>
@@ -19,6 +18,9 @@ using Function = DecisionDiagrams::Function;
 
 constexpr ProfileAction kAsProfile{ActionKind::kAllow, 0};
 constexpr ProfileAction kNotify{ActionKind::kNotify, 0};
+
+// Of a register: what an int argument has, and all that libseccomp looks at on 32-bit ABIs.
+constexpr std::uint64_t kLowerHalf = 0xffffffff;
 
 // Beyond these a syscall becomes residual: a filter has 4096 instructions (BPF_MAXINSNS), the profile's own
 // rules for some 400 calls on three ABIs take up to half of them, and every call pays for those before its
@@ -99,7 +101,6 @@ class OwnRules {
 
  private:
   static bool may_test_nothing(const ProfileRule& rule) {
-    constexpr std::uint64_t kLowerHalf = 0xffffffff;
     return !rule.args.empty() &&
            std::all_of(rule.args.begin(), rule.args.end(), [](const policy::ArgumentTest& test) {
              return test.comparison == policy::Comparison::kMaskedEqual && (test.mask & kLowerHalf) == 0;
@@ -261,37 +262,48 @@ class Merge {
     const auto law = law_on(having.front(), syscall, before, policy_says, diagrams);
     if (!law) return false;
 
-    auto rules = keep_shape(demand, own);
-    auto after = TRY(compile_if(having.front(), syscall, *law, rules, diagrams));
-    if (!after) {
-      rules = from_regions(syscall, *law, diagrams);
-      after = TRY(compile_if(having.front(), syscall, *law, rules, diagrams));
-    }
-    if (!after) return false;
+    auto found = prove_rules(having.front(), syscall, *law, keep_shape(demand, own), diagrams);
+    if (!found) found = find_rules(having.front(), syscall, *law, diagrams);
+    if (!found) return false;
 
     for (auto architecture = having.begin() + 1; architecture != having.end(); ++architecture) {
       const auto law_there = law_on(*architecture, syscall, before, policy_says, diagrams);
-      const auto merged_there = answers(*architecture, syscall, *after, diagrams);
+      const auto merged_there = answers(*architecture, syscall, found->program, diagrams);
       if (!law_there || !merged_there || *law_there != *merged_there)
         leave(*architecture,
               "the profile's conditions on " + syscall + " mean something else in an ABI of 32 bits");
     }
     forget_those_that_left();
-    instructions_ += after->size();
-    touched_.emplace(syscall, std::move(*rules));
+    instructions_ += found->program.size();
+    touched_.emplace(syscall, std::move(found->rules));
     return true;
   }
 
-  // The rules compiled, if what they answer is `wanted` and there is room for them.
-  Result<std::optional<BpfProgram>> compile_if(const Architecture& architecture, const std::string& syscall,
-                                               Function wanted_answers,
-                                               const std::optional<std::vector<ProfileRule>>& rules,
-                                               DecisionDiagrams& diagrams) const {
+  struct Proved {
+    std::vector<ProfileRule> rules;
+    BpfProgram program;
+  };
+
+  // The rules, if there are any, they answer what is wanted and there is room for them.
+  std::optional<Proved> prove_rules(const Architecture& architecture, const std::string& syscall,
+                                    Function wanted_answers, std::optional<std::vector<ProfileRule>> rules,
+                                    DecisionDiagrams& diagrams) const {
     if (!rules) return std::nullopt;
-    BpfProgram program = TRY(compile_alone(*rules));
-    if (instructions_ + program.size() > kMaxInstructions) return std::nullopt;
-    if (answers(architecture, syscall, program, diagrams) != wanted_answers) return std::nullopt;
-    return program;
+    auto program = compile_alone(*rules);
+    if (!program || instructions_ + program->size() > kMaxInstructions) return std::nullopt;
+    if (answers(architecture, syscall, *program, diagrams) != wanted_answers) return std::nullopt;
+    return Proved{std::move(*rules), std::move(*program)};
+  }
+
+  // Rules made from what is wanted: such as libseccomp gets right, else fewer.
+  std::optional<Proved> find_rules(const Architecture& architecture, const std::string& syscall,
+                                   Function wanted_answers, DecisionDiagrams& diagrams) const {
+    for (const auto tests : {DecisionDiagrams::Tests::kEqualitiesFirst, DecisionDiagrams::Tests::kFewest}) {
+      auto found = prove_rules(architecture, syscall, wanted_answers,
+                               from_regions(syscall, wanted_answers, tests, diagrams), diagrams);
+      if (found) return found;
+    }
+    return std::nullopt;
   }
 
   static std::optional<Function> answers(const Architecture& architecture, const std::string& syscall,
@@ -322,8 +334,9 @@ class Merge {
   }
 
   std::optional<std::vector<ProfileRule>> from_regions(const std::string& syscall, Function law,
+                                                       DecisionDiagrams::Tests made_of,
                                                        const DecisionDiagrams& diagrams) const {
-    const auto regions = diagrams.regions(law, return_value(profile_.default_action), kMaxRules);
+    const auto regions = diagrams.regions(law, return_value(profile_.default_action), made_of, kMaxRules);
     if (!regions) return std::nullopt;
     std::vector<ProfileRule> rules;
     for (const DecisionDiagrams::Region& region : *regions)
@@ -374,18 +387,17 @@ class Merge {
     if (!law) return std::nullopt;
     const Function bounded =
         diagrams.select(usual(demand, own, diagrams), *law, diagrams.constant(return_value(kNotify)));
-    auto rules = from_regions(syscall, bounded, diagrams);
-    const auto after = TRY(compile_if(native_, syscall, bounded, rules, diagrams));
-    if (!after) return std::nullopt;
-    instructions_ += after->size();
-    return rules;
+    auto found = find_rules(native_, syscall, bounded, diagrams);
+    if (!found) return std::nullopt;
+    instructions_ += found->program.size();
+    return std::move(found->rules);
   }
 
   static Function usual(const SyscallDemand& demand, const OwnRules& own, DecisionDiagrams& diagrams) {
     std::map<unsigned, std::uint64_t> largest;
     const auto note = [&](const std::vector<policy::ArgumentTest>& tests) {
       for (const policy::ArgumentTest& test : tests)
-        if (test.comparison != policy::Comparison::kMaskedEqual || std::popcount(test.mask) >= 32)
+        if (test.comparison != policy::Comparison::kMaskedEqual || (test.mask & kLowerHalf) == kLowerHalf)
           largest[test.index] = std::max(largest[test.index], test.value);
     };
     for (const SyscallDemand::Case& one : demand.cases) note(one.tests);
