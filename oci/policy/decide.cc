@@ -70,21 +70,21 @@ Decision decide_bind(const Policy& policy, const Endpoint& local) {
 }
 
 bool holds(const ArgumentTest& test, std::uint64_t argument) {
+  const std::uint64_t compared = argument & test.mask;
   switch (test.comparison) {
     case Comparison::kEqual:
-      return argument == test.value;
-    case Comparison::kNotEqual:
-      return argument != test.value;
-    case Comparison::kLess:
-      return argument < test.value;
-    case Comparison::kLessOrEqual:
-      return argument <= test.value;
-    case Comparison::kGreater:
-      return argument > test.value;
-    case Comparison::kGreaterOrEqual:
-      return argument >= test.value;
     case Comparison::kMaskedEqual:
-      return (argument & test.mask) == test.value;
+      return compared == test.value;
+    case Comparison::kNotEqual:
+      return compared != test.value;
+    case Comparison::kLess:
+      return compared < test.value;
+    case Comparison::kLessOrEqual:
+      return compared <= test.value;
+    case Comparison::kGreater:
+      return compared > test.value;
+    case Comparison::kGreaterOrEqual:
+      return compared >= test.value;
   }
   return false;  // not reached: every comparison returned
 }

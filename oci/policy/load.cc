@@ -402,11 +402,11 @@ void Reader::narrow_test(const Place& place, const std::vector<std::string>& nam
   if (!fits_32_bits(test.value))
     return wrong(place, "argument " + std::to_string(test.index) + " of " + quote(*first_narrow) +
                             " has 32 bits, so it never has the value " + std::to_string(test.value));
-  if (test.comparison != Comparison::kEqual && test.comparison != Comparison::kMaskedEqual) return;
   if (test.mask != 0 && (test.mask & kLowHalf) == 0)
     return wrong(place, "argument " + std::to_string(test.index) + " of " + quote(*first_narrow) +
                             " has 32 bits, and the mask looks at none of them");
-  test.comparison = Comparison::kMaskedEqual;
+  if (test.comparison == Comparison::kGreater && test.value == kLowHalf)
+    return wrong(place, "no number of 32 bits is greater than this value, so the test never holds");
   test.mask &= kLowHalf;
   test.value &= kLowHalf;
 }

@@ -166,7 +166,7 @@ TEST(ParsePolicy, ReadsValues) {
   }
 }
 
-// Where the kernel takes a 32-bit number, equality is a test of the lower half.
+// Where the kernel takes a 32-bit number, only the lower half is compared.
 TEST(ParsePolicy, ComparesNarrowArgumentsByTheirLowerHalf) {
   const struct {
     const char* name;
@@ -175,23 +175,23 @@ TEST(ParsePolicy, ComparesNarrowArgumentsByTheirLowerHalf) {
   } cases[] = {
       {"socket",
        R"({"index": 0, "op": "eq", "value": 17})",
-       {.index = 0, .comparison = Comparison::kMaskedEqual, .value = 17, .mask = 0xffffffff}},
+       {.index = 0, .comparison = Comparison::kEqual, .value = 17, .mask = 0xffffffff}},
       {"kill",
        R"({"index": 0, "op": "eq", "value": -1})",
-       {.index = 0, .comparison = Comparison::kMaskedEqual, .value = 0xffffffff, .mask = 0xffffffff}},
+       {.index = 0, .comparison = Comparison::kEqual, .value = 0xffffffff, .mask = 0xffffffff}},
       {"kill",
        R"({"index": 0, "op": "eq", "value": -2147483648})",
-       {.index = 0, .comparison = Comparison::kMaskedEqual, .value = 0x80000000, .mask = 0xffffffff}},
+       {.index = 0, .comparison = Comparison::kEqual, .value = 0x80000000, .mask = 0xffffffff}},
       {"ioctl",
        R"({"index": 1, "op": "eq", "value": "0x5412"})",
-       {.index = 1, .comparison = Comparison::kMaskedEqual, .value = 0x5412, .mask = 0xffffffff}},
+       {.index = 1, .comparison = Comparison::kEqual, .value = 0x5412, .mask = 0xffffffff}},
       {"socket",
        R"({"index": 1, "op": "masked_eq", "mask": "0xffffffffffffff0f", "value": 3})",
        {.index = 1, .comparison = Comparison::kMaskedEqual, .value = 3, .mask = 0xffffff0f}},
       // 32 bits because its machines have no more.
       {"socketcall",
        R"({"index": 3, "op": "eq", "value": 1})",
-       {.index = 3, .comparison = Comparison::kMaskedEqual, .value = 1, .mask = 0xffffffff}},
+       {.index = 3, .comparison = Comparison::kEqual, .value = 1, .mask = 0xffffffff}},
       // Whole registers.
       {"ioctl",
        R"({"index": 2, "op": "eq", "value": 1})",
@@ -201,7 +201,13 @@ TEST(ParsePolicy, ComparesNarrowArgumentsByTheirLowerHalf) {
        {.index = 0, .comparison = Comparison::kEqual, .value = 0xffffffffffffffff}},
       {"socket",
        R"({"index": 0, "op": "ne", "value": 17})",
-       {.index = 0, .comparison = Comparison::kNotEqual, .value = 17}},
+       {.index = 0, .comparison = Comparison::kNotEqual, .value = 17, .mask = 0xffffffff}},
+      {"socket",
+       R"({"index": 0, "op": "lt", "value": 17})",
+       {.index = 0, .comparison = Comparison::kLess, .value = 17, .mask = 0xffffffff}},
+      {"mmap",
+       R"({"index": 1, "op": "gt", "value": 4096})",
+       {.index = 1, .comparison = Comparison::kGreater, .value = 4096}},
   };
   for (const auto& row : cases)
     EXPECT_EQ(only_test(row.name, row.test), row.expected) << row.name << row.test;
