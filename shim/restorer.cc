@@ -2,12 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 
+#include "oci/base/detached_process.h"
 #include "oci/base/system.h"
 #include "oci/container/bundle.h"
 
@@ -33,17 +32,7 @@ namespace {
 
 Status restore_when_ended(const std::string& config_path) {
   const UniqueFd runtime = TRY(sys::pidfd_open(::getpid()));
-  const pid_t detacher = ::fork();
-  if (detacher < 0) return fail(errno, "fork");
-  if (detacher == 0) {
-    ::setsid();  // out of reach of a signal to the caller's process group
-    const pid_t pid = ::fork();
-    if (pid == 0) wait_and_restore(runtime.get(), config_path);
-    ::_exit(pid < 0 ? 1 : 0);
-  }
-  int status = 0;
-  while (::waitpid(detacher, &status, 0) < 0 && errno == EINTR) {
-  }
+  TRY(DetachedProcess::start([&] { wait_and_restore(runtime.get(), config_path); }));
   return {};
 }
 

@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "oci/base/detached_process.h"
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
 #include "oci/container/bundle.h"
@@ -131,15 +131,6 @@ void write_text(int fd, const char* text) {
   ::_exit(127);
 }
 
-// The process between us and the agent: it makes the session and ends at once, so that the agent is nobody's
-// child. While it is not waited for, its pid, which is the agent's process group, cannot be anybody else's.
-[[noreturn]] void detach(const Inheritance& given, char* const* argv, char* const* environment) {
-  ::setsid();
-  const pid_t pid = ::fork();
-  if (pid == 0) become_agent(given, argv, environment);
-  ::_exit(pid < 0 ? 1 : 0);
-}
-
 // Waits for the agent's report: the line it sent, without its end; empty when it ended without one.
 Result<std::string> read_report(int ready, milliseconds timeout) {
   const auto deadline = steady_clock::now() + timeout;
@@ -168,16 +159,6 @@ Status judge_report(Result<std::string> report, const std::string& log_directory
     return fail("ended before it was ready; see " + log_directory + "/" + kAgentLog);
   }
   return fail(*report);
-}
-
-// The end of our child must not wait, blocked and pending, for the runtime that this process becomes.
-void drop_pending_sigchld() {
-  sigset_t only;
-  ::sigemptyset(&only);
-  ::sigaddset(&only, SIGCHLD);
-  const struct timespec now {};
-  while (::sigtimedwait(&only, nullptr, &now) > 0) {
-  }
 }
 
 // Starts the agent and waits for its report. A process that has not reported "ok" does not survive.
@@ -212,17 +193,11 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
   }
   environment.push_back(nullptr);
 
-  const pid_t detacher = ::fork();
-  if (detacher < 0) return fail(errno, "fork");
-  if (detacher == 0) detach(given, argv.data(), environment.data());
+  const auto process =
+      TRY(DetachedProcess::start([&] { become_agent(given, argv.data(), environment.data()); }));
   given = Inheritance{};  // or we would never see the end of the agent's report
-
   const Status started = judge_report(read_report(ready.read_end.get(), timeout), log_directory);
-  if (!started) ::kill(-detacher, SIGKILL);
-  // ECHILD where the caller ignores SIGCHLD: then nothing is left to wait for.
-  while (::waitpid(detacher, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  drop_pending_sigchld();
+  if (!started) process.kill();
   return started;
 }
 

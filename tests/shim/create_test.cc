@@ -21,7 +21,8 @@ using ::testing::StartsWith;
 
 class CreateTest : public ShimTest {
  protected:
-  [[nodiscard]] json config() const { return json::parse(read("bundle/config.json"), nullptr, false); }
+  // The config that the runtime found.
+  [[nodiscard]] json seen() const { return json::parse(read("seen.json"), nullptr, false); }
 
   // What every refusal has to look like: one line, exit 1, no runtime, nothing left.
   void expect_refused(const Outcome& outcome, const std::string& reason) {
@@ -44,7 +45,7 @@ TEST_F(CreateTest, RunsTheRuntimeUnderThePolicy) {
   EXPECT_THAT(given("runtime", "argument"),
               ElementsAre(FAKE_RUNTIME, "--root", "/r", "create", "--bundle", folder_ / "bundle", "box"));
 
-  EXPECT_EQ(config()["linux"]["seccomp"]["listenerPath"], state_folder_ + "/agent.sock");
+  EXPECT_EQ(seen()["linux"]["seccomp"]["listenerPath"], state_folder_ + "/agent.sock");
   EXPECT_TRUE(container::agent_alive(state_folder_));
   const auto record = container::read_record(state_folder_);
   ASSERT_TRUE(record) << record.error().message();
@@ -108,10 +109,30 @@ TEST_F(CreateTest, StartsNoAgentForAFilterAlone) {
   write("bundle/config.json", kConfigUnderFilterAlone);
   const Outcome outcome = run_create();
   EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
-  EXPECT_TRUE(is_rewritten());
   EXPECT_FALSE(exists("run/box"));
   EXPECT_FALSE(exists("agent"));
-  EXPECT_FALSE(config()["linux"]["seccomp"].contains("listenerPath"));
+  EXPECT_TRUE(seen()["linux"].contains("seccomp"));
+  EXPECT_FALSE(seen()["linux"]["seccomp"].contains("listenerPath"));
+}
+
+TEST_F(CreateTest, PutsTheBundleOfAFilterAloneBackWhenTheRuntimeHasEnded) {
+  write("bundle/config.json", kConfigUnderFilterAlone);
+  const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  const Outcome outcome = run([&] {
+    ::dup2(::open("/dev/zero", O_RDONLY), 9);
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGCHLD);
+    ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+    return create(made);
+  });
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_EQ(read("bundle/config.json"), kConfigUnderFilterAlone);
+  EXPECT_FALSE(is_rewritten());
+  EXPECT_THAT(given("runtime", "children"), ElementsAre("[]"));
+  EXPECT_THAT(given("runtime", "fd"), Contains("9 /dev/zero"));
+  EXPECT_THAT(read("runtime"), HasSubstr("SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"));
 }
 
 TEST_F(CreateTest, LeavesABundleWithoutPolicyAlone) {
@@ -126,13 +147,9 @@ TEST_F(CreateTest, LeavesABundleWithoutPolicyAlone) {
 
 TEST_F(CreateTest, RestoresABundleThatHadAPolicyBefore) {
   write("bundle/config.json", kConfig);
-  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
-  made.settings.default_policy = "filter";
-  ASSERT_EQ(run([&] { return create(made); }).exit_code(), 0);
-  ASSERT_TRUE(is_rewritten());
-  std::filesystem::remove(folder_ / "container");
-
+  ASSERT_TRUE(container::Bundle::open(folder_ / "bundle")->install({{"rewritten", true}}));
   EXPECT_EQ(run_create().exit_code(), 0);
+  EXPECT_EQ(seen(), json::parse(kConfig));
   EXPECT_EQ(read("bundle/config.json"), kConfig);
   EXPECT_FALSE(is_rewritten());
 }

@@ -1,5 +1,6 @@
-// Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, and keeps its one
-// container as the file $FAKE_FOLDER/container. $FAKE_EXIT makes the command fail with that code, and
+// Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
+// config as it finds it to $FAKE_FOLDER/seen.json, and keeps its one container as the file
+// $FAKE_FOLDER/container. $FAKE_EXIT makes the command fail with that code, and
 // $FAKE_SIGNAL end by that signal.
 
 #include <sys/stat.h>
@@ -55,6 +56,10 @@ int main(int argc, char** argv) {
       if (command.empty() && argument == each) command = argument;
     }
     force = force || argument == "--force";
+    if (argument == "--bundle" && i + 1 < argc) {
+      fs::copy_file(std::string(argv[i + 1]) + "/config.json", folder + "/seen.json",
+                    fs::copy_options::overwrite_existing);
+    }
   }
 
   if (command == "state") return fs::exists(container) ? 0 : 1;
