@@ -65,7 +65,7 @@ Status check_platform(const Input& input) {
 Status check_own_listener(const Input& input) {
   const ordered_json* profile = own_seccomp(input.config);
   const ordered_json* path = profile == nullptr ? nullptr : member(*profile, "listenerPath");
-  if (path == nullptr || *path == "") return {};
+  if (path == nullptr || (path->is_string() && path->get_ref<const std::string&>().empty())) return {};
   return fail("the bundle's seccomp profile has a listener of its own (/linux/seccomp/listenerPath " +
               path->dump() +
               "), and a container can have only one: take the policy or the listener away. If this is "
@@ -95,11 +95,12 @@ Status check_own_notifications(const Input& input) {
 }
 
 Status check_bypass_annotations(const Input& input) {
-  const std::string_view prefix = input.runtime.bypass_annotation_prefix;
+  const auto prefixes = input.runtime.bypass_annotation_prefixes;
   const ordered_json* annotations = member(input.config, "annotations");
-  if (prefix.empty() || annotations == nullptr || !annotations->is_object()) return {};
+  if (annotations == nullptr || !annotations->is_object()) return {};
   for (const auto& [key, value] : annotations->items()) {
-    if (!key.starts_with(prefix)) continue;
+    const auto begins_key = [&key = key](std::string_view prefix) { return key.starts_with(prefix); };
+    if (std::none_of(prefixes.begin(), prefixes.end(), begins_key)) continue;
     return fail("the annotation " + key + " would make " + std::string(input.runtime.name) +
                 " replace the seccomp filter behind the policy: take the annotation or the policy away");
   }
@@ -140,27 +141,33 @@ std::string number(std::uint64_t value) {
   return "0x" + std::string(digits.data(), end);
 }
 
-std::string words(const ArgumentTest& test) {
-  const std::string argument = "argument " + std::to_string(test.index);
-  switch (test.comparison) {
+std::string_view sign(Comparison comparison) {
+  switch (comparison) {
     case Comparison::kEqual:
-      return argument + " is " + number(test.value);
-    case Comparison::kNotEqual:
-      return argument + " is not " + number(test.value);
-    case Comparison::kLess:
-      return argument + " < " + number(test.value);
-    case Comparison::kLessOrEqual:
-      return argument + " <= " + number(test.value);
-    case Comparison::kGreater:
-      return argument + " > " + number(test.value);
-    case Comparison::kGreaterOrEqual:
-      return argument + " >= " + number(test.value);
     case Comparison::kMaskedEqual:
-      // An int argument: the kernel ignores the upper half, and so does the loader.
-      if (test.mask == 0xffffffff) return argument + " is " + number(test.value);
-      return argument + " & " + number(test.mask) + " is " + number(test.value);
+      return "is";
+    case Comparison::kNotEqual:
+      return "is not";
+    case Comparison::kLess:
+      return "<";
+    case Comparison::kLessOrEqual:
+      return "<=";
+    case Comparison::kGreater:
+      return ">";
+    case Comparison::kGreaterOrEqual:
+      return ">=";
   }
-  return argument;
+  return "is";
+}
+
+std::string words(const ArgumentTest& test) {
+  // An int argument, of which the kernel ignores the upper half, is nothing to mention.
+  const bool whole = test.mask == ~std::uint64_t{0} || test.mask == 0xffffffff;
+  std::string text = "argument " + std::to_string(test.index);
+  if (!whole) text += " & " + number(test.mask);
+  text += ' ';
+  text += sign(test.comparison);
+  return text + ' ' + number(test.value);
 }
 
 std::string words(const std::vector<ArgumentTest>& tests) {
@@ -390,7 +397,7 @@ class Compiler {
         if (same != groups.end()) {
           same->first.push_back(name);
         } else {
-          groups.push_back({{name}, std::move(row)});
+          groups.emplace_back(std::vector<std::string>{name}, std::move(row));
         }
       }
       for (auto& [names, row] : groups) {

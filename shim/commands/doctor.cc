@@ -364,7 +364,9 @@ Findings check_policies(const Patient& patient) {
   std::size_t good = 0;
   bool default_is_good = false;
   for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
+    std::string path = folder;
+    path += "/";
+    path += name;
     const auto text = patient.machine.read_file(path);
     const auto parsed = text ? policy::parse(*text, path, name)
                              : tl::unexpected(std::vector<policy::Mistake>{{path, text.error().message()}});

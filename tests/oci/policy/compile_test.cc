@@ -532,10 +532,11 @@ Policy random_policy(std::mt19937_64& random) {
                            static_cast<int>(1 + below(30)));
     if (one.action == Action::kLog && one.names[0] == "clone3") one.action = Action::kErrno;
     for (std::uint64_t tests = below(3); tests > 0; --tests) {
-      one.args.push_back({.index = static_cast<unsigned>(below(3)),
-                          .comparison = static_cast<Comparison>(below(7)),
-                          .value = below(6),
-                          .mask = below(8)});
+      ArgumentTest test{.index = static_cast<unsigned>(below(3)),
+                        .comparison = static_cast<Comparison>(below(7)),
+                        .value = below(6)};
+      if (test.comparison == Comparison::kMaskedEqual) test.mask = below(8);
+      one.args.push_back(test);
     }
     rules.push_back(std::move(one));
   }
