@@ -60,7 +60,7 @@ class Reader {
           return unsupported(pc);
       }
     }
-    return fail("the BPF program ends without an answer");
+    return fail("the BPF program runs off its end");
   }
 
  private:

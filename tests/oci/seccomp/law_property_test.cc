@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/audit.h>
 #include <seccomp.h>
 
 #include <algorithm>
@@ -445,7 +446,8 @@ void check_one(Generator& generator, Tally& tally) {
     if (!number) continue;
     struct seccomp_data call {};
     call.nr = static_cast<int>(*number);
-    call.arch = architecture.audit_arch();
+    // x32 has its own numbers and x86-64's architecture.
+    call.arch = architecture_name == "SCMP_ARCH_X32" ? AUDIT_ARCH_X86_64 : architecture.token;
     for (auto& argument : call.args) argument = generator.argument(tests);
     ++tally.calls;
 

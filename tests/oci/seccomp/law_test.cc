@@ -231,6 +231,12 @@ TEST(Merge, ReadsAMaskOfNoBitsAsLibseccompDoes) {
       kAllow, {}, {{{"ioctl"}, kLog, {masked(0, 0, 0)}}, {{"ioctl"}, fails_with(EPERM), {}}}};
   EXPECT_EQ(Filter(profile).native(16), kLog);
   EXPECT_EQ(Filter(merged(profile, {{"ioctl", always(kKill)}}).profile).native(16), kKill);
+
+  // The same when it comes out of a rule that tests an argument twice.
+  Profile split = profile;
+  split.rules[0].args.push_back(equals(0, 5));
+  EXPECT_EQ(Filter(split).native(16), kLog);
+  EXPECT_EQ(Filter(merged(split, {{"ioctl", always(kKill)}}).profile).native(16), kKill);
 }
 
 TEST(Merge, ListsARuleThatChangesNothing) {
@@ -276,6 +282,14 @@ TEST(Merge, KillsAbisWhereConditionsMeanSomethingElse) {
   EXPECT_EQ(filter.native(135, {0x100000000}), kKill);
   EXPECT_EQ(filter.native(135, {0}), kAllow);
   EXPECT_EQ(filter.x86(136, {0}), kBadArchitecture);
+}
+
+TEST(Merge, KillsAbisWhereArgumentsMayBeOthers) {
+  // Their comparisons would be the same, but not what they compare: x86 passes mmap one pointer to all six.
+  const Merged result = merged(unconfined_profile(), {{"mmap", when({masked(2, 4, 4)}, fails_with(EACCES))},
+                                                      {"mmap2", always(fails_with(EACCES))}});
+  EXPECT_THAT(result.dropped_architectures,
+              testing::UnorderedElementsAre(Key("SCMP_ARCH_X86"), Key("SCMP_ARCH_X32")));
 }
 
 TEST(Merge, KillsAnAbiThatHasAnotherNameForTheCall) {

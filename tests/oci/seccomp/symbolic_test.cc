@@ -75,6 +75,17 @@ TEST(AnswersOf, AgreesWithTheMachine) {
   }
 }
 
+TEST(AnswersOf, TestsBitsUnderTheMaskThatWasApplied) {
+  const BpfProgram program{statement(BPF_LD | BPF_W | BPF_ABS, 16),
+                           statement(BPF_ALU | BPF_AND | BPF_K, 0x0f), jump(BPF_JSET, 0xf1, 0, 1),
+                           statement(BPF_RET | BPF_K, 1), statement(BPF_RET | BPF_K, 2)};
+  DecisionDiagrams diagrams;
+  const auto function = answers_of(program, kArch, kNumber, diagrams);
+  ASSERT_TRUE(function);
+  EXPECT_EQ(*function,
+            diagrams.select(diagrams.equals({0, 0, 32, 1}, 1), diagrams.constant(1), diagrams.constant(2)));
+}
+
 TEST(AnswersOf, RefusesWhatItDoesNotUnderstand) {
   const std::vector<BpfProgram> kPrograms{
       {},
