@@ -24,10 +24,19 @@ Policy restricting_bind() {
   return policy;
 }
 
-Decision decide(const Policy& policy, std::string_view name, std::uint64_t a0 = 0, std::uint64_t a1 = 0,
-                std::uint64_t a2 = 0, std::uint64_t a3 = 0) {
+// A decision whose rule outlives the completed policy.
+struct Decided {
+  Verdict verdict;
+  int errno_value;
+  std::string rule;
+};
+
+Decided decide(const Policy& policy, std::string_view name, std::uint64_t a0 = 0, std::uint64_t a1 = 0,
+               std::uint64_t a2 = 0, std::uint64_t a3 = 0) {
+  const Policy completed = complete(policy);
   const std::uint64_t args[6] = {a0, a1, a2, a3, 0, 0};
-  return decide_syscall(complete(policy), name, args);
+  const Decision decision = decide_syscall(completed, name, args);
+  return {decision.verdict, decision.errno_value, std::string(decision.rule)};
 }
 
 TEST(Baseline, NamesCallsThatLibseccompKnows) {
@@ -83,13 +92,19 @@ TEST(Complete, RefusesWhatConnectsOrBindsUnseen) {
       {"SCTP by default", "socket", {AF_INET, SOCK_SEQPACKET, 0, 0}, ESOCKTNOSUPPORT, ESOCKTNOSUPPORT},
       {"with flags", "socket", {AF_INET6, SOCK_SEQPACKET | kFlags, 0, 0}, ESOCKTNOSUPPORT, ESOCKTNOSUPPORT},
       {"local sequenced packets", "socket", {AF_UNIX, SOCK_SEQPACKET, 0, 0}, 0, 0},
-      {"protocol 132 of another family", "socket", {AF_PACKET, SOCK_RAW, 132, 0}, 0, 0},
+      {"netlink", "socket", {AF_NETLINK, SOCK_RAW, 132, 0}, 0, 0},
+      {"packets", "socket", {AF_PACKET, SOCK_RAW, 0, 0}, EAFNOSUPPORT, EAFNOSUPPORT},
+      {"a family by the lower half", "socket", {AF_TIPC | kDirt, SOCK_RDM, 0, 0}, EAFNOSUPPORT, EAFNOSUPPORT},
+      {"source route", "setsockopt", {3, IPPROTO_IP, IP_OPTIONS, 0}, EPERM, 0},
+      {"source route over IPv6", "setsockopt", {3, IPPROTO_IPV6, IPV6_RTHDR, 0}, EPERM, 0},
+      {"port range", "setsockopt", {3, IPPROTO_IP, 51, 0}, 0, ENOPROTOOPT},
+      {"another option", "setsockopt", {3, SOL_SOCKET, SO_REUSEADDR, 0}, 0, 0},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.what);
     const auto errno_of = [&one](const Policy& policy) {
-      const Decision decision = decide(policy, one.name, one.args[0], one.args[1], one.args[2], one.args[3]);
-      return decision.verdict == Verdict::kAllow ? 0 : decision.errno_value;
+      const Decided decided = decide(policy, one.name, one.args[0], one.args[1], one.args[2], one.args[3]);
+      return decided.verdict == Verdict::kAllow ? 0 : decided.errno_value;
     };
     EXPECT_EQ(errno_of(restricting_connect()), one.with_connect);
     EXPECT_EQ(errno_of(restricting_bind()), one.with_bind);

@@ -427,7 +427,7 @@ TEST(Compile, LeavesAPlainRefusalOfConnectToTheFilter) {
   const Plan plan =
       compiled(with_network(policy_of({rule({"connect"}, Action::kErrno, {}, EACCES)}), true, false));
   EXPECT_EQ(Filter(plan.config).answer("connect"), refused(EACCES));
-  EXPECT_FALSE(plan.supervised());
+  EXPECT_FALSE(plan.notified.contains("connect"));
   EXPECT_THAT(rows_of(plan, "/network/allow")[0].note, HasSubstr("before this rule"));
 }
 
