@@ -35,6 +35,9 @@ constexpr std::size_t kMaxSessions = 1024;
 // How often abandoned calls are looked for while any call waits, in milliseconds.
 constexpr int kAbandonedInterval = 20;
 
+// How long to leave the listener alone when there was no descriptor for a connection, in milliseconds.
+constexpr int kAcceptPause = 500;
+
 // How long a runtime may take to come after podman's precreate hook, which is not told its pid, in seconds.
 constexpr int kGrace = 120;
 
@@ -133,10 +136,11 @@ Status Agent::run() {
     // runtime that has already ended.
     const bool last_look = finished();
     std::array<struct epoll_event, 16> ready;
-    const int timeout = last_look ? 0 : anything_waits ? kAbandonedInterval : -1;
+    const int timeout = last_look ? 0 : anything_waits ? kAbandonedInterval : accepting_ ? -1 : kAcceptPause;
     const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout);
     if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
     if (count == 0 && last_look) break;
+    if (!accepting_ && count == 0) accepting_ = watch(inheritance_.listener.get(), EPOLLIN).has_value();
     for (int i = 0; i < count; ++i) dispatch(ready[static_cast<std::size_t>(i)].data.fd);
     anything_waits = false;
     for (const auto& session : sessions_) anything_waits |= session->interrupt_abandoned();
@@ -178,13 +182,19 @@ void Agent::dispatch(int fd) {
   }
 }
 
+// Out of descriptors or memory: the connection stays in the backlog, and asking again at once would only burn
+// the processor.
+void Agent::pause_accepting(int reason) {
+  log::error("cannot accept a connection; trying again in a moment",
+             {{"error", Error{reason, ""}.message()}});
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, inheritance_.listener.get(), nullptr) == 0) accepting_ = false;
+}
+
 void Agent::accept_connections() {
   for (;;) {
     UniqueFd socket(::accept4(inheritance_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-        log::error("cannot accept a connection", {{"error", Error{errno, ""}.message()}});
-      }
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) pause_accepting(errno);
       return;
     }
     if (connections_.size() >= kMaxConnections) {
@@ -230,7 +240,7 @@ Status Agent::begin_session(Handover handover) {
   if (id != record_.id)
     return fail("container \"" + id + "\" has come to the agent of \"" + record_.id + "\"");
   if (sessions_.size() >= kMaxSessions) return fail(EMFILE, "too many processes executed into the container");
-  SessionOrigin origin{id, handover.state.pid, handover.peer, record_.no_new_privileges};
+  SessionOrigin origin{id, handover.state.pid, record_.no_new_privileges};
   auto session = TRY(Session::start(kernel_, std::move(handover.notify_fd), std::move(origin), supervision_,
                                     *events_, wake_.get()));
   TRY(watch(session->notify_fd(), 0));

@@ -47,6 +47,7 @@ class Agent {
   Status watch(int fd, std::uint32_t events);
   void dispatch(int fd);
   void accept_connections();
+  void pause_accepting(int reason);
   void read_connection(std::list<HandoverConnection>::iterator connection);
   Status begin_session(Handover handover);
   Status adopt_id(const std::string& id);
@@ -74,6 +75,7 @@ class Agent {
   std::list<std::unique_ptr<Session>> sessions_;
   bool creator_pending_ = true;  // the runtime that was to make the container may still come
   bool rejoined_ = false;        // an agent before us died: the container may outlive our sessions
+  bool accepting_ = true;
   bool terminated_ = false;
 };
 

@@ -37,7 +37,7 @@ Result<HandoverConnection> HandoverConnection::make(UniqueFd socket) {
   if (peer.uid != 0 && peer.uid != ::geteuid()) {
     return fail(EACCES, "connection from user " + std::to_string(peer.uid));
   }
-  return HandoverConnection(std::move(socket), peer.pid);
+  return HandoverConnection(std::move(socket));
 }
 
 Result<HandoverConnection::Progress> HandoverConnection::read() {
@@ -83,7 +83,6 @@ Result<HandoverConnection::Progress> HandoverConnection::read() {
 
 Result<Handover> HandoverConnection::take() {
   Handover handover;
-  handover.peer = peer_;
   handover.state = TRY(spec::parse_state(std::string_view(message_).substr(0, scanner_.size())));
   const auto& names = handover.state.fds;
   if (names.size() != fds_.size()) {

@@ -13,7 +13,6 @@ namespace tidewaiter::supervisor {
 struct Handover {
   spec::ContainerProcessState state;
   UniqueFd notify_fd;
-  pid_t peer = 0;  // the runtime, or the process it sends from
 };
 
 // One connection of a runtime, read as its bytes come. A runtime may connect at `create` and send only at
@@ -45,10 +44,9 @@ class HandoverConnection {
   static constexpr std::size_t kMaxFds = 8;
 
  private:
-  HandoverConnection(UniqueFd socket, pid_t peer) : socket_(std::move(socket)), peer_(peer) {}
+  explicit HandoverConnection(UniqueFd socket) : socket_(std::move(socket)) {}
 
   UniqueFd socket_;
-  pid_t peer_;
   std::vector<UniqueFd> fds_;
   std::string message_;
   spec::JsonObjectScanner scanner_;

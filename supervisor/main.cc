@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/program_options.hpp>
@@ -54,8 +55,17 @@ Result<Options> parse_options(int argc, char** argv) {
   return options;
 }
 
+// Each call that waits holds two descriptors, and a container may have hundreds of such calls.
+void raise_descriptor_limit() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Result<std::unique_ptr<supervisor::Agent>> prepare(Options& options) {
   ::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   TRY(supervisor::Waiting::install_interrupt());
   const int listener = options.inheritance.listener.get();
   if (::fcntl(listener, F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");

@@ -18,9 +18,10 @@ namespace tidewaiter::supervisor {
 // is the first process of its filter and still runs the program image that loaded it.
 class RuntimeInit {
  public:
-  // `loader`: who loaded the filter, from the container process state; 0 when the runtime did not say.
-  // `peer`: who handed the descriptor over, which runs the same program.
-  RuntimeInit(Kernel& kernel, pid_t loader, pid_t peer);
+  // `loader`: who loaded the filter, from the container process state; 0 when the runtime did not say (crun's
+  // `exec`). Then nobody is let through: that a process runs the runtime's file proves nothing, for an image
+  // can have /proc/self/exe executed with a dynamic loader of its own.
+  RuntimeInit(Kernel& kernel, pid_t loader);
 
   // Whether `target`, a task that waits in a notification, is it. Once the workload runs the answer is no for
   // ever. Thread-safe.
@@ -38,8 +39,7 @@ class RuntimeInit {
 
   Kernel& kernel_;
   pid_t loader_;
-  std::optional<Image> image_;   // of the loader, when it is known
-  std::string peer_executable_;  // otherwise
+  std::optional<Image> image_;  // of the loader
   std::atomic<bool> over_ = false;
 };
 

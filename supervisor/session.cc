@@ -62,7 +62,7 @@ Session::Session(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin, const
       origin_(std::move(origin)),
       supervision_(supervision),
       events_(events),
-      runtime_init_(kernel, origin_.loader, origin_.peer),
+      runtime_init_(kernel, origin_.loader),
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
                kThreadLimit, wake_fd) {}
 

@@ -20,7 +20,6 @@ namespace tidewaiter::supervisor {
 struct SessionOrigin {
   std::string container_id;
   pid_t loader = 0;  // see RuntimeInit
-  pid_t peer = 0;
   bool no_new_privileges = false;
 };
 

@@ -13,6 +13,9 @@ namespace {
 // How soon an interrupt is repeated: the first may have come just before the call it was meant for.
 constexpr std::chrono::milliseconds kRepeatInterrupt{2};
 
+// Receivers beyond the needed ones that are kept: one call after the other would start and end a thread each.
+constexpr std::size_t kSpare = 2;
+
 // Threads serve with small buffers on the stack; sanitizers need more room.
 constexpr std::size_t kStackSize = 1U << 20U;
 
@@ -70,7 +73,7 @@ std::size_t Waiting::waiting_locked() const {
 
 bool Waiting::surplus() {
   const std::lock_guard lock(mutex_);
-  return stopping_ || threads_.size() - waiting_locked() > receivers_;
+  return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
 }
 
 void Waiting::enter(pid_t tid) {

@@ -22,6 +22,27 @@ constexpr std::array<std::string_view, 3> kIoUring{"io_uring_enter", "io_uring_r
 constexpr std::array<std::string_view, 2> kSendFlagsFourth{"sendmmsg", "sendto"};
 constexpr std::array<std::string_view, 1> kSendFlagsThird{"sendmsg"};
 constexpr std::array<std::string_view, 1> kSocket{"socket"};
+constexpr std::array<std::string_view, 1> kSetsockopt{"setsockopt"};
+
+constexpr ArgumentTest is_not(unsigned index, std::uint64_t value) {
+  return {index, Comparison::kNotEqual, value, kLowerHalf};
+}
+
+constexpr std::array<ArgumentTest, 2> option(int level, int name) {
+  return {masked(1, kLowerHalf, static_cast<std::uint64_t>(level)),
+          masked(2, kLowerHalf, static_cast<std::uint64_t>(name))};
+}
+
+// Newer than the headers of Debian 12's C library (include/uapi/linux/in.h, in6.h).
+constexpr int kLocalPortRange = 51;
+constexpr int kIpv6PacketOptions2292 = 6;
+
+constexpr std::array kOtherFamilies{is_not(0, AF_UNIX), is_not(0, AF_INET), is_not(0, AF_INET6),
+                                    is_not(0, AF_NETLINK)};
+constexpr auto kSourceRouteIpv4 = option(IPPROTO_IP, IP_OPTIONS);
+constexpr auto kSourceRouteIpv6 = option(IPPROTO_IPV6, IPV6_RTHDR);
+constexpr auto kSourceRouteOldIpv6 = option(IPPROTO_IPV6, kIpv6PacketOptions2292);
+constexpr auto kPortRange = option(IPPROTO_IP, kLocalPortRange);
 
 constexpr std::array kFastOpenFourth{masked(3, MSG_FASTOPEN, MSG_FASTOPEN)};
 constexpr std::array kFastOpenThird{masked(2, MSG_FASTOPEN, MSG_FASTOPEN)};
@@ -35,6 +56,8 @@ constexpr std::array kSequencedIpv6{masked(0, kLowerHalf, AF_INET6),
 // The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2).
 constexpr std::string_view kFastOpenReason =
     "connects without connect(2); EOPNOTSUPP makes programs fall back to it";
+constexpr std::string_view kSourceRouteReason =
+    "a source route makes packets for an allowed address go to another host first";
 constexpr std::string_view kSctpReason = "SCTP connects and binds through setsockopt(2) and sendmsg(2)";
 constexpr BaselineRow kBaseline[] = {
     {kIoUring,
@@ -53,14 +76,21 @@ constexpr BaselineRow kBaseline[] = {
      "with protocol 0 they are SCTP, which connects and binds through other calls"},
     {kSocket, kSequencedIpv6, ESOCKTNOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
      "with protocol 0 they are SCTP, which connects and binds through other calls"},
+    {kSocket, kOtherFamilies, EAFNOSUPPORT, true, true, "sockets other than Unix, IPv4, IPv6 and netlink",
+     "no rule can name where they lead; some of them (RDS, TIPC, RxRPC) connect when they send"},
+    {kSetsockopt, kSourceRouteIpv4, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
+    {kSetsockopt, kSourceRouteIpv6, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
+    {kSetsockopt, kSourceRouteOldIpv6, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
+    {kSetsockopt, kPortRange, ENOPROTOOPT, false, true, "IP_LOCAL_PORT_RANGE (setsockopt)",
+     "a range of one port makes the kernel choose the port the workload wants"},
 };
 
 constexpr OpenWay kLeftOpen[] = {
     {true, false, "datagrams sent with an address (sendto, sendmsg, sendmmsg)",
      "UDP rules hold for connect(2) only: an unconnected socket may send anywhere"},
-    {true, true, "raw and packet sockets",
+    {true, true, "raw sockets",
      "a container with CAP_NET_RAW can write packets itself; take the capability away, or refuse `socket` "
-     "with SOCK_RAW and AF_PACKET in `syscalls`"},
+     "with SOCK_RAW in `syscalls`"},
     {false, true, "ports the kernel chooses",
      "listen(2) on an unbound socket, connect(2) and sendto(2) bind one from the ephemeral range"},
     {true, false, "connections the kernel makes itself",

@@ -39,31 +39,36 @@ constexpr std::array kUnknownNeverNotify = {
     NeverNotify{"write", "an unknown runtime may hand the listener over by write(2), under the filter"},
 };
 
+// The handlers (crun src/libcrun/custom-handler.c) never execute a program: the runtime's own process becomes
+// the workload, and could not be told from it.
+constexpr std::array<std::string_view, 3> kCrunBypassAnnotations = {"run.oci.seccomp", "run.oci.handler",
+                                                                    "module.wasm.image/variant"};
+
 // crun has no rows: a process that shares its descriptors but not the filter hands the listener over.
 constexpr std::array kTraits = {
     Traits{.kind = Kind::kCrun,
            .name = "crun",
            .accepts_config_option = true,
            .never_notify = {},
-           .bypass_annotation_prefix = "run.oci.seccomp",
+           .bypass_annotation_prefixes = kCrunBypassAnnotations,
            .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER"},
     Traits{.kind = Kind::kRunc,
            .name = "runc",
            .accepts_config_option = false,
            .never_notify = kRuncNeverNotify,
-           .bypass_annotation_prefix = {},
+           .bypass_annotation_prefixes = {},
            .bypass_environment = {}},
     Traits{.kind = Kind::kYouki,
            .name = "youki",
            .accepts_config_option = false,
            .never_notify = kYoukiNeverNotify,
-           .bypass_annotation_prefix = {},
+           .bypass_annotation_prefixes = {},
            .bypass_environment = {}},
     Traits{.kind = Kind::kUnknown,
            .name = "unknown",
            .accepts_config_option = false,
            .never_notify = kUnknownNeverNotify,
-           .bypass_annotation_prefix = "run.oci.seccomp",
+           .bypass_annotation_prefixes = kCrunBypassAnnotations,
            .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER"},
 };
 

@@ -24,8 +24,9 @@ struct Traits {
   std::string_view name;                      // "crun"
   bool accepts_config_option = false;         // create/run take --config FILE
   std::span<const NeverNotify> never_notify;  // beside those no runtime may notify
-  std::string_view bypass_annotation_prefix;  // annotations with it replace the filter; empty: none
-  std::string_view bypass_environment;        // an environment variable that does; empty: none
+  // Annotations that begin so replace the filter, or run the workload inside the runtime's own process.
+  std::span<const std::string_view> bypass_annotation_prefixes;
+  std::string_view bypass_environment;  // an environment variable that does; empty: none
 
   // Why `syscall` must not notify under this runtime; empty when it may.
   [[nodiscard]] std::string_view why_never_notify(std::string_view syscall) const;

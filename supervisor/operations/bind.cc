@@ -32,7 +32,7 @@ bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
   return false;
 }
 
-// Ports below 1024 may need CAP_NET_BIND_SERVICE in the user namespace that owns the network (ip(7)). The
+// Low ports need CAP_NET_BIND_SERVICE in the user namespace that owns the network (ip(7)). The
 // agent may have it where the target has not; any doubt means it has not. What /proc said counts only if the
 // target still waited afterwards.
 bool may_bind_privileged(const Call& call, int socket) {
@@ -42,11 +42,13 @@ bool may_bind_privileged(const Call& call, int socket) {
 }
 
 Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address, std::uint16_t port) {
-  constexpr std::uint16_t kFirstUnprivileged = 1024;
   const int fd = socket.fd.get();
-  const bool privileged = port == 0 || port >= kFirstUnprivileged || may_bind_privileged(call, fd);
-  const Status bound =
-      privileged ? call.kernel.bind(fd, address) : call.kernel.bind_unprivileged(fd, address);
+  // Where privileged ports end is the network namespace's affair (net.ipv4.ip_unprivileged_port_start), so
+  // the kernel is asked without the capability first.
+  Status bound = port == 0 ? call.kernel.bind(fd, address) : call.kernel.bind_unprivileged(fd, address, port);
+  if (!bound && bound.error().code == EACCES && port != 0 && may_bind_privileged(call, fd)) {
+    bound = call.kernel.bind(fd, address);
+  }
   return bound ? Answer::result(0) : Answer::refuse(bound.error().code);
 }
 

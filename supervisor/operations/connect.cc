@@ -33,7 +33,8 @@ std::vector<std::byte> where_decided(std::vector<std::byte> address,
 }
 
 Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address) {
-  const bool may_block = socket.type == SOCK_STREAM && call.kernel.blocks(socket.fd.get()).value_or(true);
+  // Whatever its flags say: O_NONBLOCK belongs to the target as well, which can clear it under our hands.
+  const bool may_block = socket.type == SOCK_STREAM;
   // As connect(2) says of a machine that has no room for one more connection.
   if (may_block && !call.waiting.begin(call.notification)) return Answer::refuse(EAGAIN);
   const Status connected = call.kernel.connect(socket.fd.get(), address);

@@ -1,6 +1,7 @@
 #include "supervisor/report/event_log.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +16,15 @@ namespace tidewaiter::supervisor {
 namespace {
 
 Result<UniqueFd> open_for_appending(const std::string& path) {
-  return sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
+  auto file = TRY(sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
+  // Tells prune_logs() of whichever agent that the log is in use.
+  if (::flock(file.get(), LOCK_SH | LOCK_NB) != 0) return fail(errno, "lock " + path);
+  return file;
+}
+
+bool in_use(const std::string& path) {
+  const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW);
+  return file && ::flock(file->get(), LOCK_EX | LOCK_NB) != 0;
 }
 
 }  // namespace
@@ -101,6 +110,7 @@ Status prune_logs(const std::string& directory, std::uint64_t total_bytes) {
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.changed < b.changed; });
   for (const File& file : files) {
     if (total <= total_bytes) break;
+    if (in_use(file.path)) continue;
     TRY(sys::unlink(file.path));
     total -= file.size;
   }

@@ -38,8 +38,8 @@ class EventLog {
   std::uint64_t lost_ = 0;
 };
 
-// Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`.
-// Files with other names are left alone.
+// Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`,
+// except those that an agent still writes to. Files with other names are left alone.
 Status prune_logs(const std::string& directory, std::uint64_t total_bytes);
 
 }  // namespace tidewaiter::supervisor

@@ -32,14 +32,19 @@ constexpr const OperationRow* find_operation(policy::Operation operation) {
   return row == kOperations.end() ? nullptr : row;
 }
 
+constexpr bool has_row(policy::Operation operation) {
+  return std::any_of(kOperations.begin(), kOperations.end(),
+                     [&](const OperationRow& row) { return row.operation == operation; });
+}
+
 // Every operation has its row. -Wswitch-enum makes the compiler list this function when one is added.
 constexpr bool complete(policy::Operation operation) {
   switch (operation) {
     case policy::Operation::kNone:
-      return find_operation(operation) == nullptr;
+      return !has_row(operation);
     case policy::Operation::kConnect:
     case policy::Operation::kBind:
-      return find_operation(operation) != nullptr;
+      return has_row(operation);
   }
   return false;
 }

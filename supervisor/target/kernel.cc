@@ -148,12 +148,6 @@ class SystemKernel final : public Kernel {
     return value;
   }
 
-  Result<bool> blocks(int socket) override {
-    const int flags = ::fcntl(socket, F_GETFL);
-    if (flags < 0) return fail(errno, "fcntl F_GETFL");
-    return (flags & O_NONBLOCK) == 0;
-  }
-
   Status connect(int socket, std::span<const std::byte> address) override {
     if (::connect(socket, reinterpret_cast<const struct sockaddr*>(address.data()),
                   static_cast<socklen_t>(address.size())) != 0) {
@@ -170,13 +164,14 @@ class SystemKernel final : public Kernel {
     return {};
   }
 
-  Status bind_unprivileged(int socket, std::span<const std::byte> address) override {
+  Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override {
     const auto scope = TRY(WithoutBindService::enter());
     // Without the capability in the first place we are an ordinary user who owns the container's user
     // namespace: there the kernel grants owners everything, whatever their capability sets say
     // (cap_capable, security/commoncap.c), so it has to be refused here. 1024 is the default of
-    // net.ipv4.ip_unprivileged_port_start; the callers ask only for ports below it.
-    if (!scope.had_it()) return fail(EACCES, "bind");
+    // net.ipv4.ip_unprivileged_port_start, which such a user cannot ask of another network namespace.
+    constexpr std::uint16_t kFirstUnprivileged = 1024;
+    if (!scope.had_it() && port < kFirstUnprivileged) return fail(EACCES, "bind");
     return bind(socket, address);
   }
 

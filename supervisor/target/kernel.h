@@ -48,11 +48,11 @@ class Kernel {
   // socket(7) calls on a copy of the target's socket.
   virtual Result<int> socket_option(int socket, int level, int name) = 0;
   virtual Result<std::uint64_t> socket_cookie(int socket) = 0;  // SO_COOKIE: unique per socket and boot
-  virtual Result<bool> blocks(int socket) = 0;                  // O_NONBLOCK is not set
   virtual Status connect(int socket, std::span<const std::byte> address) = 0;
   virtual Status bind(int socket, std::span<const std::byte> address) = 0;
   // bind() as a task without CAP_NET_BIND_SERVICE would do it.
-  virtual Status bind_unprivileged(int socket, std::span<const std::byte> address) = 0;
+  // `port` is the one in the address. EACCES: the port needs the capability.
+  virtual Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) = 0;
   // Whether the user namespace that owns the socket's network namespace is the one `tid` lives in.
   virtual Result<bool> owns_network(pid_t tid, int socket) = 0;
 };

@@ -59,7 +59,7 @@ LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, c
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_watching_(::eventfd(0, EFD_CLOEXEC)) {
   events_.emplace(*EventLog::open(folder_.path(), "box", 64U << 20U));
-  SessionOrigin origin{"box", options.child_is_loader ? child().pid() : ::getpid(), ::getpid(),
+  SessionOrigin origin{"box", options.child_is_loader ? child().pid() : ::getpid(),
                        options.no_new_privileges};
   auto session = Session::start(kernel_, target_.take_notify_fd(), std::move(origin), supervision_, *events_,
                                 wake_.get());

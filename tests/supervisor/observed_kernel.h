@@ -50,10 +50,9 @@ class ObservedKernel final : public Kernel {
     return real_.socket_option(socket, level, name);
   }
   Result<std::uint64_t> socket_cookie(int socket) override { return real_.socket_cookie(socket); }
-  Result<bool> blocks(int socket) override { return real_.blocks(socket); }
   Status bind(int socket, std::span<const std::byte> address) override { return real_.bind(socket, address); }
-  Status bind_unprivileged(int socket, std::span<const std::byte> address) override {
-    return real_.bind_unprivileged(socket, address);
+  Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override {
+    return real_.bind_unprivileged(socket, address, port);
   }
   Result<bool> owns_network(pid_t tid, int socket) override { return real_.owns_network(tid, socket); }
 

@@ -12,7 +12,6 @@ namespace {
 using Kind = ScriptedKernel::Kind;
 
 constexpr pid_t kLoader = 100;
-constexpr pid_t kPeer = 50;
 constexpr pid_t kOther = 101;
 
 ScriptedKernel::Process process(const char* executable, const char* auxv) {
@@ -26,7 +25,7 @@ bool is(RuntimeInit& runtime_init, ScriptedKernel& kernel, pid_t tid) {
 TEST(RuntimeInit, IsTheLoaderAsLongAsItRunsTheImageThatLoaded) {
   ScriptedKernel kernel;
   kernel.put_process(kLoader, process("1:1", "random"));
-  RuntimeInit runtime_init(kernel, kLoader, kPeer);
+  RuntimeInit runtime_init(kernel, kLoader);
   EXPECT_TRUE(is(runtime_init, kernel, kLoader));
   EXPECT_TRUE(is(runtime_init, kernel, kLoader));
   kernel.put_process(kLoader, process("1:2", "random"));
@@ -39,7 +38,7 @@ TEST(RuntimeInit, IsTheLoaderAsLongAsItRunsTheImageThatLoaded) {
 TEST(RuntimeInit, IsNotTheSameProgramExecutedAnew) {
   ScriptedKernel kernel;
   kernel.put_process(kLoader, process("1:1", "random"));
-  RuntimeInit runtime_init(kernel, kLoader, kPeer);
+  RuntimeInit runtime_init(kernel, kLoader);
   kernel.put_process(kLoader, process("1:1", "other random"));
   EXPECT_FALSE(is(runtime_init, kernel, kLoader));
 }
@@ -48,7 +47,7 @@ TEST(RuntimeInit, IsNoOtherTaskAndEndsWithTheFirst) {
   ScriptedKernel kernel;
   kernel.put_process(kLoader, process("1:1", "random"));
   kernel.put_process(kOther, process("1:1", "random"));
-  RuntimeInit runtime_init(kernel, kLoader, kPeer);
+  RuntimeInit runtime_init(kernel, kLoader);
   EXPECT_FALSE(is(runtime_init, kernel, kOther));
   EXPECT_FALSE(is(runtime_init, kernel, kLoader));
 }
@@ -59,42 +58,31 @@ TEST(RuntimeInit, IsNobodyWhenTheLoaderCouldNotBeLookedAt) {
       ScriptedKernel kernel;
       kernel.put_process(kLoader, process("1:1", "random"));
       kernel.fail_always(kind, code);
-      RuntimeInit runtime_init(kernel, kLoader, kPeer);
+      RuntimeInit runtime_init(kernel, kLoader);
       EXPECT_FALSE(is(runtime_init, kernel, kLoader));
     }
   }
   ScriptedKernel kernel;
   kernel.put_process(kLoader, process("1:1", ""));  // a process that has ended has an empty one
-  RuntimeInit runtime_init(kernel, kLoader, kPeer);
+  RuntimeInit runtime_init(kernel, kLoader);
   EXPECT_FALSE(is(runtime_init, kernel, kLoader));
 }
 
 TEST(RuntimeInit, EndsWhenATargetCannotBeLookedAt) {
   ScriptedKernel kernel;
   kernel.put_process(kLoader, process("1:1", "random"));
-  RuntimeInit runtime_init(kernel, kLoader, kPeer);
+  RuntimeInit runtime_init(kernel, kLoader);
   kernel.put_process(kLoader, process("1:1", ""));
   EXPECT_FALSE(is(runtime_init, kernel, kLoader));
   kernel.put_process(kLoader, process("1:1", "random"));
   EXPECT_FALSE(is(runtime_init, kernel, kLoader));
 }
 
-TEST(RuntimeInit, IsWhoRunsThePeersProgramWhenTheLoaderIsUnknown) {
+// An image can have the runtime's file executed with code of its own, so the file alone makes nobody trusted.
+TEST(RuntimeInit, IsNobodyWhenTheLoaderIsUnknown) {
   ScriptedKernel kernel;
-  kernel.put_process(kPeer, process("1:1", "peer"));
   kernel.put_process(kOther, process("1:1", "init"));
-  RuntimeInit runtime_init(kernel, 0, kPeer);
-  EXPECT_TRUE(is(runtime_init, kernel, kOther));
-  kernel.put_process(kOther, process("1:2", "workload"));
-  EXPECT_FALSE(is(runtime_init, kernel, kOther));
-  kernel.put_process(kOther, process("1:1", "init"));
-  EXPECT_FALSE(is(runtime_init, kernel, kOther));
-}
-
-TEST(RuntimeInit, IsNobodyWhenThePeerIsGone) {
-  ScriptedKernel kernel;
-  kernel.put_process(kOther, process("", "init"));
-  RuntimeInit runtime_init(kernel, 0, kPeer);
+  RuntimeInit runtime_init(kernel, 0);
   EXPECT_FALSE(is(runtime_init, kernel, kOther));
 }
 

@@ -247,11 +247,6 @@ Result<std::uint64_t> ScriptedKernel::socket_cookie(int socket) {
   return TRY(socket_at(socket)).cookie;
 }
 
-Result<bool> ScriptedKernel::blocks(int socket) {
-  TRY(call({.kind = Kind::kBlocks, .socket = number_of(socket), .bytes = {}}));
-  return TRY(socket_at(socket)).blocks;
-}
-
 Status ScriptedKernel::perform(Kind kind, int fd, std::span<const std::byte> address,
                                const std::function<Status(int, std::span<const std::byte>)>& effect) {
   const int number = number_of(fd);
@@ -272,8 +267,9 @@ Status ScriptedKernel::bind(int socket, std::span<const std::byte> address) {
   return perform(Kind::kBind, socket, address, on_bind);
 }
 
-Status ScriptedKernel::bind_unprivileged(int socket, std::span<const std::byte> address) {
-  return perform(Kind::kBindUnprivileged, socket, address, on_bind);
+Status ScriptedKernel::bind_unprivileged(int socket, std::span<const std::byte> address,
+                                         std::uint16_t /*port*/) {
+  return perform(Kind::kBindUnprivileged, socket, address, on_bind_unprivileged);
 }
 
 Result<bool> ScriptedKernel::owns_network(pid_t tid, int socket) {

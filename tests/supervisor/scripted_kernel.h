@@ -41,7 +41,6 @@ class ScriptedKernel final : public Kernel {
     kExecutableIdentity,
     kSocketOption,
     kSocketCookie,
-    kBlocks,
     kConnect,
     kBind,
     kBindUnprivileged,
@@ -62,7 +61,6 @@ class ScriptedKernel final : public Kernel {
     int domain = 0;
     int type = 0;
     int protocol = 0;
-    bool blocks = true;
     std::uint64_t cookie = 1;
   };
 
@@ -104,6 +102,7 @@ class ScriptedKernel final : public Kernel {
   // What the call does, when no failure was ordered; default: success. Called without the lock.
   std::function<Status(int socket, std::span<const std::byte> address)> on_connect;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind;
+  std::function<Status(int socket, std::span<const std::byte> address)> on_bind_unprivileged;
 
   // --- what happened --------------------------------------------------------------------------------
 
@@ -129,10 +128,9 @@ class ScriptedKernel final : public Kernel {
   Result<std::string> executable_identity(pid_t pid) override;
   Result<int> socket_option(int socket, int level, int name) override;
   Result<std::uint64_t> socket_cookie(int socket) override;
-  Result<bool> blocks(int socket) override;
   Status connect(int socket, std::span<const std::byte> address) override;
   Status bind(int socket, std::span<const std::byte> address) override;
-  Status bind_unprivileged(int socket, std::span<const std::byte> address) override;
+  Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override;
   Result<bool> owns_network(pid_t tid, int socket) override;
 
  private:

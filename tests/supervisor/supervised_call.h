@@ -71,10 +71,10 @@ inline struct seccomp_notif address_call(std::uint64_t id, int number, std::uint
   return notification_of(id, number, {kSocketNumber, kPointer, length});
 }
 
-inline constexpr ScriptedKernel::Socket kTcp4{AF_INET, SOCK_STREAM, IPPROTO_TCP, true, 71};
-inline constexpr ScriptedKernel::Socket kTcp6{AF_INET6, SOCK_STREAM, IPPROTO_TCP, true, 72};
-inline constexpr ScriptedKernel::Socket kUdp4{AF_INET, SOCK_DGRAM, IPPROTO_UDP, true, 73};
-inline constexpr ScriptedKernel::Socket kUdp6{AF_INET6, SOCK_DGRAM, IPPROTO_UDP, true, 74};
+inline constexpr ScriptedKernel::Socket kTcp4{AF_INET, SOCK_STREAM, IPPROTO_TCP, 71};
+inline constexpr ScriptedKernel::Socket kTcp6{AF_INET6, SOCK_STREAM, IPPROTO_TCP, 72};
+inline constexpr ScriptedKernel::Socket kUdp4{AF_INET, SOCK_DGRAM, IPPROTO_UDP, 73};
+inline constexpr ScriptedKernel::Socket kUdp6{AF_INET6, SOCK_DGRAM, IPPROTO_UDP, 74};
 
 // Lets one operation serve one notification, without a session. The notification that is left over answers
 // itself, after `run` returned.

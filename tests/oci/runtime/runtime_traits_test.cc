@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <string>
@@ -50,8 +51,8 @@ TEST(Traits, AnUnknownRuntimeMayHaveTheFaultsOfEveryOther) {
       EXPECT_FALSE(row.reason.empty());
       EXPECT_NE(unknown.why_never_notify(row.syscall), "") << row.syscall;
     }
-    if (const auto prefix = traits(kind).bypass_annotation_prefix; !prefix.empty()) {
-      EXPECT_EQ(unknown.bypass_annotation_prefix, prefix);
+    if (const auto prefixes = traits(kind).bypass_annotation_prefixes; !prefixes.empty()) {
+      EXPECT_EQ(unknown.bypass_annotation_prefixes.data(), prefixes.data());
       EXPECT_EQ(unknown.bypass_environment, traits(kind).bypass_environment);
     }
   }
@@ -60,11 +61,15 @@ TEST(Traits, AnUnknownRuntimeMayHaveTheFaultsOfEveryOther) {
 
 TEST(Traits, KnowTheWaysRoundARewrittenConfig) {
   for (const std::string annotation :
-       {"run.oci.seccomp.receiver", "run.oci.seccomp.plugins", "run.oci.seccomp_bpf_data"}) {
-    EXPECT_TRUE(annotation.starts_with(traits(Kind::kCrun).bypass_annotation_prefix));
+       {"run.oci.seccomp.receiver", "run.oci.seccomp.plugins", "run.oci.seccomp_bpf_data", "run.oci.handler",
+        "module.wasm.image/variant"}) {
+    const auto prefixes = traits(Kind::kCrun).bypass_annotation_prefixes;
+    EXPECT_TRUE(std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view prefix) {
+      return annotation.starts_with(prefix);
+    })) << annotation;
   }
   EXPECT_EQ(traits(Kind::kCrun).bypass_environment, "RUN_OCI_SECCOMP_RECEIVER");
-  EXPECT_EQ(traits(Kind::kRunc).bypass_annotation_prefix, "");
+  EXPECT_TRUE(traits(Kind::kRunc).bypass_annotation_prefixes.empty());
   EXPECT_TRUE(traits(Kind::kCrun).accepts_config_option);
   EXPECT_FALSE(traits(Kind::kRunc).accepts_config_option);
 }

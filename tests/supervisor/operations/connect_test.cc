@@ -75,8 +75,8 @@ struct DestinationCase {
 };
 
 TEST(Connect, IsDecidedByTransportAddressAndPort) {
-  constexpr Socket kUdpLite{AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, true, 75};
-  constexpr Socket kMptcp{AF_INET, SOCK_STREAM, IPPROTO_MPTCP, true, 76};
+  constexpr Socket kUdpLite{AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, 75};
+  constexpr Socket kMptcp{AF_INET, SOCK_STREAM, IPPROTO_MPTCP, 76};
   const DestinationCase cases[] = {
       {"TCP, allowed", kTcp4, ipv4("192.0.2.1", 80), 0, "192.0.2.1", "/network/allow/0"},
       {"TCP, another port", kTcp4, ipv4("192.0.2.1", 81), EACCES, "192.0.2.1", "/network/allow"},
@@ -212,17 +212,17 @@ TEST(Connect, RefusesSocketsThatNoRuleCanName) {
   path.sun_family = AF_UNIX;
   path.sun_path[0] = '/';
   const std::pair<Socket, Bytes> cases[] = {
-      {{AF_INET, SOCK_RAW, IPPROTO_TCP, true, 1}, ipv4("192.0.2.1", 80)},
-      {{AF_INET, SOCK_RAW, IPPROTO_RAW, true, 1}, ipv4("192.0.2.1", 80)},
-      {{AF_INET, SOCK_DGRAM, IPPROTO_ICMP, true, 1}, ipv4("192.0.2.1", 0)},
-      {{AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, true, 1}, ipv6("2001:db8::1", 443)},
-      {{AF_INET, SOCK_STREAM, IPPROTO_SCTP, true, 1}, ipv4("192.0.2.1", 80)},
-      {{AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, true, 1}, ipv4("192.0.2.1", 80)},
+      {{AF_INET, SOCK_RAW, IPPROTO_TCP, 1}, ipv4("192.0.2.1", 80)},
+      {{AF_INET, SOCK_RAW, IPPROTO_RAW, 1}, ipv4("192.0.2.1", 80)},
+      {{AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 1}, ipv4("192.0.2.1", 0)},
+      {{AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, 1}, ipv6("2001:db8::1", 443)},
+      {{AF_INET, SOCK_STREAM, IPPROTO_SCTP, 1}, ipv4("192.0.2.1", 80)},
+      {{AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, 1}, ipv4("192.0.2.1", 80)},
       // Same numbers of type and protocol, another family.
-      {{AF_VSOCK, SOCK_STREAM, IPPROTO_TCP, true, 1}, ipv4("192.0.2.1", 80)},
-      {{AF_UNIX, SOCK_STREAM, 0, true, 1}, bytes_of(path)},
-      {{AF_UNIX, SOCK_DGRAM, 0, true, 1}, ipv4("0.0.0.0", 0, AF_UNSPEC)},
-      {{AF_PACKET, SOCK_RAW, 0, true, 1}, ipv4("192.0.2.1", 80)},
+      {{AF_VSOCK, SOCK_STREAM, IPPROTO_TCP, 1}, ipv4("192.0.2.1", 80)},
+      {{AF_UNIX, SOCK_STREAM, 0, 1}, bytes_of(path)},
+      {{AF_UNIX, SOCK_DGRAM, 0, 1}, ipv4("0.0.0.0", 0, AF_UNSPEC)},
+      {{AF_PACKET, SOCK_RAW, 0, 1}, ipv4("192.0.2.1", 80)},
   };
   for (const auto& [socket, address] : cases) {
     SCOPED_TRACE(testing::Message() << socket.domain << ' ' << socket.type << ' ' << socket.protocol);
@@ -235,7 +235,7 @@ TEST(Connect, RefusesSocketsThatNoRuleCanName) {
 }
 
 TEST(Connect, LetsTheKernelItselfBeAskedOverNetlink) {
-  constexpr Socket kNetlink{AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, true, 9};
+  constexpr Socket kNetlink{AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, 9};
   struct sockaddr_nl kernel_address {};
   kernel_address.nl_family = AF_NETLINK;
   expect_performed(connect_with(kNetlink, bytes_of(kernel_address), sizeof kernel_address), kNetlink,
@@ -323,7 +323,7 @@ TEST(Connect, PerformsNothingForATargetThatNoLongerWaits) {
 }
 
 TEST(Connect, PerformsWhatItDecidedOnHoweverMemoryAndDescriptorsChange) {
-  for (const Kind kind : {Kind::kIdValid, Kind::kSocketCookie, Kind::kBlocks, Kind::kConnect}) {
+  for (const Kind kind : {Kind::kIdValid, Kind::kSocketCookie, Kind::kConnect}) {
     SCOPED_TRACE(static_cast<int>(kind));
     ScriptedKernel kernel;
     kernel.put_socket(kSocketNumber, kTcp4);
@@ -415,10 +415,7 @@ TEST(Connect, NeverLeadsWhereNoRuleLeads) {
 TEST(Connect, DoesNotBlockWhereNoMoreCallsMayWait) {
   ScriptedKernel kernel;
   kernel.put_socket(kSocketNumber, kTcp4);
-  Socket non_blocking = kTcp4;
-  non_blocking.blocks = false;
-  kernel.put_socket(4, non_blocking);
-  kernel.put_socket(5, kUdp4);
+  kernel.put_socket(4, kUdp4);
   kernel.put_memory(kPointer, ipv4("192.0.2.65", 80));
   OperationRun operation(kernel);
   operation.stop_waiting();
@@ -426,22 +423,9 @@ TEST(Connect, DoesNotBlockWhereNoMoreCallsMayWait) {
     return operation.run(connect, supervision(), notification_of(1, SYS_connect, {fd, kPointer, 16}));
   };
   expect_refused({run(kSocketNumber), kernel.performed()}, EAGAIN);
+  // To connect a datagram socket takes no time.
   EXPECT_EQ(run(4).answer.kind, Answer::Kind::kValue);
-  EXPECT_EQ(run(5).answer.kind, Answer::Kind::kValue);
-  EXPECT_EQ(kernel.performed().size(), 2U);
-}
-
-TEST(Connect, TakesASocketForBlockingWhenItCannotBeAsked) {
-  ScriptedKernel kernel;
-  Socket non_blocking = kTcp4;
-  non_blocking.blocks = false;
-  kernel.put_socket(kSocketNumber, non_blocking);
-  kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
-  kernel.fail_always(Kind::kBlocks, EPERM);
-  OperationRun operation(kernel);
-  operation.stop_waiting();
-  const Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
-  expect_refused({outcome, kernel.performed()}, EAGAIN);
+  EXPECT_EQ(kernel.performed().size(), 1U);
 }
 
 // --- audit ------------------------------------------------------------------------------------------
@@ -468,7 +452,7 @@ TEST(Connect, RefusesWithTheErrnoOfThePolicy) {
       supervision_of(R"({"version": 1, "network": {"allow": [], "errno": "EHOSTUNREACH"}})");
   ScriptedKernel kernel;
   kernel.put_socket(kSocketNumber, kTcp4);
-  kernel.put_socket(4, {AF_UNIX, SOCK_STREAM, 0, true, 1});
+  kernel.put_socket(4, {AF_UNIX, SOCK_STREAM, 0, 1});
   kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   OperationRun operation(kernel);
   for (const std::uint64_t fd : {3ULL, 4ULL}) {

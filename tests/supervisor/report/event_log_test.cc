@@ -224,6 +224,23 @@ TEST(PruneLogs, RemovesTheOldestUntilTheRestFits) {
   EXPECT_TRUE(std::filesystem::exists(folder / "notes.txt"));
 }
 
+TEST(PruneLogs, SparesWhatAnAgentStillWritesTo) {
+  const TemporaryFolder folder;
+  make_file(folder / "dead.jsonl", 100, 1);
+  {
+    auto log = EventLog::open(folder.path(), "quiet", 1000);
+    ASSERT_TRUE(log);
+    log->append(line(1));
+    std::filesystem::last_write_time(folder / "quiet.jsonl",
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(9));
+    ASSERT_TRUE(prune_logs(folder.path(), 0));
+    EXPECT_TRUE(std::filesystem::exists(folder / "quiet.jsonl"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "dead.jsonl"));
+  }
+  ASSERT_TRUE(prune_logs(folder.path(), 0));
+  EXPECT_FALSE(std::filesystem::exists(folder / "quiet.jsonl"));
+}
+
 TEST(PruneLogs, FailsWithoutAFolder) {
   const TemporaryFolder folder;
   const Status pruned = prune_logs(folder / "missing", 0);
