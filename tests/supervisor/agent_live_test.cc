@@ -1,0 +1,290 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+
+#include "oci/base/unix_socket.h"
+#include "supervisor/agent.h"
+#include "tests/oci/base/temporary_folder.h"
+#include "tests/supervisor/event_lines.h"
+#include "tests/supervisor/live_target.h"
+#include "tests/supervisor/supervised_call.h"
+
+// An agent as tidewaiter-agent runs it, with runtimes that the tests play: from hand-over to clean-up.
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using seccomp::Child;
+using testing::TemporaryFolder;
+
+constexpr const char* kPolicy =
+    R"({"version": 1, "syscalls": [{"names": ["getpgid"], "action": "errno", "errno": "ENOTSUP"}]})";
+constexpr std::chrono::seconds kLongest{10};
+
+// A target that waits for its start, calls once, and reports what came of it.
+class Workload {
+ public:
+  Workload()
+      : start_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this] {
+          char byte = 0;
+          (void)::read(start_.read_end.get(), &byte, 1);
+          return std::vector<long>{seccomp::raw_call(SYS_getpgid, 0)};
+        }) {}
+  UniqueFd take_notify_fd() { return target_.take_notify_fd(); }
+  long call() {
+    EXPECT_EQ(::write(start_.write_end.get(), "x", 1), 1);
+    return target_.child().result();
+  }
+  void end() { (void)target_.child().wait(); }
+
+ private:
+  sys::Pipe start_;
+  LiveTarget target_;
+};
+
+// The agent of container "box", its thread, and the process that becomes the runtime.
+class RunningAgent {
+ public:
+  RunningAgent()
+      : creator_end_(std::move(*sys::pipe())), creator_([this] {
+          char byte = 0;
+          (void)::read(creator_end_.read_end.get(), &byte, 1);
+          return std::vector<long>{};
+        }) {
+    state_folder_ = folder_ / "box";
+    if (!sys::make_directories(state_folder_, 0700)) std::abort();
+    container::Record record = record_of(kPolicy);
+    record.log_directory = folder_ / "log";
+    record.log_max_bytes = 1U << 20U;
+    record.log_total_bytes = 1U << 20U;
+    if (!container::write_record(state_folder_, record)) std::abort();
+  }
+  RunningAgent(const RunningAgent&) = delete;
+  RunningAgent& operator=(const RunningAgent&) = delete;
+  ~RunningAgent() {
+    creator_ends();
+    connections_.clear();
+    if (!ended()) std::abort();  // its thread cannot be ended from outside
+  }
+
+  // REQUIRES: every child has been forked; it would hold what the agent holds.
+  void start() {
+    auto listener = listen_unix(socket_path());
+    if (!listener || ::fcntl(listener->get(), F_SETFL, O_NONBLOCK) != 0) std::abort();
+    auto creator = sys::pidfd_open(creator_.pid());
+    if (!creator) std::abort();
+    AgentInheritance inheritance{state_folder_, std::move(*listener), std::move(*creator)};
+    std::promise<Status> made;
+    std::future<Status> is_made = made.get_future();
+    run_ = std::async(std::launch::async, [&made, inheritance = std::move(inheritance)]() mutable {
+      auto agent = Agent::make(system_kernel(), std::move(inheritance));
+      made.set_value(agent ? Status() : tl::unexpected(agent.error()));
+      return agent ? (*agent)->run() : Status();
+    });
+    const Status status = is_made.get();
+    ASSERT_TRUE(status) << status.error().message();
+  }
+
+  void creator_ends() { EXPECT_EQ(::write(creator_end_.write_end.get(), "x", 1), 1); }
+
+  // A runtime's connection, which stays open until hang_up().
+  UniqueFd& connect() {
+    auto connection = connect_unix(socket_path());
+    EXPECT_TRUE(connection) << connection.error().message();
+    return connections_.emplace_back(std::move(*connection));
+  }
+
+  static void hand_over(const UniqueFd& connection, const UniqueFd& notify_fd,
+                        const std::string& id = "box") {
+    const std::string state =
+        R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "state": {"id": ")" + id + "\"}}";
+    // The descriptor with the first byte, as send_fd() sends it; hence a space first.
+    seccomp::FdMessage message;
+    message.byte = ' ';
+    struct cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    const int fd = notify_fd.get();
+    control->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
+    ASSERT_EQ(::sendmsg(connection.get(), &message.header, 0), 1);
+    ASSERT_TRUE(sys::write_all(connection.get(), state));
+  }
+
+  // Connects, hands over and closes.
+  void serve(Workload& workload, const std::string& id = "box") {
+    hand_over(connect(), workload.take_notify_fd(), id);
+    connections_.pop_back();
+  }
+
+  void hang_up() { connections_.clear(); }
+
+  // Whether the agent has gone, or does within ten seconds.
+  [[nodiscard]] bool ended() { return !run_.valid() || run_.wait_for(kLongest) == std::future_status::ready; }
+  [[nodiscard]] bool runs() { return run_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout; }
+
+  [[nodiscard]] const std::string& state_folder() const { return state_folder_; }
+  [[nodiscard]] std::string socket_path() const {
+    return state_folder_ + "/" + container::Record::kSocketName;
+  }
+  [[nodiscard]] std::vector<nlohmann::json> events() { return event_lines(folder_ / "log/box.jsonl"); }
+
+ private:
+  TemporaryFolder folder_;
+  std::string state_folder_;
+  sys::Pipe creator_end_;
+  Child creator_;
+  std::list<UniqueFd> connections_;
+  std::future<Status> run_;
+};
+
+TEST(LiveAgent, ServesAContainerAndGoesWithIt) {
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  agent.serve(workload);
+  agent.creator_ends();
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+  const auto events = agent.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["container"], "box");
+  EXPECT_EQ(events[0]["verdict"], "denied");
+}
+
+TEST(LiveAgent, ServesEachProcessExecutedIntoTheContainer) {
+  RunningAgent agent;
+  Workload workloads[5];
+  agent.start();
+  for (Workload& workload : workloads) agent.serve(workload);
+  agent.creator_ends();
+  for (Workload& workload : workloads) {
+    EXPECT_TRUE(agent.runs());
+    EXPECT_EQ(workload.call(), -ENOTSUP);
+    workload.end();
+  }
+  EXPECT_TRUE(agent.ended());
+  EXPECT_EQ(agent.events().size(), 5U);
+}
+
+TEST(LiveAgent, WaitsForACreatedContainerWhileItServesOthers) {
+  RunningAgent agent;
+  Workload created;
+  Workload running;
+  agent.start();
+  // Connected at `create`; the message comes at `start`.
+  const UniqueFd& idle = agent.connect();
+  agent.creator_ends();
+  // A connection that never says anything is another's affair, too.
+  agent.connect();
+  agent.serve(running);
+  EXPECT_EQ(running.call(), -ENOTSUP);
+  running.end();
+  EXPECT_TRUE(agent.runs());
+  RunningAgent::hand_over(idle, created.take_notify_fd());
+  agent.hang_up();
+  EXPECT_EQ(created.call(), -ENOTSUP);
+  created.end();
+  EXPECT_TRUE(agent.ended());
+}
+
+TEST(LiveAgent, TakesAHandOverWhoseSenderNeverCloses) {
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  RunningAgent::hand_over(agent.connect(), workload.take_notify_fd());
+  agent.creator_ends();
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+}
+
+TEST(LiveAgent, GoesWhenTheContainerWasNeverMade) {
+  RunningAgent agent;
+  agent.start();
+  // The runtime connected, and failed.
+  agent.connect();
+  agent.hang_up();
+  EXPECT_TRUE(agent.runs());
+  agent.creator_ends();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+}
+
+TEST(LiveAgent, DISABLED_FailsClosedForAContainerThatIsNotItsOwn) {
+  Workload stranger;
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  agent.serve(stranger, "other");
+  agent.serve(workload);
+  agent.creator_ends();
+  EXPECT_EQ(stranger.call(), -ENOSYS);
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  stranger.end();
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_EQ(agent.events().size(), 1U);
+}
+
+TEST(LiveAgent, FailsClosedOnAMessageItCannotRead) {
+  RunningAgent agent;
+  Workload unread;
+  agent.start();
+  {
+    const UniqueFd notify = unread.take_notify_fd();
+    const UniqueFd& connection = agent.connect();
+    ASSERT_TRUE(seccomp::send_fd(connection.get(), notify.get()));
+    ASSERT_TRUE(sys::write_all(connection.get(), "nonsense"));
+  }
+  EXPECT_EQ(unread.call(), -ENOSYS);
+  unread.end();
+  agent.creator_ends();
+  EXPECT_TRUE(agent.ended());
+}
+
+TEST(LiveAgent, DISABLED_MakesItsFolderAgainWhenSomebodyRemovesIt) {
+  RunningAgent agent;
+  Workload first;
+  Workload second;
+  agent.start();
+  agent.serve(first);
+  ASSERT_TRUE(sys::remove_tree(agent.state_folder()));
+  // Nothing announces that the socket is there again: whoever connects has to try.
+  Result<UniqueFd> connection = connect_unix(agent.socket_path());
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  while (!connection && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+    connection = connect_unix(agent.socket_path());
+  }
+  ASSERT_TRUE(connection) << connection.error().message();
+  RunningAgent::hand_over(*connection, second.take_notify_fd());
+  connection->reset();
+  agent.creator_ends();
+  EXPECT_EQ(first.call(), -ENOTSUP);
+  EXPECT_EQ(second.call(), -ENOTSUP);
+  first.end();
+  second.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+}
+
+TEST(LiveAgent, IsAloneWithItsFolder) {
+  RunningAgent agent;
+  agent.start();
+  auto second = Agent::make(system_kernel(), {agent.state_folder(), UniqueFd(), UniqueFd()});
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message().find("another agent serves"), std::string::npos)
+      << second.error().message();
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
