@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -37,7 +38,7 @@ Record make_record(const Invocation& invocation, const std::string& id, const Bu
   record.id = id;
   record.config_path = bundle.config_path();
   record.runtime = invocation.runtime;
-  record.runtime_root = invocation.line.root;
+  if (!invocation.line.root.empty()) record.runtime_root = std::filesystem::absolute(invocation.line.root);
   record.policy_name = file.policy.name;
   record.policy_text = file.text;
   const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");

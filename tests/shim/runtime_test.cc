@@ -144,6 +144,8 @@ class ProgramTest : public ShimTest {
       for (std::string& word : all) argv.push_back(word.data());
       argv.push_back(nullptr);
       ::setenv("TIDEWAITER_RUNTIME", FAKE_RUNTIME, 1);
+      ::setenv("XDG_RUNTIME_DIR", folder_.path().c_str(), 1);  // for who is not root
+      ::setenv("HOME", folder_.path().c_str(), 1);
       ::setenv("TIDEWAITER_CONFIG", (folder_ / "etc/config.json").c_str(), 1);
       before();
       ::execv(TIDEWAITER, argv.data());
