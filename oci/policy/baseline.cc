@@ -53,7 +53,8 @@ constexpr std::array kSequencedIpv4{masked(0, kLowerHalf, AF_INET),
 constexpr std::array kSequencedIpv6{masked(0, kLowerHalf, AF_INET6),
                                     masked(1, kSocketTypeMask, SOCK_SEQPACKET)};
 
-// The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2).
+// The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2). Rows on
+// the same socket family share theirs: then one filter can hold them all, and `socket` need not notify.
 constexpr std::string_view kFastOpenReason =
     "connects without connect(2); EOPNOTSUPP makes programs fall back to it";
 constexpr std::string_view kSourceRouteReason =
@@ -72,9 +73,9 @@ constexpr BaselineRow kBaseline[] = {
     {kSendFlagsThird, kFastOpenThird, EOPNOTSUPP, true, false, "sending with MSG_FASTOPEN", kFastOpenReason},
     {kSocket, kSctpIpv4, EPROTONOSUPPORT, true, true, "SCTP sockets", kSctpReason},
     {kSocket, kSctpIpv6, EPROTONOSUPPORT, true, true, "SCTP sockets", kSctpReason},
-    {kSocket, kSequencedIpv4, ESOCKTNOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
+    {kSocket, kSequencedIpv4, EPROTONOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
      "with protocol 0 they are SCTP, which connects and binds through other calls"},
-    {kSocket, kSequencedIpv6, ESOCKTNOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
+    {kSocket, kSequencedIpv6, EPROTONOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
      "with protocol 0 they are SCTP, which connects and binds through other calls"},
     {kSocket, kOtherFamilies, EAFNOSUPPORT, true, true, "sockets other than Unix, IPv4, IPv6 and netlink",
      "no rule can name where they lead; some of them (RDS, TIPC, RxRPC) connect when they send"},

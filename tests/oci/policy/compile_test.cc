@@ -388,7 +388,7 @@ TEST(Compile, AsksForConnectAndBindWhereTheyAreRestricted) {
     EXPECT_EQ(filter.answer("bind", {3, 0x7fff0000, 16}), bind ? kAsked : kAllowed);
     EXPECT_EQ(filter.answer("io_uring_setup"), refused(ENOSYS));
     EXPECT_EQ(filter.answer("sendto", {3, 0, 0, MSG_FASTOPEN}), connect ? refused(EOPNOTSUPP) : kAllowed);
-    EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_SEQPACKET}), refused(ESOCKTNOSUPPORT));
+    EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_SEQPACKET}), refused(EPROTONOSUPPORT));
     EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_STREAM}), kAllowed);
   }
 }
