@@ -35,6 +35,9 @@ constexpr std::size_t kMaxSessions = 1024;
 // How often abandoned calls are looked for while any call waits, in milliseconds.
 constexpr int kAbandonedInterval = 20;
 
+// How often a state folder that is being removed is made again before the next event has to ask for it.
+constexpr int kRestoreAttempts = 10;
+
 // How long to leave the listener alone when there was no descriptor for a connection, in milliseconds.
 constexpr int kAcceptPause = 500;
 
@@ -269,15 +272,28 @@ Status Agent::restore_state_folder() {
   while (::read(inotify_.get(), ignored.data(), ignored.size()) > 0) {
   }
   const std::string socket = inheritance_.state_folder + "/" + container::Record::kSocketName;
-  if (sys::stat(socket)) return {};
-  log::warning("the state folder lost its socket; making it again", {{"folder", inheritance_.state_folder}});
+  Status made;
+  // Who removes it may not have finished: once all is in its place and watched, look again.
+  for (int attempt = 0; attempt < kRestoreAttempts && !sys::stat(socket); ++attempt) {
+    log::warning("the state folder lost its socket; making it again",
+                 {{"folder", inheritance_.state_folder}});
+    made = make_state_folder(socket);
+  }
+  return made;
+}
+
+Status Agent::make_state_folder(const std::string& socket) {
   TRY(sys::make_directories(inheritance_.state_folder, 0700));
+  TRY(watch_state_folder());
   TRY(container::write_record(inheritance_.state_folder, record_));
   TRY(lock_state_folder());
   auto listener = TRY(listen_unix(socket));
+  // As the launcher's: accept_connections() takes all there are.
+  if (::fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, socket);
   TRY(watch(listener.get(), EPOLLIN));
   inheritance_.listener = std::move(listener);
-  return watch_state_folder();
+  accepting_ = true;
+  return {};
 }
 
 void Agent::restore_bundle() {

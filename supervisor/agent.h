@@ -52,6 +52,7 @@ class Agent {
   Status begin_session(Handover handover);
   Status adopt_id(const std::string& id);
   Status restore_state_folder();
+  Status make_state_folder(const std::string& socket);
   // Puts the bundle's config back: the runtime reads it once, before it connects or at the latest before it
   // ends, and keeps a copy of its own for what comes later.
   void restore_bundle();
