@@ -386,6 +386,9 @@ TEST(Compile, AsksForConnectAndBindWhereTheyAreRestricted) {
     const Filter filter(plan.config);
     EXPECT_EQ(filter.answer("connect", {3, 0x7fff0000, 16}), connect ? kAsked : kAllowed);
     EXPECT_EQ(filter.answer("bind", {3, 0x7fff0000, 16}), bind ? kAsked : kAllowed);
+    // Everything else is the filter's: no socket(2) has to wait for an agent.
+    EXPECT_EQ(plan.notified.size(), (connect ? 1U : 0U) + (bind ? 1U : 0U));
+    EXPECT_THAT(plan.residual, IsEmpty());
     EXPECT_EQ(filter.answer("io_uring_setup"), refused(ENOSYS));
     EXPECT_EQ(filter.answer("sendto", {3, 0, 0, MSG_FASTOPEN}), connect ? refused(EOPNOTSUPP) : kAllowed);
     EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_SEQPACKET}), refused(EPROTONOSUPPORT));
@@ -427,7 +430,7 @@ TEST(Compile, LeavesAPlainRefusalOfConnectToTheFilter) {
   const Plan plan =
       compiled(with_network(policy_of({rule({"connect"}, Action::kErrno, {}, EACCES)}), true, false));
   EXPECT_EQ(Filter(plan.config).answer("connect"), refused(EACCES));
-  EXPECT_FALSE(plan.notified.contains("connect"));
+  EXPECT_FALSE(plan.supervised());
   EXPECT_THAT(rows_of(plan, "/network/allow")[0].note, HasSubstr("before this rule"));
 }
 
