@@ -39,7 +39,7 @@ teardown() { end_test; }
   run -0 tidewaiter policy explain "$POLICIES/strict.json" --runtime "$RUNTIME"
   assert_output --partial /network/allow/0
   assert_output --partial /syscalls/0
-  assert_output --partial "one notification per connect"
+  assert_output --partial "one notification per"
   run -0 tidewaiter policy explain "$POLICIES/strict.json" --bundle "$BUNDLE" --runtime "$RUNTIME" --json
   assert_equal "$(jq -r '[.. | objects | select(.pointer? == "/network/allow/0")] | length' <<<"$output")" 1
 }

@@ -146,12 +146,15 @@ both() {
   assert nothing_left
 }
 
-@test "podman: the configuration by environment, through conmon_env_vars" {
-  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
-  sed -i "/^\[engine\]/a conmon_env_vars = [\"TIDEWAITER_CONFIG=$TIDEWAITER_CONFIG\"]" "$BATS_TEST_TMPDIR/containers.conf"
-  CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf run in_store --runtime "$TIDEWAITER" run --rm --network none \
+@test "podman: a configuration elsewhere, by --runtime-flag" {
+  rm /etc/tidewaiter
+  run in_store --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" run --rm --network none \
     "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
   assert_output "ptrace: EPERM"
+  run in_store --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" run --rm --network none \
+    --annotation io.tidewaiter.policy=absent "$IMAGE" true
+  assert_failure
+  assert_output --partial "$(dirname "$TIDEWAITER_CONFIG")/policies/absent.json"
 }
 
 @test "podman: a runtime named in containers.conf" {
@@ -159,8 +162,7 @@ both() {
   cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
 runtime = "tidewaiter"
 runtime_supports_json = ["crun", "runc", "tidewaiter"]
-runtime_supports_nocgroups = ["crun", "tidewaiter"]
-conmon_env_vars = ["TIDEWAITER_CONFIG=$TIDEWAITER_CONFIG"]
+runtime_supports_nocgroup = ["crun", "tidewaiter"]
 [engine.runtimes]
 tidewaiter = ["$TIDEWAITER"]
 CONF

@@ -9,6 +9,7 @@ setup_file() { start_podman; }
 setup() {
   start_test
   find_podman
+  export TIDEWAITER_CONFIG=/etc/tidewaiter/config.json
   policy strict '{"network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
 }
 

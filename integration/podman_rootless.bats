@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Podman as an ordinary user. The user `twtest` is made for this file, unless there is one, and removed again.
+# Podman as an ordinary user, who is made for this file (integration/bats has an /etc of its own).
 
 load lib/common
 load lib/podman
@@ -29,26 +29,13 @@ teardown() {
 teardown_file() {
   find_rootless_podman
   as_user "podman rm --all --force --time 0; podman rmi --all --force" >/dev/null 2>&1 || true
-  local pause
-  pause=$(cat "$USER_HOME/tmp/pause.pid" 2>/dev/null || true)
-  if [[ -n $pause && $(stat -c %U "/proc/$pause" 2>/dev/null) == twtest ]]; then
-    kill -KILL "$pause"
-  fi
-  if [[ -e $BATS_FILE_TMPDIR/made-user ]]; then
-    eventually userdel twtest 2>/dev/null || userdel --force twtest
-  fi
   rm -rf "$USER_HOME"
 }
 
 start_rootless_podman() {
-  if ! id twtest >/dev/null 2>&1; then
-    useradd --no-create-home --shell /bin/sh twtest
-    touch "$BATS_FILE_TMPDIR/made-user"
-  fi
-  grep -q '^twtest:' /etc/subuid || usermod --add-subuids 700000-765535 --add-subgids 700000-765535 twtest
-
   USER_HOME=$(mktemp -d /tmp/twtest.XXXXXX)
   echo "$USER_HOME" >"$BATS_FILE_TMPDIR/user-home"
+  useradd --home-dir "$USER_HOME" --no-create-home --shell /bin/sh twtest
   mkdir -p "$USER_HOME"/{bin,rootfs,.config/tidewaiter/policies}
   mkdir -m 700 "$USER_HOME/run"
   cp "$TIDEWAITER_BIN"/tidewaiter* "$USER_HOME/bin/"

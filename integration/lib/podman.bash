@@ -32,6 +32,11 @@ start_podman() {
 find_podman() {
   export CONTAINERS_CONF=$BATS_FILE_TMPDIR/containers.conf
   STORE=$BATS_FILE_TMPDIR
+  if [[ -n ${POLICIES:-} ]]; then
+    ln -sfn "$(dirname "$POLICIES")" /etc/tidewaiter
+    POLICIES=/etc/tidewaiter/policies
+    export -n TIDEWAITER_CONFIG
+  fi
 }
 
 in_store() {
@@ -39,12 +44,14 @@ in_store() {
     --storage-driver vfs "$@"
 }
 
-# Podman with the real runtime, and with the shim.
+# Podman with the real runtime, and with the shim. It calls runtimes almost without an environment: the configuration
+# has to be where it is expected.
 bare_podman() { in_store --runtime "$BARE" "$@"; }
-podman() { in_store --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" "$@"; }
+podman() { in_store --runtime "$TIDEWAITER" "$@"; }
 
 end_podman_test() {
   podman rm --all --force --time 0 >/dev/null 2>&1 || true
+  rm -f /etc/tidewaiter
 }
 
 end_podman() {
