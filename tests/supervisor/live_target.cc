@@ -16,11 +16,6 @@ extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
 namespace tidewaiter::supervisor {
 namespace {
 
-[[maybe_unused]] const bool kCalled = [] {
-  if (std::getenv(kCallAndExit) == nullptr) return false;
-  ::_exit(::syscall(SYS_getpgid, 0) < 0 ? errno : 0);
-}();
-
 int install_filter(const std::vector<int>& notified) {
   std::vector<struct sock_filter> program = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
@@ -52,17 +47,14 @@ void LiveTarget::hand_over(const std::vector<int>& notified) {
   if (!notify.valid() || !seccomp::send_fd(sockets_.theirs.get(), notify.get())) ::_exit(2);
 }
 
-LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
-                         LiveOptions options)
+LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body)
     : supervision_(supervision_of(policy)),
       target_(std::move(notified), body),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_watching_(::eventfd(0, EFD_CLOEXEC)) {
   events_.emplace(*EventLog::open(folder_.path(), "box", 64U << 20U));
-  SessionOrigin origin{"box", options.child_is_loader ? child().pid() : ::getpid(),
-                       options.no_new_privileges};
-  auto session = Session::start(kernel_, target_.take_notify_fd(), std::move(origin), supervision_, *events_,
-                                wake_.get());
+  auto session =
+      Session::start(kernel_, target_.take_notify_fd(), "box", supervision_, *events_, wake_.get());
   if (!session) std::abort();
   session_ = std::move(*session);
   watcher_ = std::thread([this] { watch(); });

@@ -35,16 +35,10 @@ class LiveTarget {
   UniqueFd notify_;
 };
 
-struct LiveOptions {
-  bool no_new_privileges = true;
-  bool child_is_loader = false;  // else nobody is known to have loaded the filter
-};
-
 // A target served by a session, on the real kernel; the session is looked after as Agent does it.
 class LiveSession {
  public:
-  LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
-              LiveOptions options = {});
+  LiveSession(const std::string& policy, std::vector<int> notified, const Body& body);
   LiveSession(const LiveSession&) = delete;
   LiveSession& operator=(const LiveSession&) = delete;
   ~LiveSession();
@@ -79,9 +73,5 @@ class LiveSession {
 // The result of connect(2) or bind(2) on `fd`: 0, or a negative errno.
 long connect_to(int fd, const std::vector<std::byte>& address);
 long bind_to(int fd, const std::vector<std::byte>& address);
-
-// The variable that makes this very program, executed anew, do nothing but one getpgid(2): it exits with its
-// errno, or 0.
-inline constexpr const char* kCallAndExit = "TIDEWAITER_TEST_CALL_AND_EXIT";
 
 }  // namespace tidewaiter::supervisor

@@ -45,7 +45,6 @@ class ObservedKernel final : public Kernel {
   Result<std::string> read_proc_link(pid_t tid, const char* name) override {
     return real_.read_proc_link(tid, name);
   }
-  Result<std::string> executable_identity(pid_t pid) override { return real_.executable_identity(pid); }
   Result<int> socket_option(int socket, int level, int name) override {
     return real_.socket_option(socket, level, name);
   }

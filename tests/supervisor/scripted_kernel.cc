@@ -193,7 +193,7 @@ Result<std::string> ScriptedKernel::read_proc_file(pid_t tid, const char* name) 
   const std::lock_guard lock(mutex_);
   const auto found = processes_.find(tid);
   if (found == processes_.end()) return fail(ENOENT, name);
-  return std::string_view(name) == "auxv" ? found->second.auxiliary_vector : found->second.status;
+  return found->second.status;
 }
 
 Result<std::string> ScriptedKernel::read_proc_link(pid_t tid, const char* name) {
@@ -202,14 +202,6 @@ Result<std::string> ScriptedKernel::read_proc_link(pid_t tid, const char* name) 
   const auto found = processes_.find(tid);
   if (found == processes_.end()) return fail(ENOENT, name);
   return found->second.executable;
-}
-
-Result<std::string> ScriptedKernel::executable_identity(pid_t pid) {
-  TRY(call({.kind = Kind::kExecutableIdentity, .tid = pid, .bytes = {}}));
-  const std::lock_guard lock(mutex_);
-  const auto found = processes_.find(pid);
-  if (found == processes_.end()) return fail(ENOENT, "exe");
-  return found->second.executable_identity;
 }
 
 int ScriptedKernel::number_of(int fd) const {

@@ -38,7 +38,6 @@ class ScriptedKernel final : public Kernel {
     kKill,
     kReadProcFile,
     kReadProcLink,
-    kExecutableIdentity,
     kSocketOption,
     kSocketCookie,
     kConnect,
@@ -65,10 +64,8 @@ class ScriptedKernel final : public Kernel {
   };
 
   struct Process {
-    std::string status;  // /proc/TID/status
-    std::string auxiliary_vector;
+    std::string status;      // /proc/TID/status
     std::string executable;  // what the link /proc/TID/exe says
-    std::string executable_identity;
   };
 
   ScriptedKernel();
@@ -125,7 +122,6 @@ class ScriptedKernel final : public Kernel {
   Status kill(int pidfd) override;
   Result<std::string> read_proc_file(pid_t tid, const char* name) override;
   Result<std::string> read_proc_link(pid_t tid, const char* name) override;
-  Result<std::string> executable_identity(pid_t pid) override;
   Result<int> socket_option(int socket, int level, int name) override;
   Result<std::uint64_t> socket_cookie(int socket) override;
   Status connect(int socket, std::span<const std::byte> address) override;

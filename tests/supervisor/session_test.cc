@@ -33,15 +33,15 @@ const Supervision& supervision() {
 class ScriptedSession {
  public:
   ScriptedSession() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    kernel.put_process(kTid, {kStatus, "vector", "/usr/bin/x", "1:2"});
+    kernel.put_process(kTid, {kStatus, "/usr/bin/x"});
     kernel.put_socket(kSocketNumber, kTcp4);
     kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   }
 
-  void start(const Supervision& with = supervision(), pid_t loader = 1, bool no_new_privileges = true) {
+  void start(const Supervision& with = supervision()) {
     events_.emplace(*EventLog::open(folder_.path(), "box", 1U << 20U));
-    auto session = Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)),
-                                  {"box", loader, no_new_privileges}, with, *events_, wake_.get());
+    auto session =
+        Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_, wake_.get());
     ASSERT_TRUE(session) << session.error().message();
     session_ = std::move(*session);
   }
@@ -239,27 +239,6 @@ TEST(Session, ObeysTheBundlesOwnProfileFirst) {
   }
 }
 
-// --- the runtime's own init -------------------------------------------------------------------------
-
-TEST(Session, LetsTheRuntimesInitDoWhatThePolicyForbidsTheWorkload) {
-  ScriptedSession session;
-  session.start(supervision(), kTid, false);
-  const auto ptrace = [](std::uint64_t id) { return notification_of(id, SYS_ptrace, {}); };
-  session.kernel.notify(ptrace(1));
-  ASSERT_TRUE(session.kernel.wait_for_answers(1));
-  // It executes the workload.
-  session.kernel.put_process(kTid, {kStatus, "vector of the workload", "/bin/sh", "1:3"});
-  session.kernel.notify(ptrace(2));
-  ASSERT_TRUE(session.kernel.wait_for_answers(2));
-  const auto events = session.end();
-  const auto answers = session.kernel.answers();
-  ASSERT_EQ(answers.size(), 2U);
-  EXPECT_EQ(answers[0].kind, Kind::kAnswerContinue);
-  EXPECT_EQ(answers[1].kind, Kind::kAnswerErrno);
-  ASSERT_EQ(events.size(), 1U);
-  EXPECT_EQ(events[0]["executable"], "/bin/sh");
-}
-
 TEST(Session, RefusesTheRuntimesInitANetworkCallAllTheSame) {
   ScriptedSession session;
   session.kernel.put_memory(kPointer, ipv4("192.0.2.2", 80));
@@ -339,11 +318,10 @@ struct FaultScenario {
   int number;
   const char* host;
   std::uint16_t port;
-  const char* mode;           // of the policy
-  bool may_perform;           // an allowed connect or bind
-  bool may_continue;          // the kernel may be told to run it
-  bool runtime_init = false;  // the target is the runtime's own init
-  bool privileged = false;    // a bind needs the capability
+  const char* mode;         // of the policy
+  bool may_perform;         // an allowed connect or bind
+  bool may_continue;        // the kernel may be told to run it
+  bool privileged = false;  // a bind needs the capability
 };
 
 // In turn and in every way each call that the agent makes fails: nothing that is refused takes place, and
@@ -362,10 +340,9 @@ TEST(Session, NeverFailsOpenAndNeverLeavesATargetWaiting) {
       {"connect, refused", SYS_connect, "192.0.2.2", 80, "enforce", false, false},
       {"connect, audited", SYS_connect, "192.0.2.2", 80, "audit", false, true},
       {"bind, allowed", SYS_bind, "0.0.0.0", 8080, "enforce", true, false},
-      {"bind, allowed and privileged", SYS_bind, "0.0.0.0", 80, "enforce", true, false, false, true},
+      {"bind, allowed and privileged", SYS_bind, "0.0.0.0", 80, "enforce", true, false, true},
       {"bind, refused", SYS_bind, "0.0.0.0", 81, "enforce", false, false},
       {"errno", SYS_ptrace, "0.0.0.0", 1, "enforce", false, false},
-      {"errno, and the runtime's init", SYS_ptrace, "0.0.0.0", 1, "enforce", false, true, true},
       {"kill", SYS_bpf, "0.0.0.0", 1, "enforce", false, false},
       {"log", SYS_getppid, "0.0.0.0", 1, "enforce", false, true},
       {"the bundle's own errno", SYS_getgid, "0.0.0.0", 1, "residual", false, false},
@@ -386,7 +363,7 @@ TEST(Session, NeverFailsOpenAndNeverLeavesATargetWaiting) {
         };
       }
       order(session.kernel);
-      session.start(with, scenario.runtime_init ? kTid : 1, !scenario.runtime_init);
+      session.start(with);
       const auto events = session.serve(address_call(1, scenario.number, 16));
 
       const auto answers = session.kernel.answers();

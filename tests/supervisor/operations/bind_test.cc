@@ -183,7 +183,7 @@ void make_privileged(ScriptedKernel& kernel) {
 TEST(Bind, AsksForNoCapabilityWhereTheKernelWantsNone) {
   for (const char* status : {kCapable, kIncapable}) {
     ScriptedKernel kernel;
-    kernel.put_process(kTid, {status, {}, {}, {}});
+    kernel.put_process(kTid, {status, {}});
     const Bytes address = ipv4("0.0.0.0", 80);
     expect_performed(bind_with(kernel, kTcp4, address, 16), Kind::kBindUnprivileged, kTcp4, address);
     EXPECT_TRUE(kernel.calls(Kind::kReadProcFile).empty());
@@ -217,7 +217,7 @@ TEST(Bind, UsesOurCapabilityOnlyForATargetThatHasItInTheNetworksOwnNamespace) {
     SCOPED_TRACE(test.name);
     ScriptedKernel kernel;
     make_privileged(kernel);
-    if (test.status != nullptr) kernel.put_process(kTid, {test.status, {}, {}, {}});
+    if (test.status != nullptr) kernel.put_process(kTid, {test.status, {}});
     kernel.set_owns_network(test.owns);
     if (test.fails) kernel.fail_always(*test.fails, EPERM);
     const Bytes address = ipv4("0.0.0.0", 80);
@@ -235,7 +235,7 @@ TEST(Bind, UsesOurCapabilityOnlyForATargetThatHasItInTheNetworksOwnNamespace) {
 TEST(Bind, DoesNotBelieveTheCapabilitiesOfATaskThatNoLongerWaits) {
   ScriptedKernel kernel;
   make_privileged(kernel);
-  kernel.put_process(kTid, {kCapable, {}, {}, {}});
+  kernel.put_process(kTid, {kCapable, {}});
   kernel.before = [&](const ScriptedKernel::Recorded& call) {
     if (call.kind == Kind::kReadProcFile) kernel.invalidate(1);
   };
@@ -246,7 +246,7 @@ TEST(Bind, DoesNotBelieveTheCapabilitiesOfATaskThatNoLongerWaits) {
 
 TEST(Bind, LeavesItsCapabilityOutOfAnythingButEacces) {
   ScriptedKernel kernel;
-  kernel.put_process(kTid, {kCapable, {}, {}, {}});
+  kernel.put_process(kTid, {kCapable, {}});
   kernel.on_bind_unprivileged = [](int, std::span<const std::byte>) -> Status {
     return fail(EADDRINUSE, "bind");
   };
