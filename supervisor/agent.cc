@@ -243,9 +243,8 @@ Status Agent::begin_session(Handover handover) {
   if (id != record_.id)
     return fail("container \"" + id + "\" has come to the agent of \"" + record_.id + "\"");
   if (sessions_.size() >= kMaxSessions) return fail(EMFILE, "too many processes executed into the container");
-  SessionOrigin origin{id, handover.state.pid, record_.no_new_privileges};
-  auto session = TRY(Session::start(kernel_, std::move(handover.notify_fd), std::move(origin), supervision_,
-                                    *events_, wake_.get()));
+  auto session =
+      TRY(Session::start(kernel_, std::move(handover.notify_fd), id, supervision_, *events_, wake_.get()));
   TRY(watch(session->notify_fd(), 0));
   sessions_.push_back(std::move(session));
   restore_bundle();

@@ -41,7 +41,7 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin,
+Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
                                                 const Supervision& supervision, EventLog& events,
                                                 int wake_fd) {
   // Without it a round trip takes six times as long (kernel/seccomp.c wakes the peer on another core); a
@@ -50,19 +50,18 @@ Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_
     log::info("no synchronous wake-up: notifications will be slower", {{"error", fast.error().message()}});
   }
   std::unique_ptr<Session> session(
-      new Session(kernel, std::move(notify_fd), std::move(origin), supervision, events, wake_fd));
+      new Session(kernel, std::move(notify_fd), std::move(container_id), supervision, events, wake_fd));
   TRY(session->waiting_.start());
   return session;
 }
 
-Session::Session(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin, const Supervision& supervision,
+Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
                  EventLog& events, int wake_fd)
     : kernel_(kernel),
       notify_fd_(std::move(notify_fd)),
-      origin_(std::move(origin)),
+      container_id_(std::move(container_id)),
       supervision_(supervision),
       events_(events),
-      runtime_init_(kernel, origin_.loader),
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
                kThreadLimit, wake_fd) {}
 
@@ -88,7 +87,7 @@ bool Session::receive_one() {
       return !waiting_.stopping() && !hung_up();
     default:
       log::error("cannot receive notifications",
-                 {{"container", origin_.container_id}, {"error", received.error().message()}});
+                 {{"container", container_id_}, {"error", received.error().message()}});
       return false;
   }
 }
@@ -118,12 +117,12 @@ void Session::serve(Notification notification) {
   waiting_.end();
   if (!answered && !abandoned) {
     log::error("cannot answer a notification",
-               {{"container", origin_.container_id}, {"error", answered.error().message()}});
+               {{"container", container_id_}, {"error", answered.error().message()}});
   }
   if (!wanted || (abandoned && without_effect)) return;
 
   Event event;
-  event.container = origin_.container_id;
+  event.container = container_id_;
   event.policy = supervision_.policy().name;
   event.rule = outcome.decision ? outcome.decision->rule : std::string_view();
   event.syscall = syscall != nullptr ? std::string_view(syscall->name) : "unknown";
@@ -151,12 +150,6 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
 
   outcome.decision = supervision_.decide_syscall(syscall.name, data);
   if (outcome.decision->verdict != policy::Verdict::kAllow) {
-    if (!origin_.no_new_privileges && runtime_init_.is(call.target)) {
-      outcome.decision->log = false;
-      outcome.decision->verdict = policy::Verdict::kAllow;
-      outcome.answer = Answer::let_run();
-      return outcome;
-    }
     outcome.answer = supervision_.settled(*outcome.decision).value_or(Answer::refuse(EPERM));
     return outcome;
   }

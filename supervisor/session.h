@@ -10,25 +10,17 @@
 #include "supervisor/answer.h"
 #include "supervisor/operations/operation.h"
 #include "supervisor/report/event_log.h"
-#include "supervisor/runtime_init.h"
 #include "supervisor/supervision.h"
 #include "supervisor/waiting.h"
 
 namespace tidewaiter::supervisor {
-
-// What a session is told about the filter it serves.
-struct SessionOrigin {
-  std::string container_id;
-  pid_t loader = 0;  // see RuntimeInit
-  bool no_new_privileges = false;
-};
 
 // One notify descriptor: a container's own, or that of a process executed into it. serve() is the way of a
 // notification, from top to bottom. `supervision` and `events` are shared by the sessions of a container and
 // outlive them; everything here may run on any receiver.
 class Session {
  public:
-  static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin,
+  static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
                                                 const Supervision& supervision, EventLog& events,
                                                 int wake_fd);
   // Interrupts whatever the receivers do and waits for them.
@@ -41,7 +33,7 @@ class Session {
   bool interrupt_abandoned() { return waiting_.interrupt_abandoned(); }
 
  private:
-  Session(Kernel& kernel, UniqueFd notify_fd, SessionOrigin origin, const Supervision& supervision,
+  Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
           EventLog& events, int wake_fd);
 
   bool receive_one();
@@ -51,10 +43,9 @@ class Session {
 
   Kernel& kernel_;
   const UniqueFd notify_fd_;
-  const SessionOrigin origin_;
+  const std::string container_id_;
   const Supervision& supervision_;
   EventLog& events_;
-  RuntimeInit runtime_init_;
   Repeats repeats_;
   Waiting waiting_;  // last: its threads use all of the above
 };

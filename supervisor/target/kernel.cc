@@ -129,11 +129,6 @@ class SystemKernel final : public Kernel {
     return sys::readlink(proc_path(tid, name));
   }
 
-  Result<std::string> executable_identity(pid_t pid) override {
-    const auto status = TRY(sys::stat(proc_path(pid, "exe")));
-    return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
-  }
-
   Result<int> socket_option(int socket, int level, int name) override {
     int value = 0;
     socklen_t size = sizeof value;

@@ -42,8 +42,6 @@ class Kernel {
   // /proc/TID/NAME: a file's text (at most 64 KiB), a link's text.
   virtual Result<std::string> read_proc_file(pid_t tid, const char* name) = 0;
   virtual Result<std::string> read_proc_link(pid_t tid, const char* name) = 0;
-  // Which file /proc/PID/exe is, whatever it is called: its device and inode as text.
-  virtual Result<std::string> executable_identity(pid_t pid) = 0;
 
   // socket(7) calls on a copy of the target's socket.
   virtual Result<int> socket_option(int socket, int level, int name) = 0;
