@@ -237,7 +237,10 @@ class Merge {
         if (native_.number(other) || !architecture.number(other) || !may_allow(profile_, other)) continue;
         const auto also = demands_.find(other);
         if (also == demands_.end() || !may_refuse(also->second))
-          return syscall + " can be made as " + other + " there, which the policy does not refuse";
+          return std::string(syscall)
+              .append(" can be made as ")
+              .append(other)
+              .append(" there, which the policy does not refuse");
       }
     }
     return {};

@@ -20,7 +20,10 @@ struct Accumulator {
   unsigned shift = 0;
   std::uint32_t mask = 0;
 
-  auto operator<=>(const Accumulator&) const = default;
+  bool operator<(const Accumulator& other) const {
+    return std::tie(is_constant, constant, index, shift, mask) <
+           std::tie(other.is_constant, other.constant, other.index, other.shift, other.mask);
+  }
 };
 
 class Reader {

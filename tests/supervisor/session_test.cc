@@ -239,21 +239,6 @@ TEST(Session, ObeysTheBundlesOwnProfileFirst) {
   }
 }
 
-TEST(Session, RefusesTheRuntimesInitANetworkCallAllTheSame) {
-  ScriptedSession session;
-  session.kernel.put_memory(kPointer, ipv4("192.0.2.2", 80));
-  session.start(supervision(), kTid, false);
-  (void)session.serve(address_call(1, SYS_connect, 16));
-  EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerErrno);
-}
-
-TEST(Session, KnowsNoInitWhereTheRuntimeLoadsTheFilterLast) {
-  ScriptedSession session;
-  session.start(supervision(), kTid, true);
-  (void)session.serve(notification_of(1, SYS_ptrace, {}));
-  EXPECT_EQ(session.kernel.answers()[0].kind, Kind::kAnswerErrno);
-}
-
 // --- answers that do not arrive ----------------------------------------------------------------------
 
 // A signal takes the target out of its call after it was performed; the call comes again, under a new id.

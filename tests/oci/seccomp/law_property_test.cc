@@ -457,9 +457,10 @@ void check_one(Generator& generator, Tally& tally) {
     ASSERT_TRUE(profile_says) << profile_says.error().message();
     const auto filter_says = evaluate(*after, call);
     ASSERT_TRUE(filter_says) << filter_says.error().message();
-    const std::string told = scene + "merged:\n" + words(merged->profile) + words(call) + " (" + name +
-                             ")\nprofile says " + words(*profile_says) + ", filter says " +
-                             words(action_of(*filter_says));
+    std::string told = scene;
+    told.append("merged:\n").append(words(merged->profile)).append(words(call)).append(" (").append(name);
+    told.append(")\nprofile says ").append(words(*profile_says));
+    told.append(", filter says ").append(words(action_of(*filter_says)));
 
     if (merged->dropped_architectures.contains(architecture_name)) {
       ASSERT_EQ(*filter_says, SECCOMP_RET_KILL_THREAD) << told;

@@ -20,7 +20,6 @@ namespace {
 
 using policy::ArgumentTest;
 using policy::Comparison;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Key;

@@ -92,7 +92,7 @@ TEST(AnswersOf, RefusesWhatItDoesNotUnderstand) {
       {statement(BPF_LD | BPF_W | BPF_ABS, 0)},
       {statement(BPF_LD | BPF_W | BPF_ABS, 8), statement(BPF_RET | BPF_K)},  // the instruction pointer
       {statement(BPF_LD | BPF_W | BPF_ABS, 64), statement(BPF_RET | BPF_K)},
-      {statement(BPF_ALU | BPF_ADD | BPF_K, 1), statement(BPF_RET | BPF_K)},
+      {statement(BPF_ALU + BPF_ADD + BPF_K, 1), statement(BPF_RET | BPF_K)},
       {statement(BPF_RET | BPF_A)},
       {statement(BPF_JMP | BPF_JA, 0xffffffff), statement(BPF_RET | BPF_K)},
   };
