@@ -53,8 +53,9 @@ constexpr std::array kSequencedIpv4{masked(0, kLowerHalf, AF_INET),
 constexpr std::array kSequencedIpv6{masked(0, kLowerHalf, AF_INET6),
                                     masked(1, kSocketTypeMask, SOCK_SEQPACKET)};
 
-// The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2). Rows on
-// the same socket family share theirs: then one filter can hold them all, and `socket` need not notify.
+// The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2).
+// Rows on the same socket family share theirs: then one filter can hold them all, and `socket` need not
+// notify.
 constexpr std::string_view kFastOpenReason =
     "connects without connect(2); EOPNOTSUPP makes programs fall back to it";
 constexpr std::string_view kSourceRouteReason =

@@ -37,8 +37,8 @@ struct ArgumentTest {
   unsigned index = 0;  // 0 to 5
   Comparison comparison = Comparison::kEqual;
   std::uint64_t value = 0;
-  // What is compared is (argument & mask). Only kMaskedEqual has a mask in OCI's words; in a policy, the others
-  // have one too where the kernel takes the argument as a 32-bit number.
+  // What is compared is (argument & mask). Only kMaskedEqual has a mask in OCI's words; in a policy, the
+  // others have one too where the kernel takes the argument as a 32-bit number.
   std::uint64_t mask = ~std::uint64_t{0};
 
   bool operator==(const ArgumentTest&) const = default;

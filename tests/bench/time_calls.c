@@ -1,5 +1,5 @@
-// time_calls COUNT ERRNO: times personality(2) in whatever sandbox this runs in. ERRNO is what it must fail with, as
-// a number; 0 means it must succeed.
+// time_calls COUNT ERRNO: times personality(2) in whatever sandbox this runs in. ERRNO is what it must fail
+// with, as a number; 0 means it must succeed.
 #include "tests/bench/calls.h"
 
 int main(int argc, char** argv) {

@@ -1,5 +1,6 @@
-// time_floor COUNT: times personality(2) under the least supervisor there can be: a loop of RECV and SEND with
-// synchronous wake-up that refuses everything with EPERM. What a notification costs before anything is decided.
+// time_floor COUNT: times personality(2) under the least supervisor there can be: a loop of RECV and SEND
+// with synchronous wake-up that refuses everything with EPERM. What a notification costs before anything is
+// decided.
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
