@@ -390,6 +390,7 @@ TEST_F(CreateTest, TakesOverAnIdWhoseAgentDied) {
 }
 
 TEST_F(CreateTest, WaitsForTheAgentOfAContainerThatJustEnded) {
+  ::setenv("FAKE_AGENT", "slow", 1);
   ASSERT_EQ(run_create().exit_code(), 0);
   std::filesystem::remove(folder_ / "container");  // its agent is ending now
   const Outcome outcome = run_create();

@@ -37,6 +37,7 @@ TEST_F(DeleteTest, ReturnsWhenTheAgentHasCleanedUp) {
   EXPECT_EQ(outcome.output, "runtime's output\n");
   EXPECT_EQ(outcome.error, "runtime's error\n");
   EXPECT_FALSE(exists("run/box"));
+  EXPECT_FALSE(exists("asked"));  // a `delete` that succeeded needs no second call
 }
 
 TEST_F(DeleteTest, ClearsWhatADeadAgentLeft) {

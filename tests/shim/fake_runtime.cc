@@ -1,7 +1,7 @@
 // Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
 // config as it finds it to $FAKE_FOLDER/seen.json, and keeps its one container as the file
-// $FAKE_FOLDER/container. $FAKE_EXIT makes the command fail with that code, and
-// $FAKE_SIGNAL end by that signal.
+// $FAKE_FOLDER/container. Asked for its state it makes $FAKE_FOLDER/asked instead. $FAKE_EXIT makes the
+// command fail with that code, and $FAKE_SIGNAL end by that signal.
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,7 +62,10 @@ int main(int argc, char** argv) {
     }
   }
 
-  if (command == "state") return fs::exists(container) ? 0 : 1;
+  if (command == "state") {
+    std::ofstream(folder + "/asked") << "";
+    return fs::exists(container) ? 0 : 1;
+  }
   write_what_was_given(folder + "/runtime", argc, argv);
   std::cout << "runtime's output\n" << std::flush;
   std::cerr << "runtime's error\n";

@@ -1,8 +1,10 @@
 #include "shim/runtime.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/shim/shim_fixture.h"
 
@@ -253,6 +255,33 @@ TEST_F(ProgramTest, LeavesClosedStdioClosed) {
   for (const std::string& fd : given("runtime", "fd")) {
     EXPECT_FALSE(fd.starts_with("0 ") || fd.starts_with("1 ") || fd.starts_with("2 ")) << fd;
   }
+}
+
+TEST_F(ProgramTest, OpensNoFileInThePlaceOfClosedStdio) {
+  // It waits in reading its configuration, until we have looked at the number that this has.
+  const std::string config = folder_ / "etc/config.json";
+  ASSERT_EQ(::mkfifo(config.c_str(), 0600), 0);
+  std::thread program([&] {
+    const Outcome outcome = run_program({"start", "box"}, [&] {
+      write("pid", std::to_string(::getpid()));
+      for (int fd = 0; fd <= 2; ++fd) ::close(fd);
+    });
+    EXPECT_EQ(outcome.exit_code(), 0);
+  });
+  {
+    std::ofstream writer(config);
+    const std::string descriptors = "/proc/" + read("pid") + "/fd/";
+    int number = -1;
+    while (number < 0) {
+      for (int fd = 0; fd < 64; ++fd) {
+        std::error_code error;
+        if (std::filesystem::read_symlink(descriptors + std::to_string(fd), error) == config) number = fd;
+      }
+    }
+    EXPECT_GT(number, 2);
+    writer << "{}";
+  }
+  program.join();
 }
 
 TEST_F(ProgramTest, WritesNoMessageIntoAFileThatTookTheNumberOfStderr) {
