@@ -82,7 +82,7 @@ Result<Supervision> Supervision::make(const container::Record& record) {
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
   if (!supervision.residual_.empty() && record.own_seccomp) {
     const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
-    supervision.own_profile_ = TRY(seccomp::compile(profile));
+    supervision.own_profile_ = TRY(seccomp::compile(seccomp::part_for(profile, supervision.residual_)));
   }
   return supervision;
 }
