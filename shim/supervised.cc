@@ -13,7 +13,29 @@ namespace {
 constexpr std::chrono::milliseconds kAgentEnd{1500};
 constexpr std::chrono::milliseconds kTermination{500};
 
+Result<container::Bundle> open_located(const BundlePlace& place) {
+  return container::Bundle::open(place.directory, place.config_file);
+}
+
+// Whether any policy may be meant for a config that could not be read as JSON, or not at all.
+bool policy_may_apply(const container::Settings& settings, const BundlePlace& place) {
+  if (settings.default_policy || settings.require_policy) return true;
+  const auto text = sys::read_file(place.config_file);
+  return text && text->find(container::kPolicyAnnotation) != std::string::npos;
+}
+
 }  // namespace
+
+Result<std::optional<container::Bundle>> open_bundle(const Invocation& invocation,
+                                                     const ContainerOptions& options) {
+  const auto place = locate_bundle(options);
+  auto bundle = place ? open_located(*place) : tl::unexpected(place.error());
+  if (bundle) return std::move(*bundle);
+  if (policy_may_apply(invocation.settings, place.value_or(BundlePlace{}))) {
+    return tl::unexpected(bundle.error());
+  }
+  return std::nullopt;
+}
 
 Status claim_id(const Invocation& invocation, const std::string& id, const std::string& state_folder) {
   if (!sys::stat(state_folder)) return {};

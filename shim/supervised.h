@@ -1,13 +1,21 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "oci/base/result.h"
+#include "oci/container/bundle.h"
 #include "shim/invocation.h"
 
 // What the commands ask about a container's supervision.
 
 namespace tidewaiter::shim {
+
+// The container's bundle. Absent when it cannot be read and no policy can apply to it: then the runtime is to
+// say in its own words what is wrong. An error when it cannot be read and a policy may apply: what we take
+// for broken the runtime may still accept.
+Result<std::optional<container::Bundle>> open_bundle(const Invocation& invocation,
+                                                     const ContainerOptions& options);
 
 // Makes sure that no state folder stands for `id`: one that outlived its container is cleared. An error while
 // the runtime has such a container.

@@ -66,8 +66,9 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
 }
 
 Status prepare(const Invocation& invocation, const ContainerOptions& options) {
-  const BundlePlace place = TRY(locate_bundle(options));
-  const Bundle bundle = TRY(Bundle::open(place.directory, place.config_file));
+  const std::optional<Bundle> opened = TRY(open_bundle(invocation, options));
+  if (!opened) return {};
+  const Bundle& bundle = *opened;
   const std::string state_folder = TRY(invocation.state_folder(options.id));
   TRY(claim_id(invocation, options.id, state_folder));
 

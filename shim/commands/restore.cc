@@ -1,11 +1,11 @@
 #include <cstdlib>
 #include <string>
 
-#include "oci/container/bundle.h"
 #include "oci/container/settings.h"
 #include "shim/commands/commands.h"
 #include "shim/failure.h"
 #include "shim/runtime.h"
+#include "shim/supervised.h"
 
 // `restore`: a checkpoint brings its processes back with the filters they had, which no bundle can change and
 // no agent would hear of. Under a policy it is refused, or it would be a way round `create`.
@@ -14,9 +14,9 @@ namespace tidewaiter::shim {
 namespace {
 
 Status refuse_under_policy(const Invocation& invocation, const ContainerOptions& options) {
-  const BundlePlace place = TRY(locate_bundle(options));
-  const auto bundle = TRY(container::Bundle::open(place.directory, place.config_file));
-  const auto policy = TRY(container::policy_path(invocation.settings, bundle.original()));
+  const auto bundle = TRY(open_bundle(invocation, options));
+  if (!bundle) return {};
+  const auto policy = TRY(container::policy_path(invocation.settings, bundle->original()));
   if (!policy) return {};
   return fail("the policy " + *policy + " applies, and a checkpoint cannot be put under one");
 }

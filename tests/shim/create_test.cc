@@ -300,14 +300,36 @@ TEST_F(CreateTest, RefusesAMissingPolicyWithoutSoundingLikeAMissingProgram) {
   EXPECT_THAT(outcome.error, Not(HasSubstr("No such file")));
 }
 
-TEST_F(CreateTest, RefusesABundleThatIsNone) {
-  std::filesystem::remove(folder_ / "bundle/config.json");
+TEST_F(CreateTest, LeavesABrokenBundleToTheRuntimeWhereNoPolicyCanApply) {
+  for (const char* broken : {"", "{\"a\": ", "{\"a\": 1, \"a\": 2}"}) {
+    write("bundle/config.json", broken);
+    const Outcome outcome = run_create();
+    EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+    EXPECT_EQ(read("seen.json"), broken);
+    std::filesystem::remove(folder_ / "container");
+  }
+  std::filesystem::remove(folder_ / "runtime");
+  const Outcome outcome = run(create, {"create", "-b", folder_ / "nowhere", "box"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_TRUE(exists("runtime"));
+}
+
+TEST_F(CreateTest, RefusesABrokenConfigThatNamesAPolicy) {
+  // A runtime may take the last of two equal keys, or a comment, for good.
+  write("bundle/config.json", std::string(kConfigUnderPolicy) + "/* the end */");
   expect_refused(run_create(), "config.json");
 }
 
-TEST_F(CreateTest, RefusesAConfigThatIsNoJson) {
-  write("bundle/config.json", "{\"a\": ");
-  expect_refused(run_create(), "config.json");
+TEST_F(CreateTest, RefusesABrokenBundleWhereAPolicyApplies) {
+  for (const bool by_default : {true, false}) {
+    for (const char* bundle : {"bundle", "nowhere"}) {
+      write("bundle/config.json", "{\"a\": ");
+      Invocation made = invocation({"create", "-b", folder_ / bundle, "box"});
+      if (by_default) made.settings.default_policy = "network";
+      made.settings.require_policy = !by_default;
+      expect_refused(run([&] { return create(made); }), bundle);
+    }
+  }
 }
 
 TEST_F(CreateTest, RefusesABundleItCannotWrite) {

@@ -201,7 +201,7 @@ TEST_F(FollowTest, GoesOnThroughRotations) {
   int next = 3;
   const std::string printed = follow([&](WatchedBuffer& buffer) {
     buffer.wait_for(event(2));
-    for (int rotation = 0; rotation < 5; ++rotation) {
+    for (int rotation = 0; rotation < 200; ++rotation) {
       append("log/box.jsonl", event(next++));
       std::filesystem::rename(folder_ / "log/box.jsonl", folder_ / "log/box.jsonl.1");
       append("log/box.jsonl", event(next++));
