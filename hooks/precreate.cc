@@ -40,7 +40,7 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   const Json::json_pointer seccomp("/linux/seccomp");
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
   record.residual.assign(plan.residual.begin(), plan.residual.end());
-  record.no_new_privileges = spec::no_new_privileges(config);
+  record.exempts_start = plan.exempts_start;
   record.log_directory = host.directories.log;
   record.log_max_bytes = host.settings.log_max_bytes;
   record.log_total_bytes = host.settings.log_total_bytes;

@@ -65,6 +65,52 @@ with_strict_profile() {
   assert_event '.syscall == "ptrace" and .denied'
 }
 
+# What a runtime calls itself between loading the filter and the container's program, without noNewPrivileges.
+readonly STARTING='"capset", "chdir", "fchdir", "getdents64", "keyctl", "prctl", "setgid", "setgroups", "setresgid", "setresuid", "setsid", "setuid"'
+
+@test "a rule on what the runtime calls to start a container is one for the workload alone" {
+  edit_bundle '.process.noNewPrivileges = false | .process.user = {"uid": 1000, "gid": 1000, "additionalGids": [5]}'
+  in_container sh -c 'id -u; try_syscall setuid 1000; try_syscall chdir @/; try_syscall prctl 3'
+  assert_output $'1000\nsetuid: 0\nchdir: 0\nprctl: 1'
+  policy starting '{"syscalls": [{"names": ['"$STARTING"'], "action": "errno", "errno": "ENOTTY"}]}'
+  policy killing '{"syscalls": [{"names": ["setuid", "setresuid", "capset"], "action": "kill"}], "events": {"log": []}}'
+  under_policy starting
+  in_container sh -c 'id -u; try_syscall setuid 1000; try_syscall chdir @/; try_syscall prctl 3'
+  assert_output $'1000\nsetuid: ENOTTY\nchdir: ENOTTY\nprctl: ENOTTY'
+  assert_event '.syscall == "chdir" and .executable == "/probes/try_syscall" and .denied'
+  assert_equal "$(events "$ID" 'map(select(.executable | contains("probes") or contains("busybox") | not)) | length')" 0
+
+  start_container sleep 1000
+  run shim exec --user 1000 "$ID" sh -c 'id -u; try_syscall setuid 1000'
+  assert_output $'1000\nsetuid: ENOTTY'
+  shim delete --force "$ID"
+
+  under_policy killing
+  in_container try_syscall getuid
+  assert_output "getuid: 1000"
+  in_container try_syscall setuid 1000
+  assert_failure 137
+}
+
+# A workload that calls at once, so that the agent may come to know of it only then.
+@test "the runtime's calls are over before the workload makes its first" {
+  edit_bundle '.process.noNewPrivileges = false'
+  in_container try_syscall setuid 0
+  assert_output "setuid: 0"
+  policy starting '{"syscalls": [{"names": ["setuid"], "action": "errno", "errno": "ENOTTY"}]}'
+  under_policy starting
+  local i
+  for i in {1..10}; do
+    in_container try_syscall setuid 0
+    assert_output "setuid: ENOTTY"
+  done
+  start_container sleep 1000
+  for i in {1..20}; do
+    run shim exec "$ID" /probes/try_syscall setuid 0
+    assert_output "setuid: ENOTTY"
+  done
+}
+
 @test "every process of the container is under it" {
   policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
   in_container sh -c 'try_syscall ptrace 0; (try_syscall ptrace 0; sh -c "try_syscall ptrace 0"); setsid try_syscall ptrace 0 | cat'

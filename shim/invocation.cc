@@ -105,7 +105,7 @@ Result<Invocation> make_invocation(CommandLine line, bool needs_state) {
   return invocation;
 }
 
-int run_for_runtime(const RuntimeCommand* command, CommandLine line) {
+int run_for_runtime(const RuntimeCommand* command, const CommandLine& line) {
   auto invocation = make_invocation(line, command != nullptr);
   if (!invocation) {
     report_failure(line, "", invocation.error());
@@ -135,7 +135,7 @@ int run(int argc, char** argv) {
   }
   if (const OwnCommand* own = find_command(kOwnCommands, line->command)) return run_own(*own, *line);
   const RuntimeCommand* command = find_command(kRuntimeCommands, line->command);
-  return run_for_runtime(command, std::move(*line));
+  return run_for_runtime(command, *line);
 }
 
 }  // namespace tidewaiter::shim

@@ -80,7 +80,7 @@ class ThisMachine : public Machine {
     while (::access(path.c_str(), F_OK) != 0 && errno == ENOENT && path.rfind('/') != std::string::npos &&
            path != "/") {
       path.resize(path.rfind('/'));
-      if (path.empty()) path = "/";
+      if (path.empty()) path.push_back('/');
     }
     if (::access(path.c_str(), W_OK | X_OK) != 0) return fail(errno, path);
     return {};

@@ -85,7 +85,7 @@ std::string find_on_path(std::string_view name) {
     rest = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
     // The path outlives the current folder.
     if (!folder.starts_with('/')) continue;
-    const std::string candidate = std::string(folder) + "/" + std::string(name);
+    std::string candidate = std::string(folder) + "/" + std::string(name);
     if (is_program(candidate) && !is_ourselves(candidate).value_or(true)) return candidate;
   }
   return "";
@@ -144,6 +144,7 @@ Result<bool> runtime_knows(const std::string& runtime, const CommandLine& line, 
   if (!line.root.empty()) words.insert(words.end(), {"--root", line.root});
   words.insert(words.end(), {"state", id});
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const int status = TRY(run_child(runtime, argv.data(), true));

@@ -52,7 +52,7 @@ void inherit_cpuset(const Hierarchy& hierarchy, const std::string& cgroup) {
 
 Status move_to(const Hierarchy& hierarchy) {
   const std::string cgroup = hierarchy.mount_point + "/tidewaiter";
-  if (const Status made = sys::mkdir(cgroup, 0755); !made && made.error().code != EEXIST) return made;
+  if (Status made = sys::mkdir(cgroup, 0755); !made && made.error().code != EEXIST) return made;
   inherit_cpuset(hierarchy, cgroup);
   const auto procs = TRY(sys::open(cgroup + "/cgroup.procs", O_WRONLY));
   return sys::write_all(procs.get(), std::to_string(::getpid()));

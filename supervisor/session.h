@@ -10,6 +10,7 @@
 #include "supervisor/answer.h"
 #include "supervisor/operations/operation.h"
 #include "supervisor/report/event_log.h"
+#include "supervisor/start.h"
 #include "supervisor/supervision.h"
 #include "supervisor/waiting.h"
 
@@ -47,6 +48,7 @@ class Session {
   const Supervision& supervision_;
   EventLog& events_;
   Repeats repeats_;
+  Start start_;
   Waiting waiting_;  // last: its threads use all of the above
 };
 

@@ -79,6 +79,7 @@ Result<Supervision> Supervision::make(const container::Record& record) {
         TRY(in_context("policy " + record.policy_name, resolve_all(*supervision.policy_.network)));
     supervision.destinations_ = policy::DestinationIndex(supervision.policy_, hosts);
   }
+  supervision.exempts_start_ = record.exempts_start;
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
   if (!supervision.residual_.empty() && record.own_seccomp) {
     const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));

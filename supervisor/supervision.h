@@ -29,6 +29,9 @@ class Supervision {
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
   [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }
 
+  // See container::Record.
+  [[nodiscard]] bool exempts_start() const { return exempts_start_; }
+
   // Whether the policy restricts this operation.
   [[nodiscard]] bool supervises(policy::Operation operation) const;
 
@@ -54,6 +57,7 @@ class Supervision {
   policy::Policy policy_;
   policy::DestinationIndex destinations_;
   SyscallIndex syscalls_;
+  bool exempts_start_ = false;
   std::set<std::string, std::less<>> residual_;
   seccomp::BpfProgram own_profile_;
 };

@@ -9,6 +9,7 @@ static const struct {
   long number;
 } kSyscalls[] = {
     {"bpf", SYS_bpf},
+    {"chdir", SYS_chdir},
     {"chmod", SYS_chmod},
     {"chown", SYS_chown},
     {"clone3", SYS_clone3},
@@ -29,6 +30,7 @@ static const struct {
     {"rmdir", SYS_rmdir},
     {"seccomp", SYS_seccomp},
     {"setns", SYS_setns},
+    {"setuid", SYS_setuid},
     {"socket", SYS_socket},
     {"umask", SYS_umask},
     {"uname", SYS_uname},

@@ -185,6 +185,7 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
     words.insert(words.end(), {"--creator-fd", std::to_string(given.creator.get())});
   }
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::vector<char*> environment;
@@ -196,7 +197,7 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
   const auto process =
       TRY(DetachedProcess::start([&] { become_agent(given, argv.data(), environment.data()); }));
   given = Inheritance{};  // or we would never see the end of the agent's report
-  const Status started = judge_report(read_report(ready.read_end.get(), timeout), log_directory);
+  Status started = judge_report(read_report(ready.read_end.get(), timeout), log_directory);
   if (!started) process.kill();
   return started;
 }

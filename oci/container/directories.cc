@@ -1,14 +1,18 @@
 #include "oci/container/directories.h"
 
+#include <pwd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <sstream>
+#include <vector>
 
 #include "oci/base/system.h"
 #include "oci/container/record.h"
@@ -25,11 +29,60 @@ Result<std::optional<std::string>> absolute_path_in(const char* variable) {
   return std::string(value);
 }
 
+// One line of /proc/self/uid_map (user_namespaces(7)): `count` ids from `inside` on are those from `outside`
+// on in the parent namespace.
+struct IdRange {
+  std::uint64_t inside = 0;
+  std::uint64_t outside = 0;
+  std::uint64_t count = 0;
+};
+
+std::vector<IdRange> uid_map() {
+  constexpr std::size_t kMaxMap = 64U << 10U;  // 340 lines at most (kernel/user_namespace.c)
+  const auto text = sys::read_file("/proc/self/uid_map", kMaxMap);
+  std::vector<IdRange> ranges;
+  if (!text) return ranges;
+  std::istringstream words(*text);
+  for (IdRange range; words >> range.inside >> range.outside >> range.count;) ranges.push_back(range);
+  return ranges;
+}
+
+// Who runs this, as the parent of the user namespace knows them: podman makes an ordinary user root of one.
+uid_t real_user() {
+  const uid_t user = ::geteuid();
+  for (const IdRange& range : uid_map()) {
+    if (user >= range.inside && user - range.inside < range.count) {
+      return static_cast<uid_t>(range.outside + (user - range.inside));
+    }
+  }
+  return user;
+}
+
+// Of `user` in /etc/passwd. Not by getpwuid(3), which a program without a dynamic loader cannot ask.
+std::optional<std::string> home_in_passwd(uid_t user) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/etc/passwd", "re"), &std::fclose);
+  if (!file) return std::nullopt;
+  while (const struct passwd* entry = ::fgetpwent(file.get())) {
+    if (entry->pw_uid == user && entry->pw_dir[0] == '/') return entry->pw_dir;
+  }
+  return std::nullopt;
+}
+
+// HOME, or what /etc/passwd says: podman 4.3 gives a runtime's start, kill and delete nothing of the
+// environment but PATH and XDG_RUNTIME_DIR (libpod/oci_conmon_common.go), and these must find the same
+// configuration as create, which is given all of it.
+Result<std::string> home(const char* variable) {
+  if (const auto home = TRY(absolute_path_in("HOME"))) return *home;
+  const uid_t user = real_user();
+  if (const auto home = home_in_passwd(user)) return *home;
+  return fail(std::string("neither ") + variable +
+              " nor HOME is set in the environment, and /etc/passwd has no user " + std::to_string(user));
+}
+
 // `variable`, or else `below_home` in the home folder.
 Result<std::string> user_directory(const char* variable, const std::string& below_home) {
   if (const auto directory = TRY(absolute_path_in(variable))) return *directory;
-  if (const auto home = TRY(absolute_path_in("HOME"))) return *home + below_home;
-  return fail(std::string("neither ") + variable + " nor HOME is set in the environment");
+  return TRY(home(variable)) + below_home;
 }
 
 Result<Directories> user_directories() {
@@ -85,15 +138,10 @@ Result<Directories> Directories::locate() {
 
 bool is_initial_root() {
   if (::geteuid() != 0) return false;
-  const auto map = sys::read_file("/proc/self/uid_map", 4096);
-  if (!map) return false;
   // Only the initial namespace, and one that maps it whole, begins so (user_namespaces(7)).
-  std::istringstream words(*map);
-  std::string inside;
-  std::string outside;
-  std::string count;
-  words >> inside >> outside >> count;
-  return inside == "0" && outside == "0" && count == "4294967295";
+  constexpr std::uint64_t kAllIds = 4294967295;
+  const std::vector<IdRange> map = uid_map();
+  return !map.empty() && map.front().inside == 0 && map.front().outside == 0 && map.front().count == kAllIds;
 }
 
 Result<std::string> state_folder_name(const std::string& id, const std::string& state_directory) {

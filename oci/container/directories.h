@@ -8,13 +8,15 @@ namespace tidewaiter::container {
 
 // Where things live. The initial root user has /etc/tidewaiter, /run/tidewaiter, /var/log/tidewaiter.
 // Everyone else, root of a rootless user namespace included, has $XDG_CONFIG_HOME (or ~/.config)/tidewaiter,
-// $XDG_RUNTIME_DIR/tidewaiter and $XDG_STATE_HOME (or ~/.local/state)/tidewaiter.
+// $XDG_RUNTIME_DIR/tidewaiter and $XDG_STATE_HOME (or ~/.local/state)/tidewaiter,
+// where ~ is $HOME, or else the home folder in /etc/passwd.
 struct Directories {
   std::string config_file;  // $TIDEWAITER_CONFIG when set
   std::string state;        // parent of each container's state folder, mode 0700
   std::string log;          // event logs
 
-  // From the environment. An error when a needed variable is missing or relative, saying which.
+  // From the environment. An error when a needed variable is relative, or missing and not to be replaced,
+  // saying which.
   static Result<Directories> locate();
 };
 

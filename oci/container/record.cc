@@ -71,7 +71,7 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "policy_name", record.policy_name));
   TRY(read_member(document, "policy_text", record.policy_text));
   TRY(read_member(document, "residual", record.residual));
-  TRY(read_member(document, "no_new_privileges", record.no_new_privileges));
+  TRY(read_member(document, "exempts_start", record.exempts_start));
   TRY(read_member(document, "log_directory", record.log_directory));
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
@@ -90,7 +90,7 @@ Json to_json(const Record& record) {
   document["policy_name"] = record.policy_name;
   document["policy_text"] = record.policy_text;
   document["residual"] = record.residual;
-  document["no_new_privileges"] = record.no_new_privileges;
+  document["exempts_start"] = record.exempts_start;
   document["log_directory"] = record.log_directory;
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;

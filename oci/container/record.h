@@ -20,10 +20,10 @@ struct Record {
   std::string policy_text;  // the policy file as it was when the container was created
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
   std::vector<std::string> residual;                  // policy::Plan::residual
-  bool no_new_privileges = false;
-  std::string log_directory;          // of the event log
-  std::uint64_t log_max_bytes = 0;    // one file's bound; one rotated file is kept beside it
-  std::uint64_t log_total_bytes = 0;  // the log folder's bound: beyond it the oldest logs go
+  bool exempts_start = false;                         // policy::Plan::exempts_start
+  std::string log_directory;                          // of the event log
+  std::uint64_t log_max_bytes = 0;                    // one file's bound; one rotated file is kept beside it
+  std::uint64_t log_total_bytes = 0;                  // the log folder's bound: beyond it the oldest logs go
 
   // File names inside the state folder.
   static constexpr const char* kFileName = "record.json";

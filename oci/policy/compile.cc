@@ -213,7 +213,9 @@ std::string_view why_silent(std::string_view name, const runtime::Traits& runtim
   return runtime.why_never_notify(name);
 }
 
-Answer answer_denial(const Policy& policy, const SyscallRule& rule, std::string_view silent) {
+// `exempt`: whether the agent has to be asked, for the call may be one that the runtime makes while it
+// starts.
+Answer answer_denial(const Policy& policy, const SyscallRule& rule, std::string_view silent, bool exempt) {
   const bool wants_event = policy.events.denied;
   if (policy.mode == Mode::kAudit) {
     if (!wants_event) return {.action = kAllow};
@@ -225,12 +227,14 @@ Answer answer_denial(const Policy& policy, const SyscallRule& rule, std::string_
           : ProfileAction{ActionKind::kErrno, static_cast<std::uint16_t>(rule.errno_value)};
   // The baseline's refusals are not what anybody forbade: probing for a feature is no event, and programs
   // probe.
-  if (!wants_event || rule.pointer == kBaselinePointer) return {.action = refusal};
+  if (rule.pointer == kBaselinePointer) return {.action = refusal};
+  if (exempt) return {.action = kNotify};
+  if (!wants_event) return {.action = refusal};
   return silent.empty() ? Answer{.action = kNotify} : Answer{.action = refusal, .unheard = silent};
 }
 
 Result<Answer> answer(const Policy& policy, const SyscallRule& rule, const std::string& name,
-                      const runtime::Traits& runtime) {
+                      const runtime::Traits& runtime, bool exempt) {
   const std::string_view silent = why_silent(name, runtime);
   switch (rule.action) {
     case Action::kAllow:
@@ -241,7 +245,7 @@ Result<Answer> answer(const Policy& policy, const SyscallRule& rule, const std::
       return Answer{.action = kNotify};
     case Action::kErrno:
     case Action::kKill:
-      return answer_denial(policy, rule, silent);
+      return answer_denial(policy, rule, silent, exempt);
   }
   return fail(rule.pointer + ": unknown action");
 }
@@ -249,18 +253,6 @@ Result<Answer> answer(const Policy& policy, const SyscallRule& rule, const std::
 // A demand that says the same with the fewest cases.
 void simplify(seccomp::SyscallDemand& demand) {
   while (!demand.cases.empty() && demand.cases.back().action == demand.otherwise) demand.cases.pop_back();
-}
-
-// Whether the runtime makes the call while it starts a container, so that the start may fail by a rule that
-// is meant for the workload.
-bool made_while_starting(std::string_view name) {
-  // Between loading the filter and the container's first program, when the runtime loads it early (runc
-  // libcontainer/standard_init_linux.go, crun src/libcrun/linux.c).
-  static constexpr std::string_view kCalls[] = {
-      "capget",     "capset",    "chdir",     "close",  "execve", "fchdir", "fcntl", "fstat",
-      "getdents64", "keyctl",    "lseek",     "open",   "openat", "prctl",  "read",  "setgid",
-      "setgroups",  "setresgid", "setresuid", "setsid", "setuid", "umask",  "write"};
-  return std::find(std::begin(kCalls), std::end(kCalls), name) != std::end(kCalls);
 }
 
 // --- compiling --------------------------------------------------------------------------------------
@@ -279,6 +271,7 @@ class Compiler {
     for (const Check& check : kChecks) TRY(check.run({config_, runtime_}));
     TRY(demand_syscalls());
     TRY(demand_network());
+    TRY(demand_end_of_start());
     std::erase_if(demands_, [](const auto& entry) {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
@@ -286,6 +279,13 @@ class Compiler {
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(describe_syscalls());
     describe_network();
+    if (plan_.exempts_start) {
+      add_row(
+          "", "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
+          "one notification per execve",
+          "without noNewPrivileges the runtime starts the container under the filter: the first execve ends "
+          "what is the runtime's");
+    }
     describe_baseline();
     return std::move(plan_);
   }
@@ -296,7 +296,8 @@ class Compiler {
       for (const std::string& name : rule.names) {
         auto& demand = demands_[name];
         if (settled_.contains(name)) continue;
-        const Answer one = TRY(answer(policy_, rule, name, runtime_));
+        plan_.exempts_start = plan_.exempts_start || exempt(rule, name);
+        const Answer one = TRY(answer(policy_, rule, name, runtime_, exempt(rule, name)));
         if (rule.args.empty()) {
           TRY(check_startable(rule, name, one, demand));
           demand.otherwise = one.action;
@@ -320,6 +321,41 @@ class Compiler {
       return {};
     }
     return fail(rule.pointer + ": `" + name + "` cannot be refused: " + std::string(entry->never_refuse));
+  }
+
+  // Whether the runtime may make a call all the same that this rule refuses. With noNewPrivileges it makes
+  // none of these under the filter.
+  [[nodiscard]] bool exempt(const SyscallRule& rule, const std::string& name) const {
+    return refuses(rule) && rule.pointer != kBaselinePointer && hits_start(name) &&
+           runtime_.starts_by_execve && why_silent(name, runtime_).empty();
+  }
+
+  [[nodiscard]] bool refuses(const SyscallRule& rule) const {
+    return policy_.mode != Mode::kAudit && (rule.action == Action::kErrno || rule.action == Action::kKill);
+  }
+
+  [[nodiscard]] bool hits_start(const std::string& name) const {
+    const SyscallEntry* entry = find_syscall(name);
+    return !spec::no_new_privileges(config_) && entry != nullptr && entry->made_while_starting;
+  }
+
+  // The agent can tell the runtime's calls from the workload's where it is told of every execve: nothing else
+  // brings other code under the filter.
+  Status demand_end_of_start() {
+    if (!plan_.exempts_start) return {};
+    for (const std::string name : {"execve", "execveat"}) {
+      if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
+        return fail("`" + name + "` cannot notify: " + std::string(silent));
+      }
+      auto& demand = demands_[name];
+      const auto let_run = [](const ProfileAction& action) { return action == kAllow; };
+      for (auto& one : demand.cases) {
+        if (let_run(one.action)) one.action = kNotify;
+      }
+      if (let_run(demand.otherwise)) demand.otherwise = kNotify;
+      simplify(demand);
+    }
+    return {};
   }
 
   Status demand_network() {
@@ -420,7 +456,7 @@ class Compiler {
       return row;
     }
     const bool denies = rule.action == Action::kErrno || rule.action == Action::kKill;
-    const Answer one = TRY(answer(policy_, rule, name, runtime_));
+    const Answer one = TRY(answer(policy_, rule, name, runtime_, exempt(rule, name)));
     const bool audited = denies && policy_.mode == Mode::kAudit;
     if (audited) row.what += " (audit: only reported)";
 
@@ -449,11 +485,13 @@ class Compiler {
     } else if (!one.unheard.empty()) {
       row.note = "cannot be logged: " + std::string(one.unheard);
     }
-    if (denies && !audited && !spec::no_new_privileges(config_) && made_while_starting(name)) {
+    if (refuses(rule) && hits_start(name)) {
       row.note += row.note.empty() ? "" : "; ";
       row.note +=
-          "the runtime makes this call too, unless the bundle sets noNewPrivileges: the container may not "
-          "start";
+          exempt(rule, name)
+              ? "the runtime's own, until it executes the container's program, are let through"
+              : "the runtime makes this call too, unless the bundle sets noNewPrivileges: the container "
+                "may not start";
     }
     return row;
   }

@@ -35,6 +35,10 @@ struct Plan {
   std::set<std::string, std::less<>> notified;  // syscalls that reach the agent
   std::set<std::string, std::less<>> residual;  // of those: the ones where the agent also evaluates
                                                 // the bundle's own profile
+  // Whether the agent lets pass what the policy refuses and the runtime itself calls while it starts the
+  // container. Then every execve and execveat is among `notified`: the first tells the agent that the start
+  // is over.
+  bool exempts_start = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 

@@ -30,6 +30,10 @@ struct SyscallEntry {
   // register, so a comparison of the whole register can be got round by setting it.
   std::uint8_t narrow = 0;
 
+  // Whether a runtime makes it between loading the filter, which without noNewPrivileges is early, and
+  // executing the container's program (runc libcontainer/standard_init_linux.go, crun src/libcrun/linux.c).
+  bool made_while_starting = false;
+
   // Why this call must not notify under any runtime (a lost `close` hangs pipelines); empty when it may.
   std::string_view never_notify = {};
 

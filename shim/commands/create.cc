@@ -44,7 +44,7 @@ Record make_record(const Invocation& invocation, const std::string& id, const Bu
   const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
   record.residual.assign(plan.residual.begin(), plan.residual.end());
-  record.no_new_privileges = spec::no_new_privileges(bundle.original());
+  record.exempts_start = plan.exempts_start;
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
   record.log_total_bytes = invocation.settings.log_total_bytes;
@@ -58,7 +58,7 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
   TRY(bundle.install(plan.config));
   if (!plan.supervised()) return restore_when_ended(bundle.config_path());
   const auto agent = container::agent_path(invocation.settings.agent);
-  const Status launched =
+  Status launched =
       agent ? container::launch_agent(*agent, state_folder, record, container::Creator::kThisProcess)
             : tl::unexpected(agent.error());
   if (!launched) static_cast<void>(Bundle::restore(bundle.config_path()));

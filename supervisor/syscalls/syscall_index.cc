@@ -31,10 +31,12 @@ SyscallIndex::SyscallIndex() {
       Syscall& call = abi.calls[static_cast<std::size_t>(number)];
       call.name = name;
       std::free(name);
+      call.executes = call.name == "execve" || call.name == "execveat";
       const policy::SyscallEntry* entry = policy::find_syscall(call.name);
       if (entry == nullptr) continue;
       call.category = entry->category;
       call.meaning = entry->operation;
+      call.made_while_starting = entry->made_while_starting;
       if (known.libseccomp == kAbis.front().libseccomp) call.operation = find_operation(entry->operation);
     }
     abis_.push_back(std::move(abi));

@@ -15,6 +15,8 @@ struct Syscall {
   std::string name;
   policy::Category category = policy::Category::kProcess;
   policy::Operation meaning = policy::Operation::kNone;
+  bool made_while_starting = false;         // policy::SyscallEntry::made_while_starting
+  bool executes = false;                    // execve, execveat
   const OperationRow* operation = nullptr;  // only on the native ABI, whose structures it decodes
 };
 

@@ -106,8 +106,9 @@ class SystemKernel final : public Kernel {
   Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) override {
     const struct iovec local = {buffer.data(), buffer.size()};
     // SAFETY: the pointer is only a number for the kernel to look up in the target's address space.
-    const struct iovec remote = {reinterpret_cast<void*>(static_cast<std::uintptr_t>(address)),
-                                 buffer.size()};
+    auto* const there =
+        reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));  // NOLINT(performance-no-int-to-ptr)
+    const struct iovec remote = {there, buffer.size()};
     const ssize_t count = ::process_vm_readv(tid, &local, 1, &remote, 1, 0);
     if (count < 0) return fail(errno, "process_vm_readv");
     if (static_cast<std::size_t>(count) != buffer.size()) return fail(EFAULT, "process_vm_readv");

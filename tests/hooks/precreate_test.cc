@@ -62,7 +62,7 @@ TEST_F(Precreate, StartsAnAgentAndNamesItsSocketAndTheCleanup) {
   EXPECT_EQ(record->config_path, "");
   EXPECT_EQ(record->policy_name, "network");
   EXPECT_THAT(record->policy_text, HasSubstr("127.0.0.1:80"));
-  EXPECT_TRUE(record->no_new_privileges);
+  EXPECT_FALSE(record->exempts_start);
   EXPECT_FALSE(record->own_seccomp.has_value());
   EXPECT_EQ(record->log_directory, host_.directories.log);
   EXPECT_EQ(record->log_max_bytes, host_.settings.log_max_bytes);

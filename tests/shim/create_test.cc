@@ -56,7 +56,7 @@ TEST_F(CreateTest, RunsTheRuntimeUnderThePolicy) {
   EXPECT_EQ(record->policy_name, "network");
   EXPECT_EQ(record->policy_text, read("etc/policies/network.json"));
   EXPECT_FALSE(record->own_seccomp);
-  EXPECT_FALSE(record->no_new_privileges);
+  EXPECT_FALSE(record->exempts_start);
   EXPECT_EQ(record->log_directory, folder_ / "log");
   EXPECT_EQ(record->log_max_bytes, 16U << 20U);
   EXPECT_EQ(record->log_total_bytes, 1U << 30U);
@@ -78,7 +78,6 @@ TEST_F(CreateTest, RecordsTheBundlesOwnProfile) {
   ASSERT_TRUE(record);
   ASSERT_TRUE(record->own_seccomp);
   EXPECT_EQ(record->own_seccomp->dump(), R"({"defaultAction":"SCMP_ACT_ALLOW"})");
-  EXPECT_TRUE(record->no_new_privileges);
 }
 
 TEST_F(CreateTest, DoesTheSameForRun) {

@@ -33,7 +33,7 @@ class Workload {
   Workload()
       : start_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this] {
           char byte = 0;
-          (void)::read(start_.read_end.get(), &byte, 1);
+          (void)sys::read(start_.read_end.get(), &byte, 1);
           return std::vector<long>{seccomp::raw_call(SYS_getpgid, 0)};
         }) {}
   UniqueFd take_notify_fd() { return target_.take_notify_fd(); }
@@ -54,7 +54,7 @@ class RunningAgent {
   RunningAgent()
       : creator_end_(std::move(*sys::pipe())), creator_([this] {
           char byte = 0;
-          (void)::read(creator_end_.read_end.get(), &byte, 1);
+          (void)sys::read(creator_end_.read_end.get(), &byte, 1);
           return std::vector<long>{};
         }) {
     state_folder_ = folder_ / "box";

@@ -85,6 +85,12 @@ std::vector<nlohmann::json> LiveSession::end() {
 }
 
 LiveSession::Ended LiveSession::run_to_end() {
+  // Longer than a report is waited for: sanitizers take their time.
+  constexpr int kLongest = 100'000;
+  if (const auto child_end = sys::pidfd_open(child().pid())) {
+    struct pollfd ready = {child_end->get(), POLLIN, 0};
+    (void)::poll(&ready, 1, kLongest);
+  }
   Ended ended;
   ended.report = child().report();
   ended.events = end();

@@ -148,6 +148,86 @@ TEST(Session, AnswersSyscallRules) {
   }
 }
 
+// --- what the runtime calls while it starts the container ---------------------------------------------
+
+constexpr const char* kStartPolicy = R"({"version": 1, "syscalls": [
+    {"names": ["setuid", "ptrace"], "action": "errno", "errno": "EPERM"}, {"names": ["capset"], "action": "kill"}]})";
+
+Supervision exempting_the_start(bool exempt = true) {
+  container::Record record = record_of(kStartPolicy);
+  record.exempts_start = exempt;
+  return std::move(*Supervision::make(record));
+}
+
+// Serves calls one after the other; what the last was answered.
+ScriptedKernel::Recorded answer_after(ScriptedSession& session, const std::vector<int>& numbers) {
+  std::size_t served = 0;
+  for (const int number : numbers) {
+    session.kernel.notify(notification_of(served + 1, number, {}));
+    EXPECT_TRUE(session.kernel.wait_for_answers(++served));
+  }
+  return session.kernel.answers().back();
+}
+
+TEST(Start, LetsTheRuntimeMakeItsCallsAndNobodyElse) {
+  const Supervision supervision = exempting_the_start();
+  struct Case {
+    std::vector<int> calls;
+    Kind last;
+  };
+  const std::vector<Case> cases = {
+      {{SYS_setuid}, Kind::kAnswerContinue},
+      {{SYS_setuid, SYS_capset}, Kind::kAnswerContinue},
+      {{SYS_ptrace}, Kind::kAnswerErrno},  // no runtime calls it
+      {{SYS_setuid, SYS_execve}, Kind::kAnswerContinue},
+      {{SYS_setuid, SYS_execve, SYS_setuid}, Kind::kAnswerErrno},
+      {{SYS_execve, SYS_capset}, Kind::kAnswerErrno},
+      {{SYS_execveat, SYS_setuid}, Kind::kAnswerErrno},
+      {{SYS_execve, SYS_execve}, Kind::kAnswerContinue},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(::testing::PrintToString(test.calls));
+    ScriptedSession session;
+    session.start(supervision);
+    EXPECT_EQ(answer_after(session, test.calls).kind, test.last);
+    const bool refused = test.last == Kind::kAnswerErrno;
+    EXPECT_EQ(session.end().size(), refused ? 1U : 0U) << "only refusals are events";
+  }
+}
+
+TEST(Start, ExemptsNobodyWhereTheFilterDoesNotTellOfItsEnd) {
+  const Supervision supervision = exempting_the_start(false);
+  ScriptedSession session;
+  session.start(supervision);
+  EXPECT_EQ(answer_after(session, {SYS_setuid}).kind, Kind::kAnswerErrno);
+}
+
+TEST(Start, GoesOnWhenASignalTookTheRuntimeOutOfItsExecve) {
+  const Supervision supervision = exempting_the_start();
+  ScriptedSession session;
+  session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+    if (call.kind == Kind::kAnswerContinue && call.id == 1) session.kernel.invalidate(1);
+  };
+  session.start(supervision);
+  EXPECT_EQ(answer_after(session, {SYS_execve, SYS_setuid}).kind, Kind::kAnswerContinue);
+}
+
+// The workload may call the moment its execve is answered, and be received by another thread.
+TEST(Start, IsOverBeforeTheExecveIsAnswered) {
+  const Supervision supervision = exempting_the_start();
+  ScriptedSession session;
+  session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+    if (call.kind == Kind::kAnswerContinue && call.id == 1)
+      session.kernel.notify(notification_of(2, SYS_setuid, {}));
+  };
+  session.start(supervision);
+  session.kernel.notify(notification_of(1, SYS_execve, {}));
+  ASSERT_TRUE(session.kernel.wait_for_answers(2));
+  for (const auto& answer : session.kernel.answers()) {
+    EXPECT_EQ(answer.kind, answer.id == 1 ? Kind::kAnswerContinue : Kind::kAnswerErrno);
+  }
+}
+
 TEST(Session, LogsOnlyWhatThePolicyWants) {
   const Supervision silent = supervision_of(R"({"version": 1, "events": {"log": []},
       "network": {"allow": ["tcp://192.0.2.1:80"]}})");

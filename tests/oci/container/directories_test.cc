@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +33,12 @@ bool in_child(Body body) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-bool become_ordinary_user() { return ::geteuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0); }
+constexpr uid_t kNobody = 65534;  // whose home folder in /etc/passwd does not exist, and matters to nobody
+constexpr uid_t kUnknownUser = 64321;  // who is not in /etc/passwd
+
+bool become_ordinary_user(uid_t user) {
+  return ::geteuid() != 0 || (::setgid(user) == 0 && ::setuid(user) == 0);
+}
 
 void set_environment(const Variables& variables) {
   for (const char* name :
@@ -43,10 +49,10 @@ void set_environment(const Variables& variables) {
 }
 
 // What locate() says to an ordinary user: "CONFIG STATE LOG", or the error.
-std::string located(const Variables& variables) {
+std::string located(const Variables& variables, uid_t user = kUnknownUser) {
   const auto pipe = sys::pipe().value();
   in_child([&] {
-    if (!become_ordinary_user()) return false;
+    if (!become_ordinary_user(user)) return false;
     set_environment(variables);
     const auto found = Directories::locate();
     return bool{sys::write_all(
@@ -85,6 +91,18 @@ TEST(Locate, NamesTheVariableThatIsMissingOrRelative) {
   for (const auto& [variables, error] : cases) EXPECT_THAT(located(variables), HasSubstr(error));
 }
 
+// As podman runs start, kill and delete.
+TEST(Locate, FindsTheHomeFolderWithoutHome) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be somebody else";
+  const struct passwd* nobody = ::getpwuid(kNobody);
+  ASSERT_NE(nobody, nullptr);
+  const std::string home = nobody->pw_dir;
+  EXPECT_EQ(located({{"XDG_RUNTIME_DIR", "/r"}}, kNobody),
+            home + "/.config/tidewaiter/config.json /r/tidewaiter " + home + "/.local/state/tidewaiter");
+  EXPECT_EQ(located({{"XDG_RUNTIME_DIR", "/r"}, {"HOME", "/h"}}, kNobody),
+            "/h/.config/tidewaiter/config.json /r/tidewaiter /h/.local/state/tidewaiter");
+}
+
 TEST(Locate, GivesTheInitialRootTheSystemFolders) {
   if (!is_initial_root()) GTEST_SKIP() << "not root of the initial user namespace";
   EXPECT_TRUE(in_child([] {
@@ -101,7 +119,7 @@ TEST(Locate, GivesTheInitialRootTheSystemFolders) {
 }
 
 TEST(IsInitialRoot, IsFalseForAnOrdinaryUser) {
-  EXPECT_TRUE(in_child([] { return become_ordinary_user() && !is_initial_root(); }));
+  EXPECT_TRUE(in_child([] { return become_ordinary_user(kNobody) && !is_initial_root(); }));
 }
 
 TEST(IsInitialRoot, IsFalseForRootOfANamespaceOfItsOwn) {

@@ -30,7 +30,7 @@ Record full_record() {
   record.own_seccomp =
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
   record.residual = {"connect", "bind"};
-  record.no_new_privileges = true;
+  record.exempts_start = true;
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
   record.log_total_bytes = 1;
@@ -46,7 +46,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.policy_text, b.policy_text);
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.residual, b.residual);
-  EXPECT_EQ(a.no_new_privileges, b.no_new_privileges);
+  EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
   EXPECT_EQ(a.log_total_bytes, b.log_total_bytes);
@@ -105,7 +105,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"policy_text", nullptr}, "/policy_text: expected a string, found null"},
       {{"residual", "connect"}, "/residual: expected an array of strings, found string"},
       {{"residual", {"a", 1}}, "/residual: expected an array of strings, found in it number"},
-      {{"no_new_privileges", 1}, "/no_new_privileges: expected true or false, found number"},
+      {{"exempts_start", 1}, "/exempts_start: expected true or false, found number"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {

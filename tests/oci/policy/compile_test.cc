@@ -345,12 +345,53 @@ TEST(Compile, LetsTheBundlesOwnRefusalStand) {
   EXPECT_EQ(rows_of(plan, "/syscalls/0")[0].cost, "none");
 }
 
-TEST(Compile, SaysWhenARefusalMayHitTheRuntimeItself) {
+ordered_json early_bundle() {
   ordered_json early = bare_bundle();
   early["process"]["noNewPrivileges"] = false;
-  const Policy policy = policy_of({rule({"setuid"}, Action::kErrno)});
-  EXPECT_THAT(rows_of(compiled(policy, early), "/syscalls/0")[0].note, HasSubstr("noNewPrivileges"));
-  EXPECT_THAT(rows_of(compiled(policy), "/syscalls/0")[0].note, IsEmpty());
+  return early;
+}
+
+TEST(Compile, AsksTheAgentForWhatTheRuntimeCallsWhileItStarts) {
+  const Policy policy =
+      policy_of({rule({"setuid", "ptrace"}, Action::kErrno), rule({"capset"}, Action::kKill),
+                 rule({"prctl"}, Action::kErrno, {equals(0, 8)})});
+  const Plan plan = compiled(policy, early_bundle());
+  EXPECT_TRUE(plan.exempts_start);
+  const Filter filter(plan.config);
+  for (const char* name : {"setuid", "capset", "execve", "execveat"}) {
+    EXPECT_EQ(filter.answer(name), kAsked) << name;
+  }
+  EXPECT_EQ(filter.answer("prctl", {8}), kAsked);
+  EXPECT_EQ(filter.answer("prctl", {9}), kAllowed);
+  EXPECT_EQ(filter.answer("ptrace"), refused(EPERM)) << "no runtime calls it";
+  for (const char* pointer : {"/syscalls/0", "/syscalls/1", "/syscalls/2"}) {
+    EXPECT_THAT(rows_of(plan, pointer)[0].note, HasSubstr("the runtime's own"));
+  }
+
+  const Plan late = compiled(policy);
+  EXPECT_FALSE(late.exempts_start);
+  EXPECT_FALSE(late.supervised());
+  EXPECT_THAT(rows_of(late, "/syscalls/0")[0].note, IsEmpty());
+}
+
+TEST(Compile, AsksForNoExecveWhereNothingOfTheStartIsRefused) {
+  const Plan plan =
+      compiled(policy_of({rule({"ptrace"}, Action::kErrno), rule({"setuid"}, Action::kLog)}), early_bundle());
+  EXPECT_FALSE(plan.exempts_start);
+  EXPECT_FALSE(plan.notified.contains("execve"));
+}
+
+TEST(Compile, SaysWhenARefusalMayHitTheRuntimeItself) {
+  // No agent can be asked for write under runc, and nobody knows how an unknown runtime starts a program.
+  const Policy policy = policy_of({rule({"write"}, Action::kErrno)});
+  const Plan plan = compiled(policy, early_bundle(), runtime::traits(runtime::Kind::kRunc));
+  EXPECT_FALSE(plan.exempts_start);
+  EXPECT_THAT(rows_of(plan, "/syscalls/0")[0].note, HasSubstr("may not start"));
+  const Plan unknown = compiled(policy_of({rule({"setuid"}, Action::kErrno)}), early_bundle(),
+                                runtime::traits(runtime::Kind::kUnknown));
+  EXPECT_FALSE(unknown.exempts_start);
+  EXPECT_EQ(Filter(unknown.config).answer("setuid"), refused(EPERM));
+  EXPECT_THAT(rows_of(unknown, "/syscalls/0")[0].note, HasSubstr("may not start"));
 }
 
 // --- audit ------------------------------------------------------------------------------------------

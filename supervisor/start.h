@@ -1,0 +1,50 @@
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "oci/base/result.h"
+
+namespace tidewaiter::supervisor {
+
+// Tells the calls a runtime makes under a new filter from those of the workload.
+//
+// Without noNewPrivileges a runtime loads the filter while it is still root, and goes on as itself: it drops
+// privileges, changes the working directory, executes the workload. A policy that refuses setuid is not meant
+// for that. Nothing about the caller says who it is, for a runtime does not wait for the agent and an image
+// can have the runtime's own file executed; but no code other than the runtime's comes under a filter before
+// an execve under that same filter has been let run. So where every execve notifies, the start ends with the
+// first.
+//
+// One for each listener. Thread-safe.
+class Start {
+ public:
+  // `exempt`: whether there is anything to tell apart. False where an execve might not notify.
+  explicit Start(bool exempt) : over_(!exempt) {}
+
+  // Whether the calls that notify now may be the workload's. Waits for an execve that is being answered.
+  [[nodiscard]] bool over() const {
+    if (over_.load(std::memory_order_acquire)) return true;
+    const std::lock_guard lock(mutex_);
+    return over_.load(std::memory_order_relaxed);
+  }
+
+  // Answers an execve by `send`. The start is over before the answer is out, for the workload may call at
+  // once; and goes on where the answer did not arrive, since a signal took the caller out of the call, which
+  // comes again.
+  template <typename Send>
+  Status end_by(const Send& send) {
+    if (over_.load(std::memory_order_acquire)) return send();
+    const std::lock_guard lock(mutex_);
+    const bool before = over_.exchange(true, std::memory_order_release);
+    Status sent = send();
+    if (!sent) over_.store(before, std::memory_order_release);
+    return sent;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::atomic<bool> over_;
+};
+
+}  // namespace tidewaiter::supervisor
