@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "oci/base/detached_process.h"
 #include "oci/base/system.h"
@@ -13,8 +14,10 @@
 namespace tidewaiter::shim {
 namespace {
 
+constexpr std::chrono::minutes kPatience{10};
+
 // This process has one thread, so its fork may do as it likes.
-[[noreturn]] void wait_and_restore(int runtime, const std::string& config_path) {
+[[noreturn]] void wait_and_restore(int runtime, const std::string& config_path, const std::string& owner) {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (null >= 0) ::dup2(null, stream);
@@ -25,14 +28,16 @@ namespace {
   struct pollfd ended = {STDERR_FILENO + 1, POLLIN, 0};
   while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
   }
-  ::_exit(container::Bundle::restore(config_path) ? 0 : 1);
+  // Whoever creates another container from it now has it for a moment only.
+  const auto lock = container::lock_bundle(config_path, kPatience);
+  ::_exit(lock && container::Bundle::restore(config_path, owner) ? 0 : 1);
 }
 
 }  // namespace
 
-Status restore_when_ended(const std::string& config_path) {
+Status restore_when_ended(const std::string& config_path, const std::string& owner) {
   const UniqueFd runtime = TRY(sys::pidfd_open(::getpid()));
-  TRY(DetachedProcess::start([&] { wait_and_restore(runtime.get(), config_path); }));
+  TRY(DetachedProcess::start([&] { wait_and_restore(runtime.get(), config_path, owner); }));
   return {};
 }
 

@@ -10,6 +10,7 @@ namespace tidewaiter::shim {
 // puts the bundle's config back. A supervised container has its agent do that; one that its filter alone
 // restrains has nobody else. The process is detached: its own session, standard streams on /dev/null, no
 // other descriptor of the caller's, not a child of ours.
-Status restore_when_ended(const std::string& config_path);
+// `owner`: Bundle::install's.
+Status restore_when_ended(const std::string& config_path, const std::string& owner);
 
 }  // namespace tidewaiter::shim

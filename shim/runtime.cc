@@ -48,7 +48,11 @@ Result<int> run_child(const std::string& program, char* const* argv, bool quiet)
   ::sigaction(SIGCHLD, &childs, &callers);
 
   const pid_t pid = ::fork();
-  if (pid < 0) return fail(errno, "fork");
+  if (pid < 0) {
+    const int error = errno;
+    ::sigaction(SIGCHLD, &callers, nullptr);
+    return fail(error, "fork");
+  }
   if (pid == 0) {
     ::sigaction(SIGCHLD, &callers, nullptr);
     if (quiet) {
@@ -60,9 +64,12 @@ Result<int> run_child(const std::string& program, char* const* argv, bool quiet)
     ::_exit(127);
   }
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return fail(errno, "wait for " + program);
+  int waited = 0;
+  while ((waited = ::waitpid(pid, &status, 0)) < 0 && errno == EINTR) {
   }
+  const int error = errno;
+  ::sigaction(SIGCHLD, &callers, nullptr);  // which the real runtime is to inherit
+  if (waited < 0) return fail(error, "wait for " + program);
   return status;
 }
 

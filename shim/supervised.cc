@@ -63,6 +63,12 @@ Status clear_supervision(const std::string& state_folder) {
 }
 
 Status refuse_bypass(const Invocation& invocation) {
+  if (runtime::name_chooses_handler(invocation.runtime)) {
+    return fail(
+        "called by the name " + invocation.runtime +
+        ", crun runs containers inside its own process, where no policy can tell the two apart: name it "
+        "crun, or run without a policy");
+  }
   const std::string variable(invocation.traits().bypass_environment);
   if (variable.empty() || std::getenv(variable.c_str()) == nullptr) return {};
   return fail("the environment has " + variable + ", with which " + std::string(invocation.traits().name) +

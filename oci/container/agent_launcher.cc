@@ -65,12 +65,16 @@ Result<pid_t> pid_in(std::string_view text) {
   return pid;
 }
 
+Result<UniqueFd> duplicate_above_stdio(int fd) {
+  UniqueFd duplicate(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!duplicate.valid()) return fail(errno, "fcntl F_DUPFD_CLOEXEC");
+  return duplicate;
+}
+
 // A descriptor that dup2 to stdin, stdout and stderr cannot hit, should the caller have come without those.
 Result<UniqueFd> above_stdio(Result<UniqueFd> fd) {
   if (!fd || fd->get() > STDERR_FILENO) return fd;
-  UniqueFd moved(::fcntl(fd->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  if (!moved.valid()) return fail(errno, "fcntl F_DUPFD_CLOEXEC");
-  return moved;
+  return duplicate_above_stdio(fd->get());
 }
 
 // What is addressed to the caller alone: an agent that took it up would answer in its name.
@@ -86,6 +90,7 @@ struct Inheritance {
   UniqueFd listen;
   UniqueFd ready;
   UniqueFd creator;  // may be absent
+  UniqueFd bundle;   // may be absent
   UniqueFd null;     // for stdin and stdout
   UniqueFd log;      // for stderr
 };
@@ -120,7 +125,7 @@ void write_text(int fd, const char* text) {
     ::_exit(127);
   }
   close_on_exec_from(STDERR_FILENO + 1);
-  for (const UniqueFd* fd : {&given.listen, &given.ready, &given.creator}) {
+  for (const UniqueFd* fd : {&given.listen, &given.ready, &given.creator, &given.bundle}) {
     if (fd->valid()) ::fcntl(fd->get(), F_SETFD, 0);
   }
   ::execve(argv[0], argv, environment);
@@ -163,7 +168,7 @@ Status judge_report(Result<std::string> report, const std::string& log_directory
 
 // Starts the agent and waits for its report. A process that has not reported "ok" does not survive.
 Status spawn(const std::string& agent_path, const std::string& state_folder, const std::string& log_directory,
-             Creator creator, milliseconds timeout) {
+             Creator creator, int bundle_lock, milliseconds timeout) {
   Inheritance given;
   sys::Pipe ready = TRY(sys::pipe());
   given.listen = TRY(above_stdio(listen_unix(state_folder + "/" + Record::kSocketName)));
@@ -173,6 +178,7 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
   if (creator == Creator::kThisProcess) {
     given.creator = TRY(above_stdio(sys::pidfd_open(::getpid())));
   }
+  if (bundle_lock >= 0) given.bundle = TRY(duplicate_above_stdio(bundle_lock));
 
   std::vector<std::string> words = {agent_path,
                                     "--state-folder",
@@ -183,6 +189,9 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
                                     std::to_string(given.ready.get())};
   if (given.creator.valid()) {
     words.insert(words.end(), {"--creator-fd", std::to_string(given.creator.get())});
+  }
+  if (given.bundle.valid()) {
+    words.insert(words.end(), {"--bundle-fd", std::to_string(given.bundle.get())});
   }
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -203,15 +212,16 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
 }
 
 Status start_agent(const std::string& agent_path, const std::string& state_folder,
-                   const std::string& log_directory, Creator creator, milliseconds timeout) {
-  return in_context("agent " + agent_path, spawn(agent_path, state_folder, log_directory, creator, timeout));
+                   const std::string& log_directory, Creator creator, int bundle_lock, milliseconds timeout) {
+  return in_context("agent " + agent_path,
+                    spawn(agent_path, state_folder, log_directory, creator, bundle_lock, timeout));
 }
 
 Status launch_in(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                 Creator creator, milliseconds timeout) {
+                 Creator creator, int bundle_lock, milliseconds timeout) {
   const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
   TRY(write_record(state_folder, record));
-  return start_agent(agent_path, state_folder, record.log_directory, creator, timeout);
+  return start_agent(agent_path, state_folder, record.log_directory, creator, bundle_lock, timeout);
 }
 
 // A pidfd of the agent that is alive. It comes before the lock is asked about: then the pid was still the
@@ -228,13 +238,13 @@ Result<UniqueFd> open_agent(const std::string& state_folder) {
 }  // namespace
 
 Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                    Creator creator, milliseconds timeout) {
+                    Creator creator, int bundle_lock, milliseconds timeout) {
   TRY(sys::make_directories(state_folder.substr(0, state_folder.rfind('/')), 0700));
   if (::mkdir(state_folder.c_str(), 0700) != 0) {
     if (errno == EEXIST) return fail("the id is in use: there is a state folder " + state_folder);
     return fail(errno, "make " + state_folder);
   }
-  Status launched = launch_in(agent_path, state_folder, record, creator, timeout);
+  Status launched = launch_in(agent_path, state_folder, record, creator, bundle_lock, timeout);
   if (!launched) static_cast<void>(sys::remove_tree(state_folder));
   return launched;
 }
@@ -243,7 +253,7 @@ Status ensure_agent(const std::string& agent_path, const std::string& state_fold
   const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
   if (agent_holds_lock(state_folder)) return {};
   const Record record = TRY(read_record(state_folder));
-  return start_agent(agent_path, state_folder, record.log_directory, Creator::kUnknown, timeout);
+  return start_agent(agent_path, state_folder, record.log_directory, Creator::kUnknown, -1, timeout);
 }
 
 bool agent_alive(const std::string& state_folder) {
@@ -297,7 +307,9 @@ Status clear_state_folder(const std::string& name) {
   if (agent_holds_lock(state_folder)) return fail("its agent is alive, in " + state_folder);
   // A folder whose maker was killed at once has no record yet. Its bundle is restored by the next `create`.
   const auto record = read_record(state_folder);
-  if (record && !record->config_path.empty()) TRY(Bundle::restore(record->config_path));
+  if (record && !record->config_path.empty()) {
+    TRY(Bundle::restore_unless_locked(record->config_path, record->config_owner));
+  }
   TRY(sys::remove_tree(state_folder));
   if (state_folder != name) return sys::unlink(name);
   return {};

@@ -13,11 +13,12 @@
 // The launcher makes the state folder and the listening socket, so that the runtime can connect from the
 // first instant; the agent inherits the socket and reports through a pipe that it is ready, or why not:
 //
-//   tidewaiter-agent --state-folder DIR --listen-fd N --ready-fd N [--creator-fd N]
+//   tidewaiter-agent --state-folder DIR --listen-fd N --ready-fd N [--creator-fd N] [--bundle-fd N]
 //
 // `creator-fd` is a pidfd of the launching process, which then becomes the runtime by exec: when it has ended
-// and nothing was ever handed over, the container was not created and the agent goes. Over `ready-fd` the
-// agent sends "ok\n" or one line of error, and closes it. The agent is detached: its own session, no
+// and nothing was ever handed over, the container was not created and the agent goes. `bundle-fd` holds the
+// bundle's lock (lock_bundle()), which the agent closes once the runtime has read the config. Over `ready-fd`
+// the agent sends "ok\n" or one line of error, and closes it. The agent is detached: its own session, no
 // controlling terminal, stdin and stdout on /dev/null, stderr appended to agent.log in the log folder, not a
 // child of the caller. It inherits no other descriptor, no ignored or blocked signal, and the environment
 // without what is addressed to the caller (NOTIFY_SOCKET, LISTEN_FDS, …); its folder is /, its umask 077.
@@ -32,10 +33,11 @@ enum class Creator {
 inline constexpr std::chrono::milliseconds kReadyTimeout{30'000};
 
 // Makes `state_folder`, writes `record` into it, starts the agent and waits until it is ready, at most
-// `timeout`. On failure nothing stays behind, and the agent's own words are in the error. An existing state
-// folder is an error: the id is in use, or clear_state_folder() was not called.
+// `timeout`. The agent gets a copy of `bundle_lock`, if there is one. On failure nothing stays behind, and
+// the agent's own words are in the error. An existing state folder is an error: the id is in use, or
+// clear_state_folder() was not called.
 Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                    Creator creator, std::chrono::milliseconds timeout = kReadyTimeout);
+                    Creator creator, int bundle_lock = -1, std::chrono::milliseconds timeout = kReadyTimeout);
 
 // Starts the agent of an existing container again if it is no longer alive.
 Status ensure_agent(const std::string& agent_path, const std::string& state_folder,

@@ -1,14 +1,19 @@
 #include "oci/container/bundle.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "oci/base/system.h"
 #include "oci/spec/config.h"
@@ -18,16 +23,20 @@ namespace {
 
 using spec::Json;
 
-// A record holds two configs and a header.
+// A record holds up to three configs and a header.
 constexpr std::size_t kMaxConfigBytes = 64U << 20U;
 constexpr std::size_t kMaxHeaderBytes = 256;
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 
 struct RewriteRecord {
+  std::string owner;
   std::string original;
-  std::string rewritten;
+  // What the config file may hold instead: the last rewriting, and the one before it.
+  std::vector<std::string> rewritten;
 
-  bool operator==(const RewriteRecord&) const = default;
+  [[nodiscard]] bool speaks_of(const std::string& present) const {
+    return std::find(rewritten.begin(), rewritten.end(), present) != rewritten.end();
+  }
 };
 
 std::string record_path(const std::string& config_path) { return config_path + ".tidewaiter"; }
@@ -43,31 +52,44 @@ Result<std::string> read_regular_file(const std::string& path) {
 std::string encode(const RewriteRecord& record) {
   Json header;
   header["version"] = kVersion;
+  header["owner"] = record.owner;
   header["original"] = record.original.size();
-  header["rewritten"] = record.rewritten.size();
-  return spec::dump_json(header, -1) + "\n" + record.original + record.rewritten;
+  header["rewritten"] = Json::array();
+  std::string body = record.original;
+  for (const std::string& rewritten : record.rewritten) {
+    header["rewritten"].push_back(rewritten.size());
+    body += rewritten;
+  }
+  return spec::dump_json(header, -1) + "\n" + body;
 }
 
-std::optional<std::uint64_t> count_in(const Json& header, const char* key) {
-  if (!header.is_object()) return std::nullopt;
-  const auto found = header.find(key);
-  if (found == header.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
+// Takes as many bytes from the beginning of `body` as `count` says.
+Result<std::string> take(std::string_view& body, const Json& count) {
+  if (!count.is_number_unsigned() || count.get<std::uint64_t>() > body.size()) {
+    return fail("is not as long as its header says");
+  }
+  const auto size = count.get<std::size_t>();
+  std::string taken(body.substr(0, size));
+  body.remove_prefix(size);
+  return taken;
 }
 
 Result<RewriteRecord> decode(const std::string& text) {
   const std::size_t newline = std::string_view(text).substr(0, kMaxHeaderBytes).find('\n');
   if (newline == std::string::npos) return fail("has no header");
   const auto header = TRY(spec::parse_json(std::string_view(text).substr(0, newline), "header"));
-  if (count_in(header, "version") != kVersion) return fail("is of an unknown version");
-  const auto original = count_in(header, "original");
-  const auto rewritten = count_in(header, "rewritten");
-  const std::string_view body = std::string_view(text).substr(newline + 1);
-  // Compared without adding the two, which could overflow.
-  if (!original || !rewritten || *original > body.size() || *rewritten != body.size() - *original) {
-    return fail("is not as long as its header says");
-  }
-  return RewriteRecord{std::string(body.substr(0, *original)), std::string(body.substr(*original))};
+  if (!header.is_object() || header.value("version", Json()) != kVersion)
+    return fail("is of an unknown version");
+  const Json owner = header.value("owner", Json());
+  const Json lengths = header.value("rewritten", Json());
+  if (!owner.is_string() || !lengths.is_array()) return fail("has an incomplete header");
+  RewriteRecord record;
+  record.owner = owner.get<std::string>();
+  std::string_view body = std::string_view(text).substr(newline + 1);
+  record.original = TRY(take(body, header.value("original", Json())));
+  for (const Json& length : lengths) record.rewritten.push_back(TRY(take(body, length)));
+  if (!body.empty()) return fail("is not as long as its header says");
+  return record;
 }
 
 Status check_is_ours(const struct stat& status) {
@@ -84,7 +106,7 @@ Status check_is_ours(const struct stat& status) {
 Result<RewriteRecord> read_open_record(int fd) {
   const struct stat status = TRY(sys::fstat(fd));
   TRY(check_is_ours(status));
-  return decode(TRY(sys::read_all(fd, 2 * kMaxConfigBytes + kMaxHeaderBytes)));
+  return decode(TRY(sys::read_all(fd, 3 * kMaxConfigBytes + kMaxHeaderBytes)));
 }
 
 // The record beside `config_path`; nullopt when there is none.
@@ -106,12 +128,29 @@ Status remove_record_of(const std::string& config_path) {
   return removed;
 }
 
+// `owner`: whose rewriting to undo; nullptr: anybody's.
+Status undo(const std::string& config_path, const std::string* owner) {
+  const std::string context = "restore bundle";
+  const auto record = TRY(in_context(context, read_record_of(config_path)));
+  if (!record || (owner != nullptr && record->owner != *owner)) return {};
+  const auto present = read_regular_file(config_path);
+  if (!present && present.error().code != ENOENT && present.error().code != ENOTDIR) {
+    return in_context(context, Status(tl::unexpected(present.error())));
+  }
+  if (present && record->speaks_of(*present)) {
+    TRY(in_context(context, sys::replace_file(config_path, record->original)));
+  }
+  return in_context(context, remove_record_of(config_path));
+}
+
 }  // namespace
 
-Bundle::Bundle(std::string path, std::string original_bytes, std::string present_bytes, Json original)
+Bundle::Bundle(std::string path, std::string original_bytes, std::string present_bytes, bool has_record,
+               Json original)
     : path_(std::move(path)),
       original_bytes_(std::move(original_bytes)),
       present_bytes_(std::move(present_bytes)),
+      has_record_(has_record),
       original_(std::move(original)) {}
 
 Result<Bundle> Bundle::open(const std::string& directory, const std::string& config_file) {
@@ -121,43 +160,67 @@ Result<Bundle> Bundle::open(const std::string& directory, const std::string& con
   std::optional<RewriteRecord> record = TRY(in_context(context, read_record_of(path)));
   // Anything but what we wrote is the owner's: a new config, an edited one, or the original itself, when a
   // crash came between the record and the rewriting.
-  std::string original = record && record->rewritten == present ? std::move(record->original) : present;
+  std::string original = record && record->speaks_of(present) ? std::move(record->original) : present;
   Json document = TRY(in_context(context, spec::parse_json(original, path)));
   if (!document.is_object()) {
     return fail(context + ": " + path + ": expected an object, found " + document.type_name());
   }
-  return Bundle(path, std::move(original), std::move(present), std::move(document));
+  return Bundle(path, std::move(original), std::move(present), record.has_value(), std::move(document));
 }
 
-Status Bundle::install(const Json& rewritten) const {
+Status Bundle::install(const Json& rewritten, const std::string& owner) const {
   const std::string context = "rewrite bundle";
-  const RewriteRecord wanted{original_bytes_, spec::dump_json(rewritten) + "\n"};
-  const auto recorded = TRY(in_context(context, read_record_of(path_)));
-  if (recorded == wanted && present_bytes_ == wanted.rewritten) return {};
-  // At no moment may the file hold what one compilation wrote and the record speak of another: the file
-  // would be taken for an original.
-  if (present_bytes_ != original_bytes_) {
-    TRY(in_context(context, sys::replace_file(path_, original_bytes_)));
-  }
-  TRY(in_context(context, sys::replace_file(record_path(path_), encode(wanted), 0600)));
-  Status replaced = in_context(context, sys::replace_file(path_, wanted.rewritten));
+  RewriteRecord record{owner, original_bytes_, {spec::dump_json(rewritten) + "\n"}};
+  TRY(in_context(context, read_record_of(path_)));  // one that is not trusted is not replaced either
+  const std::string wanted = record.rewritten.front();
+  // Another container's rewriting is replaced at one stroke: its runtime may be about to read. Until then the
+  // record speaks of both, or the file would be taken for an original.
+  const bool rewritten_before = present_bytes_ != original_bytes_;
+  if (rewritten_before && present_bytes_ != wanted) record.rewritten.push_back(present_bytes_);
+  TRY(in_context(context, sys::replace_file(record_path(path_), encode(record), 0600)));
+  if (present_bytes_ == wanted) return {};
+  Status replaced = in_context(context, sys::replace_file(path_, wanted));
   // The file is still the original, so that the record has nothing to say.
-  if (!replaced) static_cast<void>(remove_record_of(path_));
+  if (!replaced && !rewritten_before) static_cast<void>(remove_record_of(path_));
   return replaced;
 }
 
-Status Bundle::restore(const std::string& config_path) {
-  const std::string context = "restore bundle";
-  const auto record = TRY(in_context(context, read_record_of(config_path)));
-  if (!record) return {};
-  const auto present = read_regular_file(config_path);
-  if (!present && present.error().code != ENOENT && present.error().code != ENOTDIR) {
-    return in_context(context, Status(tl::unexpected(present.error())));
+Status Bundle::restore(const std::string& config_path, const std::string& owner) {
+  return undo(config_path, &owner);
+}
+
+Status Bundle::restore_unless_locked(const std::string& config_path, const std::string& owner) {
+  const auto locked = lock_bundle(config_path, std::chrono::milliseconds(0));
+  if (locked) return restore(config_path, owner);
+  const int code = locked.error().code;
+  if (code == EWOULDBLOCK || code == ENOENT || code == ENOTDIR) return {};
+  return tl::unexpected(locked.error());
+}
+
+Status Bundle::restore_from_anyone(const std::string& config_path) { return undo(config_path, nullptr); }
+
+Result<UniqueFd> lock_bundle(const std::string& config_path, std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kInterval{5};
+  const std::string context = "lock bundle";
+  // Where a linked config really is; for one that is gone its folder is still somebody's to hold.
+  const std::string real = sys::realpath(config_path).value_or(config_path);
+  const std::string folder = real.substr(0, std::max<std::size_t>(real.rfind('/'), 1));
+  UniqueFd fd = TRY(in_context(context, sys::open(folder, O_RDONLY | O_DIRECTORY)));
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail(errno, context + ": " + folder);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return fail(EWOULDBLOCK, context + ": " + folder + ": another container is being created from it");
+    }
+    std::this_thread::sleep_for(kInterval);  // flock(2) has no timeout, and this process no thread to wait in
   }
-  if (present && *present == record->rewritten) {
-    TRY(in_context(context, sys::replace_file(config_path, record->original)));
-  }
-  return in_context(context, remove_record_of(config_path));
+  return fd;
+}
+
+Result<std::string> new_owner() {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) return fail(errno, "getrandom");
+  return std::to_string(number);
 }
 
 }  // namespace tidewaiter::container

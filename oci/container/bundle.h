@@ -1,18 +1,24 @@
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
 
 namespace tidewaiter::container {
 
 // A bundle's config file, and how it is rewritten so that nothing is lost.
 //
-// Beside the config file FILE a rewritten bundle has FILE.tidewaiter: a one-line JSON header with two
-// lengths, the original's bytes, and the bytes we wrote over it. Creating again, restarting and restoring
+// Beside the config file FILE a rewritten bundle has FILE.tidewaiter: a one-line JSON header with lengths and
+// the owner, the original's bytes, and the bytes we wrote over it. Creating again, restarting and restoring
 // therefore always start from the original, and a bundle that somebody edited in between is recognised by its
 // bytes and taken as a new original. (Podman writes config.json anew at each start.)
+//
+// Several containers may be created from one bundle at a time. A runtime that read the original would start
+// its container without a policy, so the original comes back only by the owner of the last rewriting, and is
+// never in its place in between; and whoever writes here holds lock_bundle().
 //
 // The record is trusted only when it is a regular file of ours or of root; anything else by that name is an
 // error, for neither reading nor ignoring it is safe.
@@ -25,23 +31,41 @@ class Bundle {
   // The config as its owner wrote it.
   [[nodiscard]] const nlohmann::ordered_json& original() const { return original_; }
   [[nodiscard]] const std::string& config_path() const { return path_; }
+  // Whether somebody has rewritten it and not put it back.
+  [[nodiscard]] bool has_record() const { return has_record_; }
 
   // Writes `rewritten` over the config file, recording the original first; each step is atomic, and a crash
   // between them leaves a bundle that open() still reads as the original. Owner and mode are kept.
-  Status install(const nlohmann::ordered_json& rewritten) const;
+  // `owner` is who may restore it: new_owner(). REQUIRES: lock_bundle() from before open().
+  Status install(const nlohmann::ordered_json& rewritten, const std::string& owner) const;
 
   // Puts the original back, byte for byte, if the file at `config_path` is still what install() wrote, and
-  // removes the record. A bundle that is gone or was never rewritten is a success.
-  static Status restore(const std::string& config_path);
+  // removes the record. A bundle that is gone, was never rewritten, or has another owner by now is a success.
+  // REQUIRES: lock_bundle().
+  static Status restore(const std::string& config_path, const std::string& owner);
+  // The same, taking the lock. Where somebody else has it, a container is being created from the bundle, and
+  // that will put it back in its turn: a success too.
+  static Status restore_unless_locked(const std::string& config_path, const std::string& owner);
+  // restore() whoever the owner is. For a bundle to which no policy applies any more.
+  static Status restore_from_anyone(const std::string& config_path);
 
  private:
-  Bundle(std::string path, std::string original_bytes, std::string present_bytes,
+  Bundle(std::string path, std::string original_bytes, std::string present_bytes, bool has_record,
          nlohmann::ordered_json original);
 
   std::string path_;
   std::string original_bytes_;
   std::string present_bytes_;  // what the config file held when it was read
+  bool has_record_;
   nlohmann::ordered_json original_;
 };
+
+// Keeps all others from writing the bundle of `config_path`, until the descriptor and what was inherited of
+// it are closed: a flock(2) on its folder, for the file itself is replaced. A `create` holds it until its
+// runtime has read the config. EWOULDBLOCK: somebody else has held it for all of `patience`.
+Result<UniqueFd> lock_bundle(const std::string& config_path, std::chrono::milliseconds patience);
+
+// No two calls return the same.
+Result<std::string> new_owner();
 
 }  // namespace tidewaiter::container

@@ -66,8 +66,8 @@ Result<Record> from_json(const Json& document) {
   Record record;
   TRY(read_member(document, "id", record.id));
   TRY(read_member(document, "config_path", record.config_path));
+  TRY(read_member(document, "config_owner", record.config_owner));
   TRY(read_member(document, "runtime", record.runtime));
-  TRY(read_member(document, "runtime_root", record.runtime_root));
   TRY(read_member(document, "policy_name", record.policy_name));
   TRY(read_member(document, "policy_text", record.policy_text));
   TRY(read_member(document, "residual", record.residual));
@@ -85,8 +85,8 @@ Json to_json(const Record& record) {
   document["version"] = kVersion;
   document["id"] = record.id;
   document["config_path"] = record.config_path;
+  document["config_owner"] = record.config_owner;
   document["runtime"] = record.runtime;
-  document["runtime_root"] = record.runtime_root;
   document["policy_name"] = record.policy_name;
   document["policy_text"] = record.policy_text;
   document["residual"] = record.residual;

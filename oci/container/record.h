@@ -14,8 +14,8 @@ namespace tidewaiter::container {
 struct Record {
   std::string id;            // container id; empty when made by the precreate hook, which is not told it
   std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
+  std::string config_owner;  // whose rewriting of it that is; see Bundle::install
   std::string runtime;       // absolute path of the real runtime; empty when unknown (hook)
-  std::string runtime_root;  // the caller's --root; empty: the runtime's default
   std::string policy_name;
   std::string policy_text;  // the policy file as it was when the container was created
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any

@@ -194,6 +194,11 @@ Result<std::string> version_line(const std::string& path) {
   return in_context("wait for " + path + " --version", read_line(pipe.read_end.get(), deadline));
 }
 
+bool name_chooses_handler(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name == "krun" || name.starts_with("crun-");
+}
+
 const Traits& traits(Kind kind) { return kTraits[static_cast<std::size_t>(kind)]; }
 
 Result<Kind> identify(const std::string& path) {

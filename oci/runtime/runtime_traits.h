@@ -36,6 +36,10 @@ struct Traits {
 
 const Traits& traits(Kind kind);
 
+// Whether a crun that is called by `path` takes its name for a choice of handler ("crun-wasm", "krun"), which
+// then runs the workload inside the runtime's own process (crun src/crun.c, fill_handler_from_argv0).
+bool name_chooses_handler(std::string_view path);
+
 // From the executable's file name, symbolic links followed ("crun", "crun-1.8", "/usr/sbin/runc"); when
 // that says nothing, from the first word of `PATH --version`.
 Result<Kind> identify(const std::string& path);

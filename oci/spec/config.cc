@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
@@ -170,6 +171,47 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
   std::string error_;
 };
 
+// The member `key` of an object; nullptr when there is none.
+const Json* child(const Json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : &*found;
+}
+
+// As Go's bytes.EqualFold sees it: beside ASCII, U+017F is an s and U+212A a k.
+std::string folded(std::string_view key) {
+  static constexpr std::string_view kLongS = "\u017f";
+  static constexpr std::string_view kKelvin = "\u212a";
+  std::string text;
+  while (!key.empty()) {
+    if (key.starts_with(kLongS)) {
+      text += 's';
+      key.remove_prefix(kLongS.size());
+    } else if (key.starts_with(kKelvin)) {
+      text += 'k';
+      key.remove_prefix(kKelvin.size());
+    } else {
+      const char c = key.front();
+      text += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      key.remove_prefix(1);
+    }
+  }
+  return text;
+}
+
+Status check_keys(const Json& object, const std::string& place,
+                  std::initializer_list<std::string_view> known) {
+  if (!object.is_object()) return {};
+  for (const auto& [key, value] : object.items()) {
+    for (const std::string_view name : known) {
+      if (key == name || folded(key) != folded(name)) continue;
+      return fail(place + "/" + key + ": expected \"" + std::string(name) +
+                  "\": runc takes the one for the other, whatever their case, and crun does not");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& source) {
@@ -189,6 +231,34 @@ Result<Json> parse_json(std::string_view text, const std::string& source) {
 std::string dump_json(const Json& document, int indent) {
   // `replace` only so that a mistake of ours cannot throw.
   return document.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+Status check_key_case(const Json& config) {
+  TRY(check_keys(config, "", {"annotations", "linux", "process"}));
+  if (const Json* process = child(config, "process"))
+    TRY(check_keys(*process, "/process", {"noNewPrivileges"}));
+  const Json* linux_part = child(config, "linux");
+  if (linux_part == nullptr) return {};
+  TRY(check_keys(*linux_part, "/linux", {"seccomp"}));
+  const Json* seccomp = child(*linux_part, "seccomp");
+  if (seccomp == nullptr) return {};
+  TRY(check_keys(*seccomp, "/linux/seccomp",
+                 {"architectures", "defaultAction", "defaultErrnoRet", "flags", "listenerMetadata",
+                  "listenerPath", "syscalls"}));
+  const Json* rules = child(*seccomp, "syscalls");
+  if (rules == nullptr || !rules->is_array()) return {};
+  for (std::size_t i = 0; i < rules->size(); ++i) {
+    const std::string place = "/linux/seccomp/syscalls/" + std::to_string(i);
+    const Json& rule = (*rules)[i];
+    TRY(check_keys(rule, place, {"action", "args", "errnoRet", "names"}));
+    const Json* tests = child(rule, "args");
+    if (tests == nullptr || !tests->is_array()) continue;
+    for (std::size_t j = 0; j < tests->size(); ++j) {
+      TRY(check_keys((*tests)[j], place + "/args/" + std::to_string(j),
+                     {"index", "op", "value", "valueTwo"}));
+    }
+  }
+  return {};
 }
 
 Result<std::optional<std::string>> annotation(const Json& config, std::string_view key) {

@@ -23,6 +23,11 @@ Result<Json> parse_json(std::string_view text, const std::string& source);
 // occur: parse_json refuses them.
 std::string dump_json(const Json& document, int indent = 2);
 
+// An error when a key on the way to the seccomp profile, or to process.noNewPrivileges, is spelt in other
+// letter case. crun takes it for an unknown key; runc, whose JSON reader ignores case (Go encoding/json),
+// takes it for the one it resembles, and so would read another filter than we wrote.
+Status check_key_case(const Json& config);
+
 // The string member `key` of /annotations, if there is one. An annotation that is not a string is an error.
 Result<std::optional<std::string>> annotation(const Json& config, std::string_view key);
 

@@ -1,8 +1,9 @@
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
@@ -25,6 +26,9 @@ namespace {
 using container::Bundle;
 using container::Record;
 
+// How long another `create` may take from rewriting the bundle until its runtime has read it.
+constexpr std::chrono::seconds kBundlePatience{30};
+
 Result<policy::PolicyFile> read_policy(const std::string& path) {
   auto file = policy::load_file(path);
   // podman takes "No such file or directory" for a program that is missing in the container.
@@ -32,13 +36,13 @@ Result<policy::PolicyFile> read_policy(const std::string& path) {
   return file;
 }
 
-Record make_record(const Invocation& invocation, const std::string& id, const Bundle& bundle,
-                   const policy::PolicyFile& file, const policy::Plan& plan) {
+Result<Record> make_record(const Invocation& invocation, const std::string& id, const Bundle& bundle,
+                           const policy::PolicyFile& file, const policy::Plan& plan) {
   Record record;
   record.id = id;
   record.config_path = bundle.config_path();
+  record.config_owner = TRY(container::new_owner());
   record.runtime = invocation.runtime;
-  if (!invocation.line.root.empty()) record.runtime_root = std::filesystem::absolute(invocation.line.root);
   record.policy_name = file.policy.name;
   record.policy_text = file.text;
   const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");
@@ -52,36 +56,46 @@ Record make_record(const Invocation& invocation, const std::string& id, const Bu
 }
 
 // Puts the plan into effect: the rewritten bundle first, for that can be undone here, and then the agent,
-// which undoes both by itself when this process ends and no container has come of it.
+// which undoes both by itself when this process ends and no container has come of it. It also keeps the lock
+// until the runtime has read the bundle.
 Status put_into_effect(const Invocation& invocation, const std::string& state_folder, const Bundle& bundle,
-                       const Record& record, const policy::Plan& plan) {
-  TRY(bundle.install(plan.config));
-  if (!plan.supervised()) return restore_when_ended(bundle.config_path());
+                       const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
+  TRY(bundle.install(plan.config, record.config_owner));
+  if (!plan.supervised()) return restore_when_ended(record.config_path, record.config_owner);
   const auto agent = container::agent_path(invocation.settings.agent);
-  Status launched =
-      agent ? container::launch_agent(*agent, state_folder, record, container::Creator::kThisProcess)
-            : tl::unexpected(agent.error());
-  if (!launched) static_cast<void>(Bundle::restore(bundle.config_path()));
+  Status launched = agent ? container::launch_agent(*agent, state_folder, record,
+                                                    container::Creator::kThisProcess, lock.get())
+                          : tl::unexpected(agent.error());
+  if (!launched) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));
   return launched;
 }
 
+// What an earlier policy left, if anything, is undone.
+Status leave_to_runtime(const Bundle& bundle) {
+  if (!bundle.has_record()) return {};
+  const UniqueFd lock = TRY(container::lock_bundle(bundle.config_path(), kBundlePatience));
+  return Bundle::restore_from_anyone(bundle.config_path());
+}
+
 Status prepare(const Invocation& invocation, const ContainerOptions& options) {
-  const std::optional<Bundle> opened = TRY(open_bundle(invocation, options));
-  if (!opened) return {};
-  const Bundle& bundle = *opened;
+  std::optional<Bundle> bundle = TRY(open_bundle(invocation, options));
+  if (!bundle) return {};
   const std::string state_folder = TRY(invocation.state_folder(options.id));
   TRY(claim_id(invocation, options.id, state_folder));
 
-  const auto policy_path = TRY(container::policy_path(invocation.settings, bundle.original()));
-  if (!policy_path) return Bundle::restore(bundle.config_path());
+  const auto policy_path = TRY(container::policy_path(invocation.settings, bundle->original()));
+  if (!policy_path) return leave_to_runtime(*bundle);
   TRY(refuse_bypass(invocation));
-
   const policy::PolicyFile file = TRY(read_policy(*policy_path));
+
+  // Other containers may be created from it. Once more, for from here on nobody else writes it.
+  const UniqueFd lock = TRY(container::lock_bundle(bundle->config_path(), kBundlePatience));
+  bundle = TRY(Bundle::open("", bundle->config_path()));
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
   const policy::Plan plan =
-      TRY(policy::compile(file.policy, bundle.original(), invocation.traits(), listener));
-  const Record record = make_record(invocation, options.id, bundle, file, plan);
-  return put_into_effect(invocation, state_folder, bundle, record, plan);
+      TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
+  const Record record = TRY(make_record(invocation, options.id, *bundle, file, plan));
+  return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }
 
 }  // namespace

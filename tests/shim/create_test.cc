@@ -52,7 +52,7 @@ TEST_F(CreateTest, RunsTheRuntimeUnderThePolicy) {
   EXPECT_EQ(record->id, "box");
   EXPECT_EQ(record->config_path, folder_ / "bundle/config.json");
   EXPECT_EQ(record->runtime, FAKE_RUNTIME);
-  EXPECT_EQ(record->runtime_root, "/r");
+  EXPECT_NE(record->config_owner, "");
   EXPECT_EQ(record->policy_name, "network");
   EXPECT_EQ(record->policy_text, read("etc/policies/network.json"));
   EXPECT_FALSE(record->own_seccomp);
@@ -146,7 +146,7 @@ TEST_F(CreateTest, LeavesABundleWithoutPolicyAlone) {
 
 TEST_F(CreateTest, RestoresABundleThatHadAPolicyBefore) {
   write("bundle/config.json", kConfig);
-  ASSERT_TRUE(container::Bundle::open(folder_ / "bundle")->install({{"rewritten", true}}));
+  ASSERT_TRUE(container::Bundle::open(folder_ / "bundle")->install({{"rewritten", true}}, "somebody"));
   EXPECT_EQ(run_create().exit_code(), 0);
   EXPECT_EQ(seen(), json::parse(kConfig));
   EXPECT_EQ(read("bundle/config.json"), kConfig);
@@ -161,7 +161,7 @@ TEST_F(CreateTest, CanBeRepeatedAndStartsFromTheOriginal) {
   wait_for_agents();
   ASSERT_EQ(run_create().exit_code(), 0);
   EXPECT_EQ(read("bundle/config.json"), rewritten);
-  ASSERT_TRUE(container::Bundle::restore(folder_ / "bundle/config.json"));
+  ASSERT_TRUE(container::Bundle::restore_from_anyone(folder_ / "bundle/config.json"));
   EXPECT_EQ(read("bundle/config.json"), original);
 }
 
@@ -192,8 +192,10 @@ TEST_F(CreateTest, GivesTheAgentNothingOfTheCallers) {
       others.push_back(fd);
     }
   }
-  EXPECT_THAT(others, ElementsAre("0 /dev/null", "1 /dev/null", "2 " + (folder_ / "log/agent.log")));
-  EXPECT_EQ(given("agent", "fd").size(), 6U);
+  EXPECT_THAT(others, ElementsAre("0 /dev/null", "1 /dev/null", "2 " + (folder_ / "log/agent.log"),
+                                  ::testing::EndsWith(folder_ / "bundle")))
+      << "the last is the bundle's lock";
+  EXPECT_EQ(given("agent", "fd").size(), 7U);
   EXPECT_THAT(given("agent", "variable"), Contains("ORDINARY=kept"));
   for (const std::string& variable : given("agent", "variable")) {
     EXPECT_THAT(variable, Not(::testing::AnyOf(StartsWith("NOTIFY_SOCKET="), StartsWith("_OCI_"),
@@ -245,6 +247,17 @@ TEST_F(CreateTest, BecomesTheRuntimeWithTheSamePid) {
 }
 
 TEST_F(CreateTest, WorksForACallerWhoIgnoresSigchld) {
+  const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  const Outcome outcome = run([&] {
+    ::signal(SIGCHLD, SIG_IGN);
+    return create(made);
+  });
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_THAT(read("runtime"), HasSubstr("SigIgn:\t0000000000010000\n"));
+}
+
+TEST_F(CreateTest, GivesTheRuntimeTheCallersSigchldAfterAskingItAboutALostId) {
+  ASSERT_TRUE(sys::make_directories(state_folder_, 0700));
   const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
   const Outcome outcome = run([&] {
     ::signal(SIGCHLD, SIG_IGN);

@@ -98,7 +98,7 @@ TEST_F(AgentLauncherTest, LeavesNothingBehindWhenTheAgentDoesNotComeUp) {
   for (const auto& each : cases) {
     ::setenv("FAKE_AGENT", each.behaviour, 1);
     const Status launched =
-        launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess, milliseconds(300));
+        launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess, -1, milliseconds(300));
     EXPECT_THAT(failure(launched), HasSubstr(each.reason));
     EXPECT_THAT(failure(launched), HasSubstr(FAKE_AGENT));
     EXPECT_FALSE(std::filesystem::exists(state_)) << each.behaviour;
@@ -207,7 +207,7 @@ TEST_F(AgentLauncherTest, ClearsWhatADeadAgentLeft) {
   std::filesystem::create_directories(folder_ / "bundle");
   const std::string config = folder_ / "bundle/config.json";
   std::ofstream(config) << "{\"a\": 1}";
-  ASSERT_TRUE(Bundle::open(folder_ / "bundle")->install({{"a", 2}}));
+  ASSERT_TRUE(Bundle::open(folder_ / "bundle")->install({{"a", 2}}, record_.config_owner));
   record_.config_path = config;
   ASSERT_TRUE(launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess));
   EXPECT_THAT(failure(clear_state_folder(state_)), HasSubstr("alive"));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -29,7 +30,31 @@ using testing::TemporaryFolder;
 // Odd on purpose: spacing, order and spelling have to survive.
 constexpr const char* kOriginal = "{ \"b\":1,\n\t\"a\" : \"\\u00fc\",  \"big\": 18446744073709551615 }\n\n";
 
+constexpr const char* kOwner = "somebody";
+
 Json rewritten_to(const std::string& value) { return Json{{"rewritten", value}}; }
+
+// Kills a child that runs `body` at its n-th entry to or return from a system call; false when it ended
+// before.
+bool kill_at_stop(int n, const std::function<void()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    ::raise(SIGSTOP);
+    body();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  for (int stop = 0; stop < n; ++stop) {
+    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
+    ::waitpid(child, &status, 0);
+    if (WIFEXITED(status)) return false;
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return true;
+}
 
 class BundleTest : public ::testing::Test {
  protected:
@@ -42,7 +67,7 @@ class BundleTest : public ::testing::Test {
   void create(const std::string& value) {
     const auto bundle = Bundle::open(folder_.path());
     ASSERT_TRUE(bundle) << bundle.error().message();
-    const Status installed = bundle->install(rewritten_to(value));
+    const Status installed = bundle->install(rewritten_to(value), kOwner);
     ASSERT_TRUE(installed) << installed.error().message();
   }
 
@@ -73,7 +98,7 @@ TEST_F(BundleTest, IsRewrittenAndRestoredByteForByte) {
   EXPECT_TRUE(has_record());
   EXPECT_EQ(sys::stat(config_)->st_mode & 07777U, 0640U);
   EXPECT_EQ(sys::stat(record_)->st_mode & 07777U, 0600U);
-  ASSERT_TRUE(Bundle::restore(config_));
+  ASSERT_TRUE(Bundle::restore(config_, kOwner));
   EXPECT_EQ(config_text(), kOriginal);
   EXPECT_EQ(sys::stat(config_)->st_mode & 07777U, 0640U);
   EXPECT_FALSE(has_record());
@@ -84,7 +109,7 @@ TEST_F(BundleTest, KeepsItsOwner) {
   ASSERT_EQ(::chown(config_.c_str(), 1234, 4321), 0);
   create("one");
   EXPECT_EQ(sys::stat(config_)->st_uid, 1234U);
-  ASSERT_TRUE(Bundle::restore(config_));
+  ASSERT_TRUE(Bundle::restore(config_, kOwner));
   EXPECT_EQ(sys::stat(config_)->st_uid, 1234U);
   EXPECT_EQ(sys::stat(config_)->st_gid, 4321U);
 }
@@ -97,17 +122,74 @@ TEST_F(BundleTest, CreatedAgainStartsFromTheOriginal) {
   create("two");
   EXPECT_EQ(opened_original(), original_dump_);
   EXPECT_EQ(spec::parse_json(config_text(), "test").value(), rewritten_to("two"));
-  ASSERT_TRUE(Bundle::restore(config_));
+  ASSERT_TRUE(Bundle::restore(config_, kOwner));
   EXPECT_EQ(config_text(), kOriginal);
 }
 
 TEST_F(BundleTest, IsNotWrittenAgainWhenNothingChanges) {
   create("one");
   const ino_t config = sys::stat(config_)->st_ino;
-  const ino_t record = sys::stat(record_)->st_ino;
   create("one");
   EXPECT_EQ(sys::stat(config_)->st_ino, config);
-  EXPECT_EQ(sys::stat(record_)->st_ino, record);
+}
+
+TEST_F(BundleTest, IsRestoredByTheLastWhoRewroteItAlone) {
+  create("one");
+  const auto second = Bundle::open(folder_.path());
+  ASSERT_TRUE(second && second->install(rewritten_to("two"), "another"));
+  EXPECT_TRUE(Bundle::restore(config_, kOwner)) << "no failure: the bundle is another's to restore";
+  EXPECT_EQ(spec::parse_json(config_text(), "test").value(), rewritten_to("two"));
+  ASSERT_TRUE(Bundle::restore(config_, "another"));
+  EXPECT_EQ(config_text(), kOriginal);
+
+  create("same");
+  const auto again = Bundle::open(folder_.path());
+  ASSERT_TRUE(again && again->install(rewritten_to("same"), "another"));
+  EXPECT_TRUE(Bundle::restore(config_, kOwner));
+  EXPECT_EQ(spec::parse_json(config_text(), "test").value(), rewritten_to("same"))
+      << "and if the bytes are the same";
+  EXPECT_TRUE(Bundle::restore_from_anyone(config_));
+  EXPECT_EQ(config_text(), kOriginal);
+  EXPECT_FALSE(has_record());
+}
+
+TEST_F(BundleTest, IsLockedForOneAtATime) {
+  auto first = lock_bundle(config_, std::chrono::milliseconds(0));
+  ASSERT_TRUE(first) << first.error().message();
+  create("one");
+  const auto second = lock_bundle(config_, std::chrono::milliseconds(20));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, EWOULDBLOCK);
+  EXPECT_THAT(second.error().message(), HasSubstr(folder_.path() + ": another container is being created"));
+  EXPECT_TRUE(Bundle::restore_unless_locked(config_, kOwner));
+  EXPECT_NE(config_text(), kOriginal) << "who has the lock will restore it";
+
+  // As the agent inherits it: the lock goes with the last descriptor.
+  UniqueFd inherited(::dup(first->get()));
+  first->reset();
+  EXPECT_FALSE(lock_bundle(config_, std::chrono::milliseconds(0)));
+  inherited.reset();
+  EXPECT_TRUE(Bundle::restore_unless_locked(config_, kOwner));
+  EXPECT_EQ(config_text(), kOriginal);
+  EXPECT_TRUE(Bundle::restore_unless_locked("/nonexistent/config.json", kOwner)) << "gone is a success";
+}
+
+// A runtime may read at any moment between two containers' rewritings.
+TEST_F(BundleTest, NeverShowsTheOriginalBetweenTwoRewritings) {
+  create("one");
+  std::vector<std::string> seen;
+  const auto second = Bundle::open(folder_.path());
+  ASSERT_TRUE(second);
+  for (int stop = 0;
+       kill_at_stop(stop, [&] { static_cast<void>(second->install(rewritten_to("two"), "another")); });
+       ++stop) {
+    seen.push_back(config_text());
+    ASSERT_NE(seen.back(), kOriginal) << stop;
+    ASSERT_EQ(opened_original(), original_dump_) << stop;
+    ASSERT_TRUE(Bundle::restore_from_anyone(config_));
+    create("one");
+  }
+  EXPECT_GT(seen.size(), 10U);
 }
 
 TEST_F(BundleTest, TakesAnEditedConfigForANewOriginal) {
@@ -117,7 +199,7 @@ TEST_F(BundleTest, TakesAnEditedConfigForANewOriginal) {
   EXPECT_EQ(opened_original(), "{\"edited\":true}");
   create("two");
   EXPECT_EQ(opened_original(), "{\"edited\":true}");
-  ASSERT_TRUE(Bundle::restore(config_));
+  ASSERT_TRUE(Bundle::restore(config_, kOwner));
   EXPECT_EQ(config_text(), edited);
 }
 
@@ -131,18 +213,18 @@ TEST_F(BundleTest, TakesOneByteOfDifferenceForAnEdit) {
 TEST_F(BundleTest, LeavesAnEditedConfigAloneWhenRestored) {
   create("one");
   ASSERT_TRUE(sys::replace_file(config_, "{\"edited\": true}"));
-  ASSERT_TRUE(Bundle::restore(config_));
+  ASSERT_TRUE(Bundle::restore(config_, kOwner));
   EXPECT_EQ(config_text(), "{\"edited\": true}");
   EXPECT_FALSE(has_record());
 }
 
 TEST_F(BundleTest, RestoresNothingWhereNothingWasDone) {
-  EXPECT_TRUE(Bundle::restore(config_)) << "never rewritten";
+  EXPECT_TRUE(Bundle::restore(config_, kOwner)) << "never rewritten";
   EXPECT_EQ(config_text(), kOriginal);
-  EXPECT_TRUE(Bundle::restore(folder_ / "gone/config.json"));
+  EXPECT_TRUE(Bundle::restore(folder_ / "gone/config.json", kOwner));
   create("one");
   ASSERT_TRUE(sys::unlink(config_));
-  EXPECT_TRUE(Bundle::restore(config_)) << "the config is gone";
+  EXPECT_TRUE(Bundle::restore(config_, kOwner)) << "the config is gone";
   EXPECT_FALSE(has_record());
   EXPECT_FALSE(std::filesystem::exists(config_));
 }
@@ -154,7 +236,7 @@ TEST_F(BundleTest, TakesAConfigOfAnotherName) {
   EXPECT_EQ(relative->config_path(), folder_ / "other.json");
   const auto absolute = Bundle::open("/nowhere", folder_ / "other.json");
   ASSERT_TRUE(absolute) << absolute.error().message();
-  ASSERT_TRUE(absolute->install(rewritten_to("one")));
+  ASSERT_TRUE(absolute->install(rewritten_to("one"), kOwner));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "other.json.tidewaiter"));
   EXPECT_EQ(config_text(), kOriginal);
 }
@@ -165,7 +247,7 @@ TEST_F(BundleTest, RewritesWhatALinkedConfigPointsTo) {
   create("one");
   EXPECT_TRUE(std::filesystem::is_symlink(config_));
   EXPECT_EQ(opened_original(), original_dump_);
-  ASSERT_TRUE(Bundle::restore(config_));
+  ASSERT_TRUE(Bundle::restore(config_, kOwner));
   EXPECT_TRUE(std::filesystem::is_symlink(config_));
   EXPECT_EQ(sys::read_file(folder_ / "real.json").value(), kOriginal);
 }
@@ -189,7 +271,7 @@ TEST_F(BundleTest, TrustsNoRecordOfOthers) {
     const auto opened = Bundle::open(folder_.path());
     ASSERT_FALSE(opened) << reason;
     EXPECT_EQ(opened.error().message(), "open bundle: " + expected);
-    EXPECT_EQ(Bundle::restore(config_).error().message(), "restore bundle: " + expected);
+    EXPECT_EQ(Bundle::restore(config_, kOwner).error().message(), "restore bundle: " + expected);
   };
   const auto bundle = Bundle::open(folder_.path());
   create("one");
@@ -198,7 +280,7 @@ TEST_F(BundleTest, TrustsNoRecordOfOthers) {
   ASSERT_TRUE(sys::rename(record_, folder_ / "elsewhere"));
   ASSERT_EQ(::symlink("elsewhere", record_.c_str()), 0);
   expect_refused("is a symbolic link, and is not trusted");
-  EXPECT_FALSE(bundle->install(rewritten_to("two"))) << "nor is it written through";
+  EXPECT_FALSE(bundle->install(rewritten_to("two"), kOwner)) << "nor is it written through";
   ASSERT_TRUE(sys::unlink(record_));
 
   ASSERT_TRUE(sys::mkdir(record_, 0700));
@@ -230,17 +312,23 @@ TEST_F(BundleTest, RefusesADamagedRecord) {
       {std::string(10'000, 'x'), "has no header"},
       {"{\n" + good, "header: line 1, column 2"},
       {"[]\n", "is of an unknown version"},
-      {R"({"version":2,"original":0,"rewritten":0})"
+      {R"({"version":1,"original":0,"rewritten":0})"
        "\n",
        "is of an unknown version"},
-      {R"({"version":1,"original":-1,"rewritten":1})"
+      {R"({"version":2,"original":0,"rewritten":[0]})"
+       "\n",
+       "has an incomplete header"},
+      {R"({"version":2,"owner":"a","original":0,"rewritten":0})"
+       "\n",
+       "has an incomplete header"},
+      {R"({"version":2,"owner":"a","original":-1,"rewritten":[1]})"
        "\n",
        "is not as long"},
-      {R"({"version":1,"original":18446744073709551615,"rewritten":2})"
+      {R"({"version":2,"owner":"a","original":1,"rewritten":[18446744073709551615]})"
        "\nx",
        "is not as long"},
-      {R"({"version":1,"original":1,"rewritten":18446744073709551615})"
-       "\n",
+      {R"({"version":2,"owner":"a","original":1,"rewritten":["x"]})"
+       "\nxy",
        "is not as long"},
       {good + "x", "is not as long"},
       {good.substr(0, good.size() - 1), "is not as long"},
@@ -250,7 +338,7 @@ TEST_F(BundleTest, RefusesADamagedRecord) {
     SCOPED_TRACE(text.substr(0, 100));
     ASSERT_TRUE(sys::replace_file(record_, text));
     EXPECT_THAT(opened_original(), HasSubstr(record_ + ": " + error));
-    EXPECT_THAT(Bundle::restore(config_).error().message(), HasSubstr(error));
+    EXPECT_THAT(Bundle::restore(config_, kOwner).error().message(), HasSubstr(error));
   }
   ASSERT_TRUE(sys::replace_file(record_, good));
   EXPECT_EQ(opened_original(), original_dump_);
@@ -262,7 +350,7 @@ TEST_F(BundleTest, LeavesNoRecordWhenItCannotBeRewritten) {
   // A folder in the config's place cannot be replaced by a file.
   ASSERT_TRUE(sys::unlink(config_));
   ASSERT_TRUE(sys::mkdir(config_, 0700));
-  const Status installed = bundle->install(rewritten_to("one"));
+  const Status installed = bundle->install(rewritten_to("one"), kOwner);
   ASSERT_FALSE(installed);
   EXPECT_THAT(installed.error().message(), HasSubstr("rewrite bundle: replace " + config_));
   EXPECT_FALSE(has_record());
@@ -297,36 +385,14 @@ TEST_F(BundleTest, SaysSoOnAReadOnlyFileSystem) {
     if (::mount(nullptr, mount_point.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) return 77;
     const auto bundle = Bundle::open(mount_point);
     if (!bundle) return 2;
-    const Status installed = bundle->install(rewritten_to("one"));
+    const Status installed = bundle->install(rewritten_to("one"), kOwner);
     if (installed || installed.error().code != EROFS) return 3;
     const std::string message = installed.error().message();
     if (message.find("rewrite bundle: ") != 0 || message.find(mount_point) == std::string::npos) return 4;
-    return Bundle::restore(mount_point + "/config.json") ? 0 : 5;
+    return Bundle::restore(mount_point + "/config.json", kOwner) ? 0 : 5;
   });
   if (status == 77) GTEST_SKIP() << "no mounts in a user namespace here";
   EXPECT_EQ(status, 0);
-}
-
-// Kills a child that runs `body` at its n-th entry to or return from a system call; false when it ended
-// before.
-bool kill_at_stop(int n, const std::function<void()>& body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    ::raise(SIGSTOP);
-    body();
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  for (int stop = 0; stop < n; ++stop) {
-    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
-    ::waitpid(child, &status, 0);
-    if (WIFEXITED(status)) return false;
-  }
-  ::kill(child, SIGKILL);
-  ::waitpid(child, &status, 0);
-  return true;
 }
 
 TEST_F(BundleTest, SurvivesACrashAtEverySystemCall) {
@@ -337,12 +403,12 @@ TEST_F(BundleTest, SurvivesACrashAtEverySystemCall) {
   };
   const auto install = [&](const std::string& value) {
     const auto bundle = Bundle::open(folder_.path());
-    if (bundle) static_cast<void>(bundle->install(rewritten_to(value)));
+    if (bundle) static_cast<void>(bundle->install(rewritten_to(value), kOwner));
   };
   const std::vector<Case> cases = {
       {"first install", [] {}, [&] { install("one"); }},
       {"second install", [&] { install("one"); }, [&] { install("two"); }},
-      {"restore", [&] { install("one"); }, [&] { static_cast<void>(Bundle::restore(config_)); }},
+      {"restore", [&] { install("one"); }, [&] { static_cast<void>(Bundle::restore(config_, kOwner)); }},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.name);
@@ -355,7 +421,7 @@ TEST_F(BundleTest, SurvivesACrashAtEverySystemCall) {
       one.before();
       killed = kill_at_stop(stop, one.crashing);
       ASSERT_EQ(opened_original(), original_dump_);
-      ASSERT_TRUE(Bundle::restore(config_));
+      ASSERT_TRUE(Bundle::restore(config_, kOwner));
       ASSERT_EQ(config_text(), kOriginal);
     }
     EXPECT_GT(stop, 20) << "the child was killed at hardly any call";

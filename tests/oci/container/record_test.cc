@@ -24,7 +24,7 @@ Record full_record() {
   record.id = "box";
   record.config_path = "/b/config.json";
   record.runtime = "/usr/bin/crun";
-  record.runtime_root = "/run/crun";
+  record.config_owner = "12345";
   record.policy_name = "quickstart";
   record.policy_text = "{\n  \"version\": 1, \"x\": \"ü\\u0000\"\n}\n";
   record.own_seccomp =
@@ -41,7 +41,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.id, b.id);
   EXPECT_EQ(a.config_path, b.config_path);
   EXPECT_EQ(a.runtime, b.runtime);
-  EXPECT_EQ(a.runtime_root, b.runtime_root);
+  EXPECT_EQ(a.config_owner, b.config_owner);
   EXPECT_EQ(a.policy_name, b.policy_name);
   EXPECT_EQ(a.policy_text, b.policy_text);
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);

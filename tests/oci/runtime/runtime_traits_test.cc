@@ -86,6 +86,14 @@ class IdentifyTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
+TEST(Traits, KnowTheNamesThatChooseAHandler) {
+  for (const char* path : {"krun", "/usr/bin/krun", "/opt/crun-wasm", "crun-"})
+    EXPECT_TRUE(name_chooses_handler(path)) << path;
+  for (const char* path : {"crun", "/usr/bin/crun", "/krun/crun", "/crun-wasm/runc", "youki", "kruns", ""}) {
+    EXPECT_FALSE(name_chooses_handler(path)) << path;
+  }
+}
+
 TEST_F(IdentifyTest, KnowsARuntimeByItsNameWithoutRunningIt) {
   const std::vector<std::pair<std::string, Kind>> cases = {
       {"crun", Kind::kCrun},   {"crun-1.21", Kind::kCrun},  {"crun_static", Kind::kCrun},

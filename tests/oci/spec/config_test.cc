@@ -230,6 +230,33 @@ TEST(Annotation, IsAStringOrAbsentOrAnError) {
   EXPECT_EQ(of(R"({"annotations": ["k"]})").error().message(), "/annotations: expected an object of strings");
 }
 
+TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
+  const auto check = [](const char* text) {
+    const Status checked = check_key_case(parse_json(text, "text").value());
+    return checked ? std::string() : checked.error().message();
+  };
+  for (
+      const char* good :
+      {"{}", R"({"Hooks": 1, "x-Linux": {"SECCOMP": 1}})", R"({"linux": {"Resources": {"seccomp ": 1}}})",
+       R"({"process": {"NNP": true}, "linux": {"seccomp": {"defaultAction": "x", "syscalls": [{"names": ["A"]}]}}})",
+       R"({"annotations": {"LINUX": "1"}, "linux": null})"}) {
+    EXPECT_EQ(check(good), "") << good;
+  }
+  const std::vector<std::pair<const char*, const char*>> bad = {
+      {R"({"linux": {}, "Linux": {}})", "/Linux: expected \"linux\""},
+      {R"({"Annotations": {}})", "/Annotations: expected \"annotations\""},
+      {R"({"process": {"nonewprivileges": true}})", "/process/nonewprivileges: expected \"noNewPrivileges\""},
+      {R"({"linux": {"seccomp": {}, "\u017feccomp": {}}})", "expected \"seccomp\""},
+      {R"({"linux": {"seccomp": {"SYSCALLS": []}}})", "/linux/seccomp/SYSCALLS: expected \"syscalls\""},
+      {R"({"linux": {"seccomp": {"listenerpath": ""}}})", "expected \"listenerPath\""},
+      {R"({"linux": {"seccomp": {"syscalls": [{"names": []}, {"Action": "x"}]}}})",
+       "/linux/seccomp/syscalls/1/Action: expected \"action\""},
+      {R"({"linux": {"seccomp": {"syscalls": [{"args": [{"OP": "x"}]}]}}})",
+       "/linux/seccomp/syscalls/0/args/0/OP: expected \"op\""},
+  };
+  for (const auto& [text, error] : bad) EXPECT_NE(check(text).find(error), std::string::npos) << text;
+}
+
 TEST(NoNewPrivileges, IsFalseUnlessItIsTrue) {
   const auto of = [](const char* text) { return no_new_privileges(parse_json(text, "text").value()); };
   EXPECT_TRUE(of(R"({"process": {"noNewPrivileges": true}})"));
