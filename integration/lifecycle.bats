@@ -182,6 +182,30 @@ tell() {
   assert_output "ptrace: EPERM"
 }
 
+# Each agent puts the bundle back, and none may do so while another's runtime is yet to read it: that container would
+# have no policy.
+@test "many containers of one bundle at once, while processes are executed into one" {
+  start_container sleep 1000
+  local first=$ID i
+  (while shim exec "$first" true; do :; done) >/dev/null 2>&1 3>&- &
+  BACKGROUND+=($!)
+  container_runs try_syscall ptrace 0
+  for ((i = 0; i < 20; i++)); do
+    shim run --bundle "$BUNDLE" "$first-$i" </dev/null >"$BATS_TEST_TMPDIR/out.$i" 2>&1 3>&- &
+    if ((i % 4 == 3)); then
+      wait "$!" || true  # the exit code is that of the refused call
+    fi
+  done
+  for ((i = 0; i < 20; i++)); do
+    eventually test -s "$BATS_TEST_TMPDIR/out.$i" || fail "container $i said nothing"
+    assert_equal "$i: $(cat "$BATS_TEST_TMPDIR/out.$i")" "$i: ptrace: EPERM"
+  done
+  shim delete --force "$first"
+  eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
+  assert_equal "$(jq -c .process.args "$BUNDLE/config.json")" '["try_syscall","ptrace","0"]'
+  assert_equal "$(jq .linux.seccomp "$BUNDLE/config.json")" null
+}
+
 @test "an id that is in use" {
   start_container sleep 1000
   run shim create --bundle "$BUNDLE" "$ID" </dev/null
@@ -297,8 +321,12 @@ tell() {
   done
   assert_equal "$(readlink "/proc/$pid/fd/0")" /dev/null
   assert_equal "$(readlink "/proc/$pid/fd/1")" /dev/null
-  # Its own session, no child of ours, and not in the caller's cgroup of memory.
+  # Its own session, no child of ours, and in no cgroup of the caller's or the container's (that of memory stands for all).
   refute [ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$(ps -o sid= -p $$ | tr -d ' ')" ]
+  assert_equal "$(ps -o ppid= -p "$pid" | tr -d ' ')" 1
+  local hierarchy=^0:
+  if mountpoint -q /sys/fs/cgroup/memory; then hierarchy=:memory:; fi
+  assert_equal "$(grep "$hierarchy" "/proc/$pid/cgroup" | cut -d: -f3)" /tidewaiter
   refute [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ]
 }
 

@@ -203,6 +203,22 @@ TABLE
   refuses_with listener
 }
 
+@test "a second spelling of a key, which runc would take for the first" {
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
+  under_policy no-ptrace
+  edit_bundle '.Linux = {seccomp: {defaultAction: "SCMP_ACT_ALLOW"}}'
+  refuses_with "/Linux: expected"
+}
+
+@test "a name by which crun runs containers inside itself" {
+  [[ $RUNTIME == crun ]] || skip "it is crun that goes by its name"
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
+  ln -s "$BARE" "$BATS_TEST_TMPDIR/crun-other"
+  configure "{\"runtime\": \"$BATS_TEST_TMPDIR/crun-other\"}"
+  under_policy no-ptrace
+  refuses_with "crun-other"
+}
+
 @test "ways round the filter that crun has" {
   policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
   under_policy no-ptrace

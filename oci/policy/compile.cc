@@ -62,6 +62,8 @@ Status check_platform(const Input& input) {
   return {};
 }
 
+Status check_key_case(const Input& input) { return spec::check_key_case(input.config); }
+
 Status check_own_listener(const Input& input) {
   const ordered_json* profile = own_seccomp(input.config);
   const ordered_json* path = profile == nullptr ? nullptr : member(*profile, "listenerPath");
@@ -113,6 +115,7 @@ struct Check {
   Status (*run)(const Input&);
 };
 constexpr Check kChecks[] = {
+    {"key case", check_key_case},
     {"platform", check_platform},
     {"own listener", check_own_listener},
     {"own notifications", check_own_notifications},
@@ -161,8 +164,9 @@ std::string_view sign(Comparison comparison) {
 }
 
 std::string words(const ArgumentTest& test) {
-  // An int argument, of which the kernel ignores the upper half, is nothing to mention.
-  const bool whole = test.mask == ~std::uint64_t{0} || test.mask == 0xffffffff;
+  // That the kernel ignores what is above a narrow argument is nothing to mention.
+  const bool whole = test.comparison != Comparison::kMaskedEqual || test.mask == ~std::uint64_t{0} ||
+                     test.mask == 0xffffffff;
   std::string text = "argument " + std::to_string(test.index);
   if (!whole) text += " & " + number(test.mask);
   text += ' ';
