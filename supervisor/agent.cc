@@ -32,14 +32,14 @@ constexpr std::size_t kMaxConnections = 64;
 // Filters that may be served at once: the container's own and one for each process executed into it.
 constexpr std::size_t kMaxSessions = 1024;
 
-// How often abandoned calls are looked for while any call waits, in milliseconds.
-constexpr int kAbandonedInterval = 20;
+// How often abandoned calls are looked for while any call waits.
+constexpr std::chrono::milliseconds kAbandonedInterval{20};
 
 // How often a state folder that is being removed is made again before the next event has to ask for it.
 constexpr int kRestoreAttempts = 10;
 
-// How long to leave the listener alone when there was no descriptor for a connection, in milliseconds.
-constexpr int kAcceptPause = 500;
+// How long to leave the listener alone when there was no descriptor for a connection.
+constexpr std::chrono::milliseconds kAcceptPause{500};
 
 // How long a runtime may take to come after podman's precreate hook, which is not told its pid, in seconds.
 constexpr int kGrace = 120;
@@ -84,7 +84,7 @@ Agent::Agent(Kernel& kernel, AgentInheritance inheritance, container::Record rec
 
 Status Agent::prepare() {
   const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
-  rejoined_ = sys::stat(lock_path).has_value();
+  may_outlive_ = sys::stat(lock_path).has_value();
   TRY(lock_state_folder());
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
@@ -132,24 +132,48 @@ Status Agent::watch(int fd, std::uint32_t events) {
   return {};
 }
 
+void Agent::stop_watching(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
 Status Agent::run() {
-  bool anything_waits = false;
   while (!terminated_) {
     // Only when nothing is left to look at may `finished` count: a hand-over may wait in the backlog of a
     // runtime that has already ended.
     const bool last_look = finished();
     std::array<struct epoll_event, 16> ready;
-    const int timeout = last_look ? 0 : anything_waits ? kAbandonedInterval : accepting_ ? -1 : kAcceptPause;
-    const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout);
+    const int count =
+        ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), last_look ? 0 : timeout());
     if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
     if (count == 0 && last_look) break;
-    if (!accepting_ && count == 0) accepting_ = watch(inheritance_.listener.get(), EPOLLIN).has_value();
     for (int i = 0; i < count; ++i) dispatch(ready[static_cast<std::size_t>(i)].data.fd);
-    anything_waits = false;
-    for (const auto& session : sessions_) anything_waits |= session->interrupt_abandoned();
+    resume_accepting();
+    anything_waits_ = look_after_sessions();
   }
   if (!terminated_) clean_up();
   return {};
+}
+
+int Agent::timeout() const {
+  if (anything_waits_) return static_cast<int>(kAbandonedInterval.count());
+  if (accept_again_) return static_cast<int>(kAcceptPause.count());
+  return -1;
+}
+
+bool Agent::look_after_sessions() {
+  bool any = false;
+  for (auto session = sessions_.begin(); session != sessions_.end();) {
+    if (!(*session)->ended()) {
+      any |= (*session++)->interrupt_abandoned();
+      continue;
+    }
+    if ((*session)->gave_up()) {
+      log::error("a session cannot go on; what it supervises fails closed", {{"container", record_.id}});
+      may_outlive_ = true;
+    }
+    // Not left to closing: the runtime may hold a copy.
+    stop_watching((*session)->notify_fd());
+    session = sessions_.erase(session);
+  }
+  return any;
 }
 
 bool Agent::finished() const { return !creator_pending_ && connections_.empty() && sessions_.empty(); }
@@ -177,7 +201,9 @@ void Agent::dispatch(int fd) {
   } else if (const auto session = std::find_if(sessions_.begin(), sessions_.end(),
                                                [&](const auto& each) { return each->notify_fd() == fd; });
              session != sessions_.end()) {
-    sessions_.erase(session);  // the only event asked for is the hang-up
+    // The only event asked for is the hang-up. It would be told again and again until the threads have ended.
+    stop_watching(fd);
+    (*session)->begin_stop();
   } else if (const auto connection = std::find_if(connections_.begin(), connections_.end(),
                                                   [&](const auto& each) { return each.socket() == fd; });
              connection != connections_.end()) {
@@ -190,7 +216,15 @@ void Agent::dispatch(int fd) {
 void Agent::pause_accepting(int reason) {
   log::error("cannot accept a connection; trying again in a moment",
              {{"error", Error{reason, ""}.message()}});
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, inheritance_.listener.get(), nullptr) == 0) accepting_ = false;
+  stop_watching(inheritance_.listener.get());
+  accept_again_ = std::chrono::steady_clock::now() + kAcceptPause;
+}
+
+void Agent::resume_accepting() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!accept_again_ || now < *accept_again_) return;
+  accept_again_ = now + kAcceptPause;
+  if (watch(inheritance_.listener.get(), EPOLLIN)) accept_again_.reset();
 }
 
 void Agent::accept_connections() {
@@ -257,13 +291,21 @@ Status Agent::adopt_id(const std::string& id) {
   const std::string name = TRY(container::state_folder_name(id, parent));
   events_ =
       std::make_unique<EventLog>(TRY(EventLog::open(record_.log_directory, name, record_.log_max_bytes)));
-  record_.id = id;
   const std::string link = parent + "/" + name;
-  if (link == inheritance_.state_folder) return {};
-  // So that `status` and `exec` find it by the container's id.
-  if (::symlink(inheritance_.state_folder.c_str(), link.c_str()) != 0) return fail(errno, "link " + link);
-  id_link_ = link;
-  return container::write_record(inheritance_.state_folder, record_);
+  container::Record named = record_;
+  named.id = id;
+  if (link != inheritance_.state_folder) {
+    // So that `status` and `exec` find it by the container's id.
+    if (::symlink(inheritance_.state_folder.c_str(), link.c_str()) != 0) return fail(errno, "link " + link);
+    if (Status written = container::write_record(inheritance_.state_folder, named); !written) {
+      (void)sys::unlink(link);
+      return written;
+    }
+    id_link_ = link;
+  }
+  // Last: until all of that stands, the id is not ours.
+  record_ = std::move(named);
+  return {};
 }
 
 Status Agent::restore_state_folder() {
@@ -291,13 +333,18 @@ Status Agent::make_state_folder(const std::string& socket) {
   if (::fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, socket);
   TRY(watch(listener.get(), EPOLLIN));
   inheritance_.listener = std::move(listener);
-  accepting_ = true;
+  accept_again_.reset();
   return {};
 }
 
 void Agent::restore_bundle() {
-  if (record_.config_path.empty()) return;
-  if (const Status restored = container::Bundle::restore(record_.config_path); !restored) {
+  if (bundle_restored_ || record_.config_path.empty()) return;
+  bundle_restored_ = true;
+  const UniqueFd lock = std::move(inheritance_.bundle_lock);
+  const Status restored =
+      lock.valid() ? container::Bundle::restore(record_.config_path, record_.config_owner)
+                   : container::Bundle::restore_unless_locked(record_.config_path, record_.config_owner);
+  if (!restored) {
     log::error("cannot restore the bundle's config",
                {{"container", record_.id}, {"error", restored.error().message()}});
   }
@@ -306,7 +353,7 @@ void Agent::restore_bundle() {
 void Agent::clean_up() {
   // An agent before us died, and with it the knowledge of what else still runs in the container: `exec` will
   // need the folder again, and `delete` removes it.
-  if (rejoined_) return;
+  if (may_outlive_) return;
   restore_bundle();
   inotify_.reset();
   if (!id_link_.empty()) (void)sys::unlink(id_link_);

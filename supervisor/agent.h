@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <list>
 #include <memory>
 #include <optional>
@@ -21,7 +22,8 @@ namespace tidewaiter::supervisor {
 struct AgentInheritance {
   std::string state_folder;
   UniqueFd listener;
-  UniqueFd creator;  // pidfd of the process that becomes the runtime; invalid when unknown
+  UniqueFd creator;      // pidfd of the process that becomes the runtime; invalid when unknown
+  UniqueFd bundle_lock;  // lock_bundle(); invalid where the runtime is not about to read the bundle
 };
 
 // One container's agent: accepts the runtime's connections, starts a session for each notify descriptor, and
@@ -45,9 +47,14 @@ class Agent {
   Status lock_state_folder();
   Status watch_state_folder();
   Status watch(int fd, std::uint32_t events);
+  void stop_watching(int fd);
   void dispatch(int fd);
+  [[nodiscard]] int timeout() const;
+  // Whether any session wants to be looked after again soon.
+  bool look_after_sessions();
   void accept_connections();
   void pause_accepting(int reason);
+  void resume_accepting();
   void read_connection(std::list<HandoverConnection>::iterator connection);
   Status begin_session(Handover handover);
   Status adopt_id(const std::string& id);
@@ -75,8 +82,12 @@ class Agent {
   std::list<HandoverConnection> connections_;
   std::list<std::unique_ptr<Session>> sessions_;
   bool creator_pending_ = true;  // the runtime that was to make the container may still come
-  bool rejoined_ = false;        // an agent before us died: the container may outlive our sessions
-  bool accepting_ = true;
+  bool bundle_restored_ = false;
+  // The container may outlive our sessions: an agent before us died, or one of ours could not go on.
+  bool may_outlive_ = false;
+  // When the listener, left alone for a while, is to be watched again; absent: it is.
+  std::optional<std::chrono::steady_clock::time_point> accept_again_;
+  bool anything_waits_ = false;
   bool terminated_ = false;
 };
 

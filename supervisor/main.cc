@@ -34,13 +34,15 @@ Result<Options> parse_options(int argc, char** argv) {
   int listen_fd = -1;
   int ready_fd = -1;
   int creator_fd = -1;
+  int bundle_fd = -1;
   Options options;
   // clang-format off
   description.add_options()
       ("state-folder", po::value(&options.inheritance.state_folder)->required(), "the container's state folder")
       ("listen-fd", po::value(&listen_fd)->required(), "a listening Unix socket")
       ("ready-fd", po::value(&ready_fd)->required(), "where to say \"ok\", or what is wrong")
-      ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime");
+      ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime")
+      ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle");
   // clang-format on
   try {
     po::variables_map values;
@@ -52,6 +54,7 @@ Result<Options> parse_options(int argc, char** argv) {
   options.ready = TRY(inherited(ready_fd, "ready-fd"));
   options.inheritance.listener = TRY(inherited(listen_fd, "listen-fd"));
   if (creator_fd >= 0) options.inheritance.creator = TRY(inherited(creator_fd, "creator-fd"));
+  if (bundle_fd >= 0) options.inheritance.bundle_lock = TRY(inherited(bundle_fd, "bundle-fd"));
   return options;
 }
 
@@ -61,6 +64,10 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Status leave_cgroup() {
+  return supervisor::leave_callers_cgroup(TRY(sys::read_file("/proc/self/mountinfo")));
 }
 
 Result<std::unique_ptr<supervisor::Agent>> prepare(Options& options) {
@@ -85,7 +92,7 @@ int main(int argc, char** argv) {
   options->ready.reset();
   if (!agent) return 1;
   // Not worth failing a container for.
-  if (const Status left = supervisor::leave_callers_cgroup(); !left) {
+  if (const Status left = leave_cgroup(); !left) {
     log::info("the agent stays in its caller's cgroup", {{"error", left.error().message()}});
   }
   if (const Status served = (*agent)->run(); !served) {
