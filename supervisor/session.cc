@@ -75,7 +75,11 @@ bool Session::hung_up() const {
 
 bool Session::receive_one() {
   thread_local auto buffer = seccomp::NotificationBuffer::make();
-  if (!buffer) return false;
+  if (!buffer) {
+    log::error("a receiver cannot begin",
+               {{"container", container_id_}, {"error", buffer.error().message()}});
+    return false;
+  }
   const Status received = kernel_.receive(notify_fd_.get(), *buffer);
   if (received) {
     serve(Notification(kernel_, notify_fd_.get(), buffer->get()));

@@ -32,6 +32,10 @@ class Session {
 
   // See Waiting.
   bool interrupt_abandoned() { return waiting_.interrupt_abandoned(); }
+  void begin_stop() { waiting_.begin_stop(); }
+  [[nodiscard]] bool ended() const { return waiting_.ended(); }
+  // Whether the session has not come to the end of its filter: somebody may call still.
+  [[nodiscard]] bool gave_up() const { return ended() && !hung_up(); }
 
  private:
   Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,

@@ -61,8 +61,9 @@ void* Waiting::run(void* self) {
   }
   const std::lock_guard lock(waiting.mutex_);
   std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
-  // Under the lock: when stop() sees the last thread gone, `waiting` may be destroyed.
+  // Under the lock: when the last thread is seen to be gone, `waiting` may be destroyed.
   waiting.changed_.notify_all();
+  if (waiting.threads_.empty()) (void)::eventfd_write(waiting.wake_fd_, 1);
   return nullptr;
 }
 
@@ -115,6 +116,10 @@ void Waiting::end() {
 
 bool Waiting::interrupt_abandoned() {
   const std::lock_guard lock(mutex_);
+  if (stopping_) {
+    interrupt_all_locked();
+    return !threads_.empty();
+  }
   watched_ = false;
   for (const Entry& entry : serving_) {
     if (entry.waits_for == nullptr) continue;
@@ -124,13 +129,28 @@ bool Waiting::interrupt_abandoned() {
   return watched_;
 }
 
+void Waiting::interrupt_all_locked() {
+  for (const pthread_t thread : threads_) ::pthread_kill(thread, kInterrupt);
+}
+
+void Waiting::begin_stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  interrupt_all_locked();
+}
+
 void Waiting::stop() {
   std::unique_lock lock(mutex_);
   stopping_ = true;
   while (!threads_.empty()) {
-    for (const pthread_t thread : threads_) ::pthread_kill(thread, kInterrupt);
+    interrupt_all_locked();
     changed_.wait_for(lock, kRepeatInterrupt);
   }
+}
+
+bool Waiting::ended() const {
+  const std::lock_guard lock(mutex_);
+  return threads_.empty();
 }
 
 bool Waiting::stopping() const {

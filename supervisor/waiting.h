@@ -54,13 +54,21 @@ class Waiting {
   // no-op without enter().
   void end();
 
-  // Interrupts what waits for a notification that no longer stands. Returns whether to call again soon:
-  // something waits. After it returned false, the next begin() writes to `wake_fd`.
+  // Interrupts what waits for a notification that no longer stands; every thread, after begin_stop(). Returns
+  // whether to call again soon: something waits. After it returned false, the next begin() writes to
+  // `wake_fd`.
   bool interrupt_abandoned();
 
-  // Interrupts every thread until all have ended. Further begin() fail.
-  void stop();
+  // Every thread is to end; none is waited for, for the kernel lets some calls be interrupted by nothing.
+  // Further begin() fail.
+  void begin_stop();
   [[nodiscard]] bool stopping() const;
+  // Whether no thread is left: after begin_stop(), or because each had to give up. The last one writes to
+  // `wake_fd`.
+  [[nodiscard]] bool ended() const;
+
+  // Interrupts every thread until all have ended.
+  void stop();
 
   // Installs the handler of kInterrupt; once per process, before any thread starts.
   static Status install_interrupt();
@@ -75,6 +83,7 @@ class Waiting {
 
   static void* run(void* self);
   bool start_thread_locked();
+  void interrupt_all_locked();
   bool surplus();
   [[nodiscard]] std::size_t waiting_locked() const;
 

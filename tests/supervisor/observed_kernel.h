@@ -11,7 +11,7 @@
 namespace tidewaiter::supervisor {
 
 // The real kernel, watched: tests wait for what the agent does instead of sleeping. Thread-safe.
-class ObservedKernel final : public Kernel {
+class ObservedKernel : public Kernel {
  public:
   // Until `count` connects have begun, or ended, altogether. False: ten seconds have passed.
   [[nodiscard]] bool wait_for_connects_begun(std::size_t count);

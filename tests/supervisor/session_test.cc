@@ -1,6 +1,7 @@
 #include "supervisor/session.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
@@ -56,6 +57,14 @@ class ScriptedSession {
   std::vector<nlohmann::json> end() {
     session_.reset();
     return event_lines(folder_ / "box.jsonl");
+  }
+
+  [[nodiscard]] Session& session() { return *session_; }
+
+  // Until the agent is woken; false: that many milliseconds have passed.
+  [[nodiscard]] bool wait_for_wake(int longest = 10'000) const {
+    struct pollfd woken = {wake_.get(), POLLIN, 0};
+    return ::poll(&woken, 1, longest) == 1;
   }
 
   ScriptedKernel kernel;
@@ -374,6 +383,29 @@ TEST(Session, PerformsACallAgainWhoseAnswerArrived) {
   }
   (void)session.end();
   EXPECT_EQ(session.kernel.performed().size(), 3U);
+}
+
+// --- a session that cannot go on ----------------------------------------------------------------------
+
+TEST(Session, SaysWhenNobodyReceivesAnyMore) {
+  ScriptedSession session;
+  session.kernel.fail_always(Kind::kReceive, EIO);
+  session.start();
+  EXPECT_FALSE(session.session().ended());
+  session.kernel.notify(address_call(1, SYS_connect, 16));
+  // So that the agent closes it: its target's calls would wait for ever.
+  ASSERT_TRUE(session.wait_for_wake());
+  EXPECT_TRUE(session.session().ended());
+  EXPECT_TRUE(session.session().gave_up());
+}
+
+TEST(Session, StopsWithoutBeingWaitedFor) {
+  ScriptedSession session;
+  session.start();
+  session.session().begin_stop();
+  while (!session.wait_for_wake(20)) EXPECT_TRUE(session.session().interrupt_abandoned());
+  EXPECT_TRUE(session.session().ended());
+  EXPECT_FALSE(session.session().interrupt_abandoned());
 }
 
 // --- calls of the agent's own that fail ---------------------------------------------------------------
