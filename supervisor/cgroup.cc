@@ -60,9 +60,9 @@ Status move_to(const Hierarchy& hierarchy) {
 
 }  // namespace
 
-Status leave_callers_cgroup() {
+Status leave_callers_cgroup(const std::string& mountinfo) {
   Status result;
-  for (const Hierarchy& hierarchy : hierarchies(TRY(sys::read_file("/proc/self/mountinfo")))) {
+  for (const Hierarchy& hierarchy : hierarchies(mountinfo)) {
     Status moved = in_context("leave the caller's cgroup in " + hierarchy.mount_point, move_to(hierarchy));
     if (!moved && result) result = std::move(moved);
   }
