@@ -134,6 +134,63 @@ succeeds_but_not_under() {
   succeeds_but_not_under nobody send_to --fastopen 127.0.0.1 8000
 }
 
+# An option of `no operation` bytes, a routing header of length 0, and a range of one port: harmless in themselves,
+# so that they succeed where nobody minds.
+@test "source routes are no way round" {
+  succeeds_but_not_under friend socket_option 4 0 4 01010101     # IP_OPTIONS
+  succeeds_but_not_under friend socket_option 6 41 57            # IPV6_RTHDR
+  succeeds_but_not_under friend socket_option 6 41 6             # IPV6_2292PKTOPTIONS
+  in_container socket_option 4 0 1 10                            # IP_TOS
+  assert_success
+}
+
+@test "bind: a range of one port is no way round" {
+  policy one-port '{"network": {"bind": ["8000"]}}'
+  succeeds_but_not_under one-port socket_option 4 0 51 401f401f  # IP_LOCAL_PORT_RANGE
+  in_container socket_option 4 0 1 10
+  assert_success
+}
+
+@test "packet sockets are no way round" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
+  succeeds_but_not_under friend try_syscall socket 17 3 0
+  assert_output "socket: EAFNOSUPPORT"
+  # The kernel takes an int: the upper half of the register is nothing to it.
+  succeeds_but_not_under friend try_syscall socket 0x700000011 3 0
+  in_container sh -c 'try_syscall socket 1 1 0; try_syscall socket 2 1 0; try_syscall socket 10 2 0; try_syscall socket 16 3 0'
+  assert_output $'socket: 3\nsocket: 3\nsocket: 3\nsocket: 3'
+}
+
+# is_left_out CALL FAMILY TYPE PROTOCOL ERRNO: the call fails with ERRNO under a policy. Skips where the kernel has no such
+# socket, so that nothing would be shown.
+is_left_out() {
+  in_container try_syscall "${@:1:4}"
+  if [[ $status != 0 ]]; then skip "this kernel has none: $output"; fi
+  under_policy friend
+  in_container try_syscall "${@:1:4}"
+  assert_output "$1: $5"
+}
+
+@test "AF_ALG sockets are left out" { is_left_out socket 38 5 0 EAFNOSUPPORT; }
+@test "AF_VSOCK sockets are left out" { is_left_out socket 40 1 0 EAFNOSUPPORT; }
+@test "AF_TIPC sockets are left out" { is_left_out socket 30 4 0 EAFNOSUPPORT; }
+@test "SCTP sockets are left out" { is_left_out socket 2 1 132 EPROTONOSUPPORT; }
+@test "SCTP sockets over IPv6 are left out" { is_left_out socket 10 1 132 EPROTONOSUPPORT; }
+@test "SOCK_SEQPACKET sockets over IP are left out" { is_left_out socket 2 5 0 EPROTONOSUPPORT; }
+
+# Kernels without SCTP have another name for what they miss here.
+@test "SOCK_SEQPACKET over IP is refused by the policy, and not by the kernel alone" {
+  local family
+  for family in 2 10; do
+    without_policy
+    in_container try_syscall socket "$family" 5 0
+    refute_output "socket: EPROTONOSUPPORT"
+    under_policy friend
+    in_container try_syscall socket "$family" 5 0
+    assert_output "socket: EPROTONOSUPPORT"
+  done
+}
+
 @test "a host name means its addresses when the container starts" {
   policy name '{"network": {"allow": ["localhost:8000"]}}'
   succeeds_but_not_under name tcp_connect --listen 127.0.0.2 8000
