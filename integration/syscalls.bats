@@ -160,6 +160,47 @@ TABLE
   assert_line --index 3 "socket: 3"
 }
 
+# The kernel looks at the lower half of an int argument only, and so must every comparison.
+@test "arguments: the upper half of a register is no way round" {
+  in_container sh -c 'try_syscall socket 0x700000011 0x700000002 0; try_syscall socket 0x70000000a 1 0'
+  assert_output $'socket: EPERM\nsocket: 3'
+  policy wide '{"syscalls": [
+    {"names": ["socket"], "args": [{"index": 0, "value": "AF_PACKET", "op": "eq"}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["socket"], "args": [{"index": 0, "value": 9, "op": "gt"}], "action": "errno", "errno": "ENOTTY"},
+    {"names": ["socket"], "args": [{"index": 1, "mask": 3, "value": 3, "op": "masked_eq"}], "action": "errno", "errno": "EDOM"}]}'
+  under_policy wide
+  in_container sh -c 'try_syscall socket 0x700000011 2 0; try_syscall socket 0x70000000a 1 0; try_syscall socket 0xf00000002 0x700000003 1
+    try_syscall socket 0xf00000002 0x700000001 0'
+  assert_output $'socket: EXDEV\nsocket: ENOTTY\nsocket: EDOM\nsocket: 3'
+}
+
+# Calls whose narrow argument a table of prototypes has to know: what is set above it, the kernel passes over.
+@test "arguments: bits above a narrow argument are no way round" {
+  local calls='try_syscall access @/ 0x100000004
+    try_syscall arch_prctl 0x100001003 @eight-bytes
+    try_syscall modify_ldt 0x100000000 0 0
+    try_syscall eventfd2 0 0x100080000
+    try_syscall set_mempolicy 0x100000000 0 0
+    try_syscall timerfd_create 0x100000001 0
+    try_syscall writev 0x100000001 @nothing 0
+    try_syscall mbind 0 0 0 0 0 0x100000000
+    try_syscall mkdir @/dev/shm/folder 0x101c0'
+  in_container sh -c "$calls"
+  assert_success
+  assert_equal "$(grep -cE '^[a-z0-9_]+: [0-9]+$' <<<"$output")" 9
+  policy narrow '{"syscalls": [
+    {"names": ["access"], "args": [{"index": 1, "op": "eq", "value": 4}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["arch_prctl"], "args": [{"index": 0, "op": "eq", "value": "0x1003"}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["modify_ldt", "set_mempolicy"], "args": [{"index": 0, "op": "eq", "value": 0}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["eventfd2"], "args": [{"index": 1, "op": "eq", "value": "0x80000"}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["timerfd_create", "writev"], "args": [{"index": 0, "op": "eq", "value": 1}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["mbind"], "args": [{"index": 5, "op": "eq", "value": 0}], "action": "errno", "errno": "EXDEV"},
+    {"names": ["mkdir"], "args": [{"index": 1, "op": "eq", "value": "0x1c0"}], "action": "errno", "errno": "EXDEV"}]}'
+  under_policy narrow
+  in_container sh -c "$calls"
+  assert_equal "$(grep -c ': EXDEV$' <<<"$output")" 9
+}
+
 @test "the first rule that matches answers" {
   policy first '{"syscalls": [
     {"names": ["kcmp"], "args": [{"index": 3, "value": 1, "op": "eq"}], "action": "allow"},
@@ -298,11 +339,17 @@ TABLE
 }
 
 @test "the x32 calls are no way round" {
-  policy no-ptrace '{"syscalls": [{"names": ["getpid"], "args": [{"index": 0, "value": 0, "op": "eq"}], "action": "errno", "errno": "EXDEV"}]}'
-  under_policy no-ptrace
   in_container x32_call 39
-  assert_failure
-  refute_output "x32: ok"
+  if [[ $status != 0 ]]; then skip "this kernel has no x32: $output"; fi
+  policy no-x32 '{"syscalls": [{"names": ["getpid"], "action": "errno", "errno": "EXDEV"},
+    {"names": ["umask"], "args": [{"index": 0, "value": 0, "op": "eq"}], "action": "errno", "errno": "EXDEV"}]}'
+  under_policy no-x32
+  local number
+  for number in 39 95; do
+    in_container x32_call "$number"
+    assert_failure
+    refute_output "x32: ok"
+  done
 }
 
 @test "io_uring is no way round the network rules" {

@@ -8,12 +8,15 @@ static const struct {
   const char* name;
   long number;
 } kSyscalls[] = {
+    {"access", SYS_access},
+    {"arch_prctl", SYS_arch_prctl},
     {"bpf", SYS_bpf},
     {"chdir", SYS_chdir},
     {"chmod", SYS_chmod},
     {"chown", SYS_chown},
     {"clone3", SYS_clone3},
     {"connect", SYS_connect},
+    {"eventfd2", SYS_eventfd2},
     {"getcpu", SYS_getcpu},
     {"getpid", SYS_getpid},
     {"getppid", SYS_getppid},
@@ -21,7 +24,9 @@ static const struct {
     {"io_uring_setup", SYS_io_uring_setup},
     {"kcmp", SYS_kcmp},
     {"keyctl", SYS_keyctl},
+    {"mbind", SYS_mbind},
     {"mkdir", SYS_mkdir},
+    {"modify_ldt", SYS_modify_ldt},
     {"mount", SYS_mount},
     {"perf_event_open", SYS_perf_event_open},
     {"personality", SYS_personality},
@@ -29,13 +34,18 @@ static const struct {
     {"ptrace", SYS_ptrace},
     {"rmdir", SYS_rmdir},
     {"seccomp", SYS_seccomp},
+    {"set_mempolicy", SYS_set_mempolicy},
     {"setns", SYS_setns},
+    {"setsockopt", SYS_setsockopt},
     {"setuid", SYS_setuid},
     {"socket", SYS_socket},
+    {"socketpair", SYS_socketpair},
+    {"timerfd_create", SYS_timerfd_create},
     {"umask", SYS_umask},
     {"uname", SYS_uname},
     {"unshare", SYS_unshare},
     {"userfaultfd", SYS_userfaultfd},
+    {"writev", SYS_writev},
 };
 
 int main(int argc, char** argv) {

@@ -23,7 +23,6 @@ using spec::Json;
 using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
-constexpr std::uint64_t kLowHalf = 0xffffffff;
 
 constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network",
                                             "syscalls", "events",      "mode"};
@@ -124,17 +123,22 @@ std::string unknown_syscall(std::string_view name) {
               : "; did you mean " + quote(near) + "?");
 }
 
-// Whether the kernel looks at the lower half of the register only, on every architecture that has the call.
-bool narrow(const std::string& name, unsigned index) {
-  if (number_of(name, SCMP_ARCH_X86_64) < 0 && number_of(name, SCMP_ARCH_AARCH64) < 0) return true;
+// On every architecture that has the call; nullopt when nobody has looked at its arguments.
+std::optional<Width> width(const std::string& name, unsigned index) {
+  if (number_of(name, SCMP_ARCH_X86_64) < 0 && number_of(name, SCMP_ARCH_AARCH64) < 0) return Width::kHalf;
   const SyscallEntry* entry = find_syscall(name);
-  return entry != nullptr && ((entry->narrow >> index) & 1U) != 0;
+  if (entry == nullptr) return std::nullopt;
+  return width_of(*entry, index);
 }
 
-bool fits_32_bits(std::uint64_t value) {
+// REQUIRES: an argument that is there, and always has as many bits.
+unsigned bits(Width width) { return width == Width::kShort ? 16 : width == Width::kHalf ? 32 : 64; }
+
+std::string words(Width width) { return width == Width::kDepends ? "32 or 64" : std::to_string(bits(width)); }
+
+bool fits(std::uint64_t value, unsigned bits) {
   const auto as_signed = static_cast<std::int64_t>(value);
-  return value <= kLowHalf ||
-         (as_signed < 0 && as_signed >= static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::min()));
+  return (value >> bits) == 0 || (as_signed < 0 && as_signed >= -(std::int64_t{1} << (bits - 1)));
 }
 
 // Reads one document. Each function reads one kind of value, notes what is wrong with it and goes on.
@@ -220,6 +224,8 @@ class Reader {
   std::optional<std::uint64_t> read_value(const Place& place);
   void check_possible(const Place& place, const SyscallRule& rule,
                       const std::vector<std::string>& test_pointers);
+  std::optional<Width> read_width(const Place& place, const std::vector<std::string>& names,
+                                  const ArgumentTest& test);
   void narrow_test(const Place& place, const std::vector<std::string>& names, ArgumentTest& test);
 
   std::string source_;
@@ -389,26 +395,60 @@ std::optional<ArgumentTest> Reader::read_argument_test(const Place& place) {
   return test;
 }
 
-// socket(AF_PACKET | 1 << 32, …) opens a packet socket like any other: where the kernel drops the upper half
+// The width that an argument has in each of `names`, or what is wrong with testing it.
+std::optional<Width> Reader::read_width(const Place& place, const std::vector<std::string>& names,
+                                        const ArgumentTest& test) {
+  const std::string argument = "argument " + std::to_string(test.index);
+  std::optional<Width> common;
+  for (const std::string& name : names) {
+    const std::optional<Width> here = width(name, test.index);
+    if (!here) {
+      wrong(place,
+            "how many bits the arguments of " + quote(name) +
+                " have is not known, so a program might get round the test; without \"args\", the rule "
+                "is about every such call");
+      return std::nullopt;
+    }
+    if (*here == Width::kNone) {
+      wrong(place, quote(name) + " has no " + argument +
+                       ", so a program may put any number there; without the test, the rule is about every "
+                       "such call");
+      return std::nullopt;
+    }
+    if (common && *common != *here) {
+      wrong(place, argument + " has " + words(*common) + " bits in " + quote(names.front()) + " and " +
+                       words(*here) + " in " + quote(name) + "; write a rule for each");
+      return std::nullopt;
+    }
+    common = here;
+  }
+  return common;
+}
+
+// socket(AF_PACKET | 1 << 32, …) opens a packet socket like any other: where the kernel drops the upper bits
 // of a register, so does the comparison.
 void Reader::narrow_test(const Place& place, const std::vector<std::string>& names, ArgumentTest& test) {
-  const auto is_narrow = [&](const std::string& name) { return narrow(name, test.index); };
-  const auto first_narrow = std::find_if(names.begin(), names.end(), is_narrow);
-  if (first_narrow == names.end()) return;
-  const auto first_wide = std::find_if_not(names.begin(), names.end(), is_narrow);
-  if (first_wide != names.end())
-    return wrong(place, "argument " + std::to_string(test.index) + " has 32 bits in " + quote(*first_narrow) +
-                            " and 64 in " + quote(*first_wide) + "; write a rule for each");
-  if (!fits_32_bits(test.value))
-    return wrong(place, "argument " + std::to_string(test.index) + " of " + quote(*first_narrow) +
-                            " has 32 bits, so it never has the value " + std::to_string(test.value));
-  if (test.mask != 0 && (test.mask & kLowHalf) == 0)
-    return wrong(place, "argument " + std::to_string(test.index) + " of " + quote(*first_narrow) +
-                            " has 32 bits, and the mask looks at none of them");
-  if (test.comparison == Comparison::kGreater && test.value == kLowHalf)
-    return wrong(place, "no number of 32 bits is greater than this value, so the test never holds");
-  test.mask &= kLowHalf;
-  test.value &= kLowHalf;
+  const std::optional<Width> common = read_width(place, names, test);
+  if (!common || *common == Width::kWhole) return;
+  const std::string argument = "argument " + std::to_string(test.index) + " of " + quote(names.front());
+  if (*common == Width::kDepends) {
+    if (test.comparison != Comparison::kMaskedEqual)
+      wrong(place, argument +
+                       " has 32 or 64 bits, as the other arguments say, so \"op\" has to be \"masked_eq\"; "
+                       "the mask \"0xffffffff\" compares 32");
+    return;
+  }
+  const std::uint64_t all = (std::uint64_t{1} << bits(*common)) - 1;
+  const std::string has = argument + " has " + words(*common) + " bits";
+  if (!fits(test.value, bits(*common)))
+    return wrong(place, has + ", so it never has the value " + std::to_string(test.value));
+  if (test.mask != 0 && (test.mask & all) == 0)
+    return wrong(place, has + ", and the mask looks at none of them");
+  if (test.comparison == Comparison::kGreater && test.value == all)
+    return wrong(place, "no number of " + words(*common) +
+                            " bits is greater than this value, so the test never holds");
+  test.mask &= all;
+  test.value &= all;
 }
 
 void Reader::check_possible(const Place& place, const SyscallRule& rule,

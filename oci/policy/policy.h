@@ -38,7 +38,7 @@ struct ArgumentTest {
   Comparison comparison = Comparison::kEqual;
   std::uint64_t value = 0;
   // What is compared is (argument & mask). Only kMaskedEqual has a mask in OCI's words; in a policy, the
-  // others have one too where the kernel takes the argument as a 32-bit number.
+  // others have one too where the kernel takes the argument as a number of 32 or 16 bits.
   std::uint64_t mask = ~std::uint64_t{0};
 
   bool operator==(const ArgumentTest&) const = default;

@@ -26,9 +26,12 @@ struct SyscallEntry {
   Category category = Category::kProcess;
   Operation operation = Operation::kNone;
 
-  // Bit i: the kernel takes argument i as a 32-bit number and does not look at the upper half of the
-  // register, so a comparison of the whole register can be got round by setting it.
-  std::uint8_t narrow = 0;
+  // What the kernel makes of each argument, a letter for each: "p" an address and "l" another number of 64
+  // bits, "i" a number of 32 bits, "h" one of 16, "x" of 32 or 64, as the other arguments say, "-" nothing.
+  // What is above a narrow number the kernel does not look at, so a comparison of the whole register could be
+  // got round by setting it. Empty for calls that only ABIs of 32 bits have, too, where every argument is
+  // one.
+  std::string_view takes = {};
 
   // Whether a runtime makes it between loading the filter, which without noNewPrivileges is early, and
   // executing the container's program (runc libcontainer/standard_init_linux.go, crun src/libcrun/linux.c).
@@ -45,7 +48,19 @@ struct SyscallEntry {
 // Sorted by name.
 std::span<const SyscallEntry> syscalls();
 
-// The entry of `name`, or nullptr: nothing special is known, category kProcess.
+// The entry of `name`, or nullptr: nothing is known, category kProcess.
 const SyscallEntry* find_syscall(std::string_view name);
+
+// How much of an argument's register the kernel looks at.
+enum class Width {
+  kNone,     // nothing: the call has no such argument
+  kShort,    // 16 bits
+  kHalf,     // 32 bits
+  kWhole,    // 64 bits
+  kDepends,  // 32 or 64 bits, as other arguments say
+};
+
+// The width of argument `index` where registers have 64 bits.
+Width width_of(const SyscallEntry& entry, unsigned index);
 
 }  // namespace tidewaiter::policy
