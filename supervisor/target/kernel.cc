@@ -1,19 +1,20 @@
 #include "supervisor/target/kernel.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <linux/sockios.h>
+#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <memory>
+#include <type_traits>
 
 #include "oci/base/system.h"
 
@@ -43,36 +44,83 @@ Result<pid_t> thread_group(pid_t tid) {
   return group;
 }
 
-// Takes CAP_NET_BIND_SERVICE out of this thread's effective set for a scope. capset(2) acts on the calling
-// thread alone when called directly (the C library has no wrapper that would spread it).
+struct CapabilitiesDeleter {
+  void operator()(cap_t capabilities) const { ::cap_free(capabilities); }
+};
+using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, CapabilitiesDeleter>;
+
+// Whether our effective user owns the user namespace of the socket's network, or one that it lies in: to the
+// owner the kernel grants every capability there, whatever the capability sets say (cap_capable,
+// security/commoncap.c). True where that cannot be told.
+Result<bool> owns_by_user(int socket) {
+  const UniqueFd network(::ioctl(socket, SIOCGSKNS));
+  if (!network.valid() && errno == EPERM) return true;  // no CAP_NET_ADMIN there
+  if (!network.valid()) return fail(errno, "ioctl SIOCGSKNS");
+  const auto own = TRY(sys::stat("/proc/thread-self/ns/user"));
+  UniqueFd user(::ioctl(network.get(), NS_GET_USERNS));
+  if (!user.valid() && errno == EPERM) return false;  // neither ours nor below ours
+  uid_t owner = 0;
+  bool below = false;
+  while (user.valid()) {
+    const auto status = TRY(sys::fstat(user.get()));
+    if (status.st_ino == own.st_ino && status.st_dev == own.st_dev) return below && owner == ::geteuid();
+    // What counts is the last one, right below ours.
+    if (::ioctl(user.get(), NS_GET_OWNER_UID, &owner) != 0) return fail(errno, "ioctl NS_GET_OWNER_UID");
+    below = true;
+    user.reset(::ioctl(user.get(), NS_GET_PARENT));
+  }
+  return fail(errno, "ioctl NS_GET_USERNS");
+}
+
+// Takes from this thread, for a scope, what lets it bind privileged ports on a socket: CAP_NET_BIND_SERVICE,
+// and being the user who owns the network. Both calls act on the calling thread alone: libcap would spread
+// its own over all threads only with libpsx, and setresuid(2) is called without the C library.
 class WithoutBindService {
  public:
-  static Result<WithoutBindService> enter() {
+  static Result<WithoutBindService> enter(int socket) {
     WithoutBindService scope;
-    scope.header_ = {_LINUX_CAPABILITY_VERSION_3, 0};
-    if (::syscall(SYS_capget, &scope.header_, scope.before_.data()) != 0) return fail(errno, "capget");
-    auto without = scope.before_;
-    without[0].effective &= ~(1U << CAP_NET_BIND_SERVICE);
-    if (::syscall(SYS_capset, &scope.header_, without.data()) != 0) return fail(errno, "capset");
-    scope.active_ = true;
+    const bool owner = TRY(owns_by_user(socket));
+    scope.before_.reset(::cap_get_proc());
+    const Capabilities without(::cap_get_proc());
+    constexpr cap_value_t kBindService = CAP_NET_BIND_SERVICE;
+    if (scope.before_ == nullptr || without == nullptr) return fail(errno, "cap_get_proc");
+    if (::cap_set_flag(without.get(), CAP_EFFECTIVE, 1, &kBindService, CAP_CLEAR) != 0 ||
+        ::cap_set_proc(without.get()) != 0) {
+      return fail(errno, "cap_set_proc");
+    }
+    scope.user_ = ::geteuid();
+    scope.still_owner_ = owner && !scope.become_another();
     return scope;
   }
-  WithoutBindService(WithoutBindService&& other) noexcept
-      : header_(other.header_), before_(other.before_), active_(std::exchange(other.active_, false)) {}
+  WithoutBindService(WithoutBindService&&) noexcept = default;
   WithoutBindService& operator=(WithoutBindService&&) = delete;
   ~WithoutBindService() {
-    // Raising an effective capability that is still permitted cannot fail.
-    if (active_) ::syscall(SYS_capset, &header_, before_.data());
+    if (before_ == nullptr) return;
+    // Neither can fail: the user is still the real one, and the capabilities are still permitted.
+    if (changed_user_) (void)set_effective_user(user_);
+    (void)::cap_set_proc(before_.get());
   }
 
-  [[nodiscard]] bool had_it() const { return (before_[0].effective & (1U << CAP_NET_BIND_SERVICE)) != 0; }
+  // True: we may be the owner, and as an ordinary user cannot be anybody else.
+  [[nodiscard]] bool still_owner() const { return still_owner_; }
 
  private:
   WithoutBindService() = default;
 
-  struct __user_cap_header_struct header_ {};
-  std::array<struct __user_cap_data_struct, 2> before_{};
-  bool active_ = false;
+  static bool set_effective_user(uid_t user) { return ::syscall(SYS_setresuid, -1, user, -1) == 0; }
+
+  bool become_another() {
+    // Any other has no capability there. While the real user remains, there is a way back.
+    constexpr uid_t kNobody = 65534;
+    if (::getuid() != user_) return false;
+    changed_user_ = set_effective_user(user_ == kNobody ? kNobody - 1 : kNobody);
+    return changed_user_;
+  }
+
+  Capabilities before_;
+  uid_t user_ = 0;
+  bool changed_user_ = false;
+  bool still_owner_ = false;
 };
 
 class SystemKernel final : public Kernel {
@@ -161,13 +209,11 @@ class SystemKernel final : public Kernel {
   }
 
   Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override {
-    const auto scope = TRY(WithoutBindService::enter());
-    // Without the capability in the first place we are an ordinary user who owns the container's user
-    // namespace: there the kernel grants owners everything, whatever their capability sets say
-    // (cap_capable, security/commoncap.c), so it has to be refused here. 1024 is the default of
-    // net.ipv4.ip_unprivileged_port_start, which such a user cannot ask of another network namespace.
+    const auto scope = TRY(WithoutBindService::enter(socket));
+    // There the kernel would grant it, so it has to be refused here. 1024 is the default of
+    // net.ipv4.ip_unprivileged_port_start, which an ordinary user cannot ask of another network namespace.
     constexpr std::uint16_t kFirstUnprivileged = 1024;
-    if (!scope.had_it() && port < kFirstUnprivileged) return fail(EACCES, "bind");
+    if (scope.still_owner() && port < kFirstUnprivileged) return fail(EACCES, "bind");
     return bind(socket, address);
   }
 

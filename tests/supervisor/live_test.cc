@@ -3,6 +3,7 @@
 #include <linux/capability.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -527,6 +528,51 @@ TEST(LiveBind, NeedsTheTargetsOwnCapabilityForPrivilegedPorts) {
   const auto [report, events] = session.run_to_end();
   EXPECT_EQ(report, expected);
   EXPECT_EQ(count_verdict(events, "allowed"), 40U);
+}
+
+// The agent's user owns the container's user namespace, and to an owner the kernel grants every capability.
+TEST(LiveBind, NeedsTheTargetsOwnCapabilityInItsUserNamespace) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, whose rights the target could borrow";
+  const auto bind_once = [](std::uint16_t port) {
+    const UniqueFd socket = make_socket(AF_INET, SOCK_STREAM);
+    return bind_to(socket.get(), ipv4("0.0.0.0", port));
+  };
+  const auto set_first_unprivileged = [](const char* port) {
+    const auto file = sys::open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY);
+    return file && sys::write_all(file->get(), port);
+  };
+  const Body body = [&] {
+    std::vector<long> results;
+    const auto bind_without = [&](std::uint16_t port) {
+      std::thread([&] {
+        results.push_back(drop_capability(CAP_NET_BIND_SERVICE) ? bind_once(port) : 1);
+      }).join();
+    };
+    if (::unshare(CLONE_NEWUSER) != 0 || ::unshare(CLONE_NEWNET) != 0) return std::vector<long>{-errno};
+    // Alternately, as above.
+    for (int i = 0; i < 10; ++i) {
+      results.push_back(bind_once(80));
+      bind_without(80);
+    }
+    // Where privileged ports end is the container's affair.
+    results.push_back(set_first_unprivileged("70") ? 0 : 1);
+    bind_without(80);
+    bind_without(60);
+    results.push_back(set_first_unprivileged("2000") ? 0 : 1);
+    bind_without(1500);
+    results.push_back(bind_once(1500));
+    return results;
+  };
+  std::vector<long> expected;
+  for (int i = 0; i < 10; ++i) expected.insert(expected.end(), {0, -EACCES});
+  expected.insert(expected.end(), {0, 0, -EACCES, 0, -EACCES, 0});
+  Child without_policy(body);
+  const std::vector<long> native = without_policy.report();
+  if (native == std::vector<long>{-EPERM}) GTEST_SKIP() << "no user namespaces here";
+  EXPECT_EQ(native, expected);
+  LiveSession session(R"({"version": 1, "network": {"bind": ["*"]}})", {SYS_bind}, body);
+  EXPECT_EQ(session.run_to_end().report, expected);
+  EXPECT_EQ(::geteuid(), 0U);
 }
 
 // --- syscall rules ----------------------------------------------------------------------------------
