@@ -39,6 +39,12 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
                                                                                       : EventVerdict::kDenied;
 }
 
+// Of a call whose answer was lost, because a signal took its target out: it never happened, or comes again.
+bool without_effect(const Outcome& outcome) {
+  if (outcome.performed || outcome.attempted) return false;
+  return outcome.answer.kind == Answer::Kind::kErrno || outcome.answer.kind == Answer::Kind::kLetRun;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
@@ -110,31 +116,36 @@ void Session::serve(Notification notification) {
   if (!outcome.performed) waiting_.end();
   const bool wanted = (!outcome.decision || outcome.decision->log) && !outcome.repeated;
   // While the target still waits: afterwards it may be gone, or be another program.
-  const Identity identity = wanted ? target.identity() : Identity{};
+  Identity identity = wanted ? target.identity() : Identity{};
+  // Answering shows whether it did; but whom we kill takes no answer.
+  const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
   const auto answer = [&] { return notification.answer(outcome.answer, target); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(answer) : answer();
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
-  // A signal took the target out of a call that had no effect: it never happened, or comes again.
-  const bool without_effect = !outcome.performed && (outcome.answer.kind == Answer::Kind::kErrno ||
-                                                     outcome.answer.kind == Answer::Kind::kLetRun);
   if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
   waiting_.end();
   if (!answered && !abandoned) {
     log::error("cannot answer a notification",
                {{"container", container_id_}, {"error", answered.error().message()}});
   }
-  if (!wanted || (abandoned && without_effect)) return;
+  if (!wanted || (abandoned && without_effect(outcome))) return;
+  // It may have gone before /proc was asked, and its number be another's.
+  if (abandoned && !stood) identity = {};
+  report(syscall, outcome, target.tid(), std::move(identity), duration);
+}
 
+void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
+                     std::chrono::nanoseconds duration) {
   Event event;
   event.container = container_id_;
   event.policy = supervision_.policy().name;
   event.rule = outcome.decision ? outcome.decision->rule : std::string_view();
   event.syscall = syscall != nullptr ? std::string_view(syscall->name) : "unknown";
   event.category = syscall != nullptr ? syscall->category : policy::Category::kProcess;
-  event.tid = target.tid();
-  event.identity = identity;
+  event.tid = tid;
+  event.identity = std::move(identity);
   event.endpoint = outcome.endpoint;
   event.verdict = verdict_of(outcome, supervision_.policy().mode);
   event.errno_value = errno_of(outcome);

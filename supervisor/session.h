@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -24,7 +25,8 @@ class Session {
   static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
                                                 const Supervision& supervision, EventLog& events,
                                                 int wake_fd);
-  // Interrupts whatever the receivers do and waits for them.
+  // Interrupts whatever the receivers do and waits for them: without ended(), for as long as the kernel
+  // likes.
   ~Session();
 
   // Borrowed, to be watched for the hang-up that tells that every task of the filter is gone.
@@ -44,6 +46,8 @@ class Session {
   bool receive_one();
   void serve(Notification notification);
   Outcome decide(Call& call, const Syscall& syscall);
+  void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
+              std::chrono::nanoseconds duration);
   [[nodiscard]] bool hung_up() const;
 
   Kernel& kernel_;

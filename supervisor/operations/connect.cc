@@ -32,13 +32,21 @@ std::vector<std::byte> where_decided(std::vector<std::byte> address,
   return address;
 }
 
-Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address) {
+bool fails_with(const Answer& answer, int errno_value) {
+  return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
+}
+
+void perform(Call& call, const Socket& socket, std::span<const std::byte> address, Outcome& outcome) {
   // Whatever its flags say: O_NONBLOCK belongs to the target as well, which can clear it under our hands.
   const bool may_block = socket.type == SOCK_STREAM;
-  // As connect(2) says of a machine that has no room for one more connection.
-  if (may_block && !call.waiting.begin(call.notification)) return Answer::refuse(EAGAIN);
+  if (may_block && !call.waiting.begin(call.notification)) {
+    // As connect(2) says of a machine that has no room for one more connection.
+    outcome.answer = Answer::refuse(EAGAIN);
+    return;
+  }
+  outcome.attempted = true;
   const Status connected = call.kernel.connect(socket.fd.get(), address);
-  return connected ? Answer::result(0) : Answer::refuse(connected.error().code);
+  outcome.answer = connected ? Answer::result(0) : Answer::refuse(connected.error().code);
 }
 
 }  // namespace
@@ -70,17 +78,22 @@ Outcome connect(Call& call) {
 
   PerformedCall performed{call.target.tid(), call.notification.call().nr,
                           call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
-  if (const auto lost = call.repeats.take(performed)) {
+  // An interrupted connect goes on by itself (connect(2)), and is asked again how it does.
+  const auto lost = call.repeats.take(performed);
+  const bool goes_on = lost && fails_with(*lost, EINTR);
+  if (lost && !goes_on) {
     outcome.answer = *lost;
     outcome.repeated = true;
     outcome.performed = std::move(performed);
     return outcome;
   }
-  outcome.answer = perform(call, *socket, where_decided(*address, outcome.endpoint));
+  perform(call, *socket, where_decided(*address, outcome.endpoint), outcome);
+  const bool interrupted = fails_with(outcome.answer, EINTR);
+  outcome.repeated = goes_on && interrupted;
   // Asked a second time, a connection under way would answer EALREADY.
-  const bool under_way =
-      outcome.answer.kind == Answer::Kind::kErrno && outcome.answer.errno_value == EINPROGRESS;
-  if (outcome.answer.kind == Answer::Kind::kValue || under_way) outcome.performed = std::move(performed);
+  if (outcome.answer.kind == Answer::Kind::kValue || fails_with(outcome.answer, EINPROGRESS) || interrupted) {
+    outcome.performed = std::move(performed);
+  }
   return outcome;
 }
 

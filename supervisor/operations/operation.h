@@ -19,7 +19,7 @@
 namespace tidewaiter::supervisor {
 
 // Recognises a call that was performed although its answer never reached the target (a signal took it out of
-// the call): the kernel restarts such a call under a new id, and performing it twice would fail.
+// the call): the kernel restarts such a call under a new id, and most cannot be performed twice.
 struct PerformedCall {
   pid_t tid = 0;
   int number = 0;                   // syscall
@@ -66,6 +66,7 @@ struct Outcome {
   std::optional<policy::Decision> decision;  // absent: it failed before there was anything to decide
   std::optional<policy::Endpoint> endpoint;
   std::optional<PerformedCall> performed;  // to be remembered when the answer is lost
+  bool attempted = false;                  // the kernel was asked, so that a lost answer is an event too
   bool repeated = false;                   // the call was performed, and reported, before
 
   static Outcome failed(int errno_value) {
@@ -73,6 +74,7 @@ struct Outcome {
             .decision = {},
             .endpoint = {},
             .performed = {},
+            .attempted = false,
             .repeated = false};
   }
 };

@@ -374,6 +374,92 @@ TEST(Session, DoesNotPerformACallTwiceWhoseAnswerWasLost) {
   }
 }
 
+// The kernel goes on connecting. Where the call is restarted it has to wait on, and not be told of the
+// signal.
+TEST(Session, ReportsAnInterruptedConnectAndGoesOnWithIt) {
+  ScriptedSession session;
+  int performed = 0;
+  session.kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
+    if (++performed < 3) return fail(EINTR, "");
+    return {};
+  };
+  session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+    if (call.id < 3 && call.kind == Kind::kAnswerErrno) session.kernel.invalidate(call.id);
+  };
+  session.start();
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    session.kernel.notify(address_call(id, SYS_connect, 16));
+    ASSERT_TRUE(session.kernel.wait_for_answers(id));
+  }
+  const auto events = session.end();
+  EXPECT_EQ(performed, 3);
+  EXPECT_EQ(session.kernel.answers().back().kind, Kind::kAnswerValue);
+  // That it was begun, and how it ended.
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0]["verdict"], "allowed");
+  EXPECT_EQ(events[0]["errno"], "EINTR");
+  EXPECT_EQ(events[1]["verdict"], "allowed");
+  EXPECT_FALSE(events[1].contains("errno"));
+}
+
+// Nobody may go unseen by having a signal sent to itself.
+TEST(Session, ReportsWhateverWasAttemptedThoughItsAnswerWasLost) {
+  const struct {
+    int number;
+    const char* host;
+    int result;
+    bool reported;
+  } cases[] = {
+      {SYS_connect, "192.0.2.1", 0, true},     {SYS_connect, "192.0.2.1", EINPROGRESS, true},
+      {SYS_connect, "192.0.2.1", EINTR, true}, {SYS_connect, "192.0.2.1", ECONNREFUSED, true},
+      {SYS_connect, "192.0.2.2", 0, false},  // refused: nothing has happened
+      {SYS_bind, "192.0.2.1", 0, true},        {SYS_bind, "192.0.2.1", EADDRINUSE, false},
+      {SYS_getppid, "192.0.2.1", 0, false},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(::testing::Message() << test.number << ' ' << test.host << ' ' << test.result);
+    ScriptedSession session;
+    session.kernel.put_memory(kPointer, ipv4(test.host, 80));
+    const auto perform = [&](int, std::span<const std::byte>) -> Status {
+      if (test.result != 0) return fail(test.result, "");
+      return {};
+    };
+    session.kernel.on_connect = perform;
+    session.kernel.on_bind_unprivileged = perform;
+    session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+      if (call.kind == Kind::kAnswerValue || call.kind == Kind::kAnswerErrno ||
+          call.kind == Kind::kAnswerContinue)
+        session.kernel.invalidate(call.id);
+    };
+    session.start();
+    const auto events = session.serve(address_call(1, test.number, 16));
+    ASSERT_EQ(events.size(), test.reported ? 1U : 0U);
+    if (!test.reported) continue;
+    EXPECT_EQ(events[0]["verdict"], "allowed");
+    // Its number may have been another's already when /proc was asked.
+    EXPECT_EQ(events[0]["tid"], kTid);
+    for (const char* key : {"pid", "parent_pid", "executable"}) EXPECT_FALSE(events[0].contains(key)) << key;
+  }
+}
+
+TEST(Session, NamesWhomItKilled) {
+  for (const bool gone_before : {false, true}) {
+    SCOPED_TRACE(gone_before);
+    ScriptedSession session;
+    session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+      // Whom we have killed takes no answer.
+      if (call.kind == Kind::kKill || (gone_before && call.kind == Kind::kReadProcFile))
+        session.kernel.invalidate(1);
+    };
+    session.start();
+    const auto events = session.serve(address_call(1, SYS_bpf, 16));
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0]["verdict"], "killed");
+    EXPECT_EQ(events[0].contains("pid"), !gone_before);
+    EXPECT_EQ(events[0].contains("executable"), !gone_before);
+  }
+}
+
 TEST(Session, PerformsACallAgainWhoseAnswerArrived) {
   ScriptedSession session;
   session.start();
@@ -403,7 +489,8 @@ TEST(Session, StopsWithoutBeingWaitedFor) {
   ScriptedSession session;
   session.start();
   session.session().begin_stop();
-  while (!session.wait_for_wake(20)) EXPECT_TRUE(session.session().interrupt_abandoned());
+  // As Agent does: again and again, for a thread may not have begun to wait.
+  while (!session.wait_for_wake(20)) (void)session.session().interrupt_abandoned();
   EXPECT_TRUE(session.session().ended());
   EXPECT_FALSE(session.session().interrupt_abandoned());
 }
