@@ -2,6 +2,7 @@
 
 #include <linux/seccomp.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <utility>
 
@@ -19,7 +20,7 @@ struct Answer {
     kKill,    // its process is killed
   };
   Kind kind = Kind::kErrno;
-  int errno_value = 1;  // EPERM
+  int errno_value = EPERM;
   std::int64_t value = 0;
 
   static Answer refuse(int errno_value) { return {Kind::kErrno, errno_value, 0}; }
@@ -42,7 +43,7 @@ class Notification {
         owed_(std::exchange(other.owed_, false)) {}
   Notification& operator=(Notification&&) = delete;
   ~Notification() {
-    if (owed_) (void)kernel_->answer_errno(notify_fd_, received_.id, 1);
+    if (owed_) (void)kernel_->answer_errno(notify_fd_, received_.id, EPERM);
   }
 
   [[nodiscard]] std::uint64_t id() const { return received_.id; }
