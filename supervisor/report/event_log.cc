@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <vector>
 
@@ -15,16 +16,35 @@
 namespace tidewaiter::supervisor {
 namespace {
 
-Result<UniqueFd> open_for_appending(const std::string& path) {
-  auto file = TRY(sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
-  // Tells prune_logs() of whichever agent that the log is in use.
-  if (::flock(file.get(), LOCK_SH | LOCK_NB) != 0) return fail(errno, "lock " + path);
-  return file;
+// flock(2), however often a signal interrupts it.
+int lock(int fd, int operation) {
+  int result = 0;
+  do {
+    result = ::flock(fd, operation);
+  } while (result != 0 && errno == EINTR);
+  return result;
 }
 
-bool in_use(const std::string& path) {
+Result<UniqueFd> open_for_appending(const std::string& path) {
+  for (;;) {
+    auto file = TRY(sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
+    // Tells prune_logs() of whichever agent that the log is in use. One that is removing it holds the lock
+    // for a moment, and then it is another file that has to be opened.
+    if (lock(file.get(), LOCK_SH) != 0) return fail(errno, "lock " + path);
+    if (TRY(sys::fstat(file.get())).st_nlink != 0) return file;
+  }
+}
+
+// Removes a log unless an agent writes to it; whether it is gone.
+Result<bool> remove_unused(const std::string& path) {
   const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW);
-  return file && ::flock(file->get(), LOCK_EX | LOCK_NB) != 0;
+  if (!file && file.error().code == ENOENT) return true;
+  // What cannot be opened is no log of ours.
+  if (!file || lock(file->get(), LOCK_EX | LOCK_NB) != 0) return false;
+  // Under the lock: nobody can have begun to write to it.
+  const Status removed = sys::unlink(path);
+  if (!removed && removed.error().code != ENOENT) return tl::unexpected(removed.error());
+  return true;
 }
 
 }  // namespace
@@ -46,17 +66,20 @@ EventLog::EventLog(EventLog&& other) noexcept
       max_bytes_(other.max_bytes_),
       file_(std::move(other.file_)),
       size_(other.size_),
-      lost_(other.lost_) {}
+      lost_(other.lost_),
+      moved_away_(other.moved_away_) {}
 
 void EventLog::append(std::string_view line) {
   const std::lock_guard lock(mutex_);
-  if (size_ + line.size() > max_bytes_ && size_ > 0) rotate_locked();
-  if (lost_ > 0) {
+  Status written;
+  if (size_ + line.size() > max_bytes_ && size_ > 0) written = rotate_locked();
+  if (written && lost_ > 0) {
     const std::string notice =
         "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
     if (write_locked(notice)) lost_ = 0;
   }
-  if (const Status written = write_locked(line); !written && lost_++ == 0) {
+  if (written) written = write_locked(line);
+  if (!written && lost_++ == 0) {
     log::error("events are being lost", {{"log", path_}, {"error", written.error().message()}});
   }
 }
@@ -71,20 +94,23 @@ Status EventLog::write_locked(std::string_view line) {
   return written;
 }
 
-void EventLog::rotate_locked() {
-  if (const Status renamed = sys::rename(path_, path_ + ".1"); !renamed) {
-    log::error("cannot rotate the event log", {{"log", path_}, {"error", renamed.error().message()}});
-    // The bound holds all the same: start over.
-    if (::ftruncate(file_.get(), 0) == 0) size_ = 0;
-    return;
+Status EventLog::rotate_locked() {
+  if (!moved_away_) {
+    const Status renamed = sys::rename(path_, path_ + ".1");
+    // Where somebody has removed it, there is nothing to keep.
+    if (!renamed && renamed.error().code != ENOENT) {
+      log::error("cannot rotate the event log", {{"log", path_}, {"error", renamed.error().message()}});
+      // The bound holds all the same: start over.
+      if (::ftruncate(file_.get(), 0) == 0) size_ = 0;
+      return {};
+    }
+    moved_away_ = true;
   }
-  auto next = open_for_appending(path_);
-  if (!next) {
-    log::error("cannot open a new event log", {{"log", path_}, {"error", next.error().message()}});
-    return;
-  }
-  file_ = std::move(*next);
+  // Until this succeeds `file_` is the one that was moved away, and as full as it may be.
+  file_ = TRY(open_for_appending(path_));
+  moved_away_ = false;
   size_ = 0;
+  return {};
 }
 
 Status prune_logs(const std::string& directory, std::uint64_t total_bytes) {
@@ -110,9 +136,7 @@ Status prune_logs(const std::string& directory, std::uint64_t total_bytes) {
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.changed < b.changed; });
   for (const File& file : files) {
     if (total <= total_bytes) break;
-    if (in_use(file.path)) continue;
-    TRY(sys::unlink(file.path));
-    total -= file.size;
+    if (TRY(remove_unused(file.path))) total -= file.size;
   }
   return {};
 }

@@ -26,7 +26,8 @@ class EventLog {
 
  private:
   EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size);
-  void rotate_locked();
+  // An error: there is no log to write to, for now.
+  Status rotate_locked();
   // Wholly or not at all: a disk may be full in the middle of a line.
   Status write_locked(std::string_view line);
 
@@ -36,6 +37,7 @@ class EventLog {
   UniqueFd file_;
   std::uint64_t size_;
   std::uint64_t lost_ = 0;
+  bool moved_away_ = false;  // `file_` has its rotated name, and there is no next one yet
 };
 
 // Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`,

@@ -1,15 +1,22 @@
 #include "supervisor/report/event_log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <future>
+#include <sstream>
 #include <thread>
 
+#include "oci/base/system.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 
@@ -175,6 +182,75 @@ TEST(EventLog, HoldsItsBoundWhereItCannotRotate) {
   EXPECT_EQ(event_lines(folder / "box.jsonl").back()["n"], 99);
 }
 
+// No descriptor is left for the next file: what has been rotated stays, and what cannot be written is
+// counted.
+TEST(EventLog, ErasesNothingWhereTheNextFileCannotBeOpened) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 300);
+  ASSERT_TRUE(log);
+  for (int i = 0; i < 5; ++i) log->append(line(i, 40));
+  const auto before = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(before.size(), 5U);
+  struct rlimit descriptors {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  const struct rlimit none = {0, descriptors.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  for (int i = 5; i < 9; ++i) log->append(line(i, 40));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  log->append(line(9, 40));
+  EXPECT_EQ(event_lines(folder / "box.jsonl.1"), before);
+  const auto after = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0]["lost"], 4);
+  EXPECT_EQ(after[1]["n"], 9);
+}
+
+TEST(EventLog, BeginsAnewWhereSomebodyHasRemovedIt) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 300);
+  ASSERT_TRUE(log);
+  log->append(line(1, 200));
+  ASSERT_TRUE(std::filesystem::remove(folder / "box.jsonl"));
+  log->append(line(2, 200));
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0]["n"], 2);
+}
+
+// Waits until somebody waits for a lock that is held on `file`.
+bool wait_for_waiter(int file) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return false;
+  const std::string inode = ":" + std::to_string(status.st_ino) + " ";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::chrono::steady_clock::now() < deadline) {
+    std::istringstream locks(*sys::read_file("/proc/locks"));
+    for (std::string each; std::getline(locks, each);) {
+      if (each.find("-> FLOCK") != std::string::npos && each.find(inode) != std::string::npos) return true;
+    }
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+TEST(EventLog, IsNotOpenedWhileItIsBeingRemoved) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "box.jsonl";
+  // As prune_logs() does.
+  auto removed = sys::open(path, O_RDONLY | O_CREAT, 0600);
+  ASSERT_TRUE(removed);
+  ASSERT_EQ(::flock(removed->get(), LOCK_EX), 0);
+  auto opened = std::async(std::launch::async, [&] { return EventLog::open(folder.path(), "box", 1000); });
+  EXPECT_TRUE(wait_for_waiter(removed->get()));
+  ASSERT_TRUE(sys::unlink(path));
+  removed->reset();
+  auto log = opened.get();
+  ASSERT_TRUE(log) << log.error().message();
+  log->append(line(1));
+  ASSERT_TRUE(std::filesystem::exists(path));
+  EXPECT_EQ(event_lines(path).size(), 1U);
+}
+
 TEST(EventLog, TakesLinesFromManyThreads) {
   const TemporaryFolder folder;
   auto log = EventLog::open(folder.path(), "box", 1U << 20U);
@@ -239,6 +315,26 @@ TEST(PruneLogs, SparesWhatAnAgentStillWritesTo) {
   }
   ASSERT_TRUE(prune_logs(folder.path(), 0));
   EXPECT_FALSE(std::filesystem::exists(folder / "quiet.jsonl"));
+}
+
+TEST(PruneLogs, GoesOnWhereAnotherIsAtWork) {
+  const TemporaryFolder folder;
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 200; ++i) make_file(folder / (std::to_string(i) + ".jsonl"), 1, i);
+    std::atomic<int> ready = 0;
+    std::vector<std::future<Status>> pruned;
+    for (int i = 0; i < 4; ++i) {
+      pruned.push_back(std::async(std::launch::async, [&] {
+        for (++ready; ready < 4;) std::this_thread::yield();
+        return prune_logs(folder.path(), 0);
+      }));
+    }
+    for (auto& each : pruned) {
+      const Status status = each.get();
+      EXPECT_TRUE(status) << status.error().message();
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  }
 }
 
 TEST(PruneLogs, FailsWithoutAFolder) {
