@@ -1,12 +1,20 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <future>
+#include <thread>
 
 #include "oci/base/unix_socket.h"
 #include "supervisor/agent.h"
@@ -51,15 +59,17 @@ class Workload {
 // The agent of container "box", its thread, and the process that becomes the runtime.
 class RunningAgent {
  public:
-  RunningAgent()
-      : creator_end_(std::move(*sys::pipe())), creator_([this] {
+  // `id` as the record has it: empty where the launcher did not know it.
+  explicit RunningAgent(const std::string& id = "box", Kernel& kernel = system_kernel())
+      : kernel_(kernel), creator_end_(std::move(*sys::pipe())), creator_([this] {
           char byte = 0;
           (void)sys::read(creator_end_.read_end.get(), &byte, 1);
           return std::vector<long>{};
         }) {
-    state_folder_ = folder_ / "box";
+    state_folder_ = folder_ / (id.empty() ? "unnamed" : id);
     if (!sys::make_directories(state_folder_, 0700)) std::abort();
     container::Record record = record_of(kPolicy);
+    record.id = id;
     record.log_directory = folder_ / "log";
     record.log_max_bytes = 1U << 20U;
     record.log_total_bytes = 1U << 20U;
@@ -79,11 +89,14 @@ class RunningAgent {
     if (!listener || ::fcntl(listener->get(), F_SETFL, O_NONBLOCK) != 0) std::abort();
     auto creator = sys::pidfd_open(creator_.pid());
     if (!creator) std::abort();
-    AgentInheritance inheritance{state_folder_, std::move(*listener), std::move(*creator)};
+    AgentInheritance inheritance;
+    inheritance.state_folder = state_folder_;
+    inheritance.listener = std::move(*listener);
+    inheritance.creator = std::move(*creator);
     std::promise<Status> made;
     std::future<Status> is_made = made.get_future();
-    run_ = std::async(std::launch::async, [&made, inheritance = std::move(inheritance)]() mutable {
-      auto agent = Agent::make(system_kernel(), std::move(inheritance));
+    run_ = std::async(std::launch::async, [this, &made, inheritance = std::move(inheritance)]() mutable {
+      auto agent = Agent::make(kernel_, std::move(inheritance));
       made.set_value(agent ? Status() : tl::unexpected(agent.error()));
       return agent ? (*agent)->run() : Status();
     });
@@ -130,6 +143,8 @@ class RunningAgent {
   [[nodiscard]] bool runs() { return run_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout; }
 
   [[nodiscard]] const std::string& state_folder() const { return state_folder_; }
+  // Where a container of that id is looked for.
+  [[nodiscard]] std::string name_of(const std::string& id) const { return folder_ / id; }
   [[nodiscard]] std::string socket_path() const {
     return state_folder_ + "/" + container::Record::kSocketName;
   }
@@ -138,6 +153,7 @@ class RunningAgent {
  private:
   TemporaryFolder folder_;
   std::string state_folder_;
+  Kernel& kernel_;
   sys::Pipe creator_end_;
   Child creator_;
   std::list<UniqueFd> connections_;
@@ -207,6 +223,93 @@ TEST(LiveAgent, TakesAHandOverWhoseSenderNeverCloses) {
   EXPECT_TRUE(agent.ended());
 }
 
+// Leaves this process no descriptor but those it has, for a scope.
+class NoMoreDescriptors {
+ public:
+  NoMoreDescriptors() : lowest_free_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
+    if (!lowest_free_.valid() || ::getrlimit(RLIMIT_NOFILE, &before_) != 0) std::abort();
+    set(static_cast<rlim_t>(lowest_free_.get()) + 1);
+  }
+  NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+  NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+  ~NoMoreDescriptors() { set(before_.rlim_cur); }
+
+ private:
+  void set(rlim_t limit) {
+    const struct rlimit next = {limit, before_.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &next) != 0) std::abort();
+  }
+  struct rlimit before_ {};
+  UniqueFd lowest_free_;
+};
+
+// Makes a workload's hand-over wait in the backlog of an agent without descriptors, and waits for a while.
+void hand_over_to_nobody(RunningAgent& agent, Workload& workload) {
+  const UniqueFd notify_fd = workload.take_notify_fd();
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const NoMoreDescriptors none;
+  struct sockaddr_un address {};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(agent.socket_path().size(), sizeof address.sun_path);
+  agent.socket_path().copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+  ASSERT_EQ(::connect(socket.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof address), 0);
+  RunningAgent::hand_over(socket, notify_fd);
+  const std::clock_t busy = std::clock();
+  constexpr int kPatience = 300;  // milliseconds
+  struct pollfd hung_up = {socket.get(), 0, 0};
+  EXPECT_EQ(::poll(&hung_up, 1, kPatience), 0) << "the connection waits";
+  EXPECT_LT((std::clock() - busy) * 1000 / CLOCKS_PER_SEC, kPatience / 3) << "of processor time";
+}
+
+// No descriptor is left: for a while no connection can be accepted, and nobody may be lost or the processor
+// kept busy by that.
+TEST(LiveAgent, AcceptsLaterWhatItCannotAcceptNow) {
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  hand_over_to_nobody(agent, workload);
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  agent.creator_ends();
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+}
+
+// Until the peer has read everything.
+bool wait_until_read(const UniqueFd& socket) {
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  int unread = 1;
+  while (unread != 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+    if (::ioctl(socket.get(), SIOCOUTQ, &unread) != 0) return false;
+  }
+  return unread == 0;
+}
+
+TEST(LiveAgent, AcceptsLaterHoweverMuchElseThereIsToDo) {
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  // White space before a message that never comes. Accepted while that is still possible.
+  const UniqueFd& talker = agent.connect();
+  ASSERT_EQ(::write(talker.get(), " ", 1), 1);
+  ASSERT_TRUE(wait_until_read(talker));
+  std::atomic<bool> done = false;
+  std::thread talk([&] {
+    while (!done && ::send(talker.get(), " ", 1, MSG_NOSIGNAL) == 1) {
+      const struct timespec pause = {0, 5'000'000};
+      ::nanosleep(&pause, nullptr);
+    }
+  });
+  hand_over_to_nobody(agent, workload);
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  done = true;
+  talk.join();
+  agent.hang_up();
+  agent.creator_ends();
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+}
+
 TEST(LiveAgent, GoesWhenTheContainerWasNeverMade) {
   RunningAgent agent;
   agent.start();
@@ -233,6 +336,54 @@ TEST(LiveAgent, FailsClosedForAContainerThatIsNotItsOwn) {
   workload.end();
   EXPECT_TRUE(agent.ended());
   EXPECT_EQ(agent.events().size(), 1U);
+}
+
+// The runtime's hand-over names the container; `exec` finds it by a link of that name.
+TEST(LiveAgent, TakesAnIdOnlyTogetherWithItsLink) {
+  RunningAgent agent("");
+  Workload third;
+  Workload second;
+  Workload first;  // last: as above
+  agent.start();
+  ASSERT_TRUE(sys::mkdir(agent.name_of("box"), 0700));
+  agent.serve(first);
+  EXPECT_EQ(first.call(), -ENOSYS);
+  first.end();
+  agent.serve(second);
+  EXPECT_EQ(second.call(), -ENOSYS);
+  second.end();
+  ASSERT_TRUE(sys::remove_tree(agent.name_of("box")));
+  agent.serve(third);
+  EXPECT_EQ(third.call(), -ENOTSUP);
+  EXPECT_EQ(sys::readlink(agent.name_of("box")).value_or(""), agent.state_folder());
+  agent.creator_ends();
+  third.end();
+  EXPECT_TRUE(agent.ended());
+}
+
+// A kernel whose notifications cannot be received any more.
+class DeafKernel final : public ObservedKernel {
+ public:
+  Status receive(int notify_fd, seccomp::NotificationBuffer& buffer) override {
+    struct pollfd ready = {notify_fd, POLLIN, 0};
+    if (::poll(&ready, 1, -1) < 0) return fail(errno, "poll");
+    if ((ready.revents & POLLIN) != 0) return fail(EIO, "receive");
+    return ObservedKernel::receive(notify_fd, buffer);
+  }
+};
+
+TEST(LiveAgent, FailsClosedWhereItCannotReceive) {
+  DeafKernel kernel;
+  RunningAgent agent("box", kernel);
+  Workload workload;
+  agent.start();
+  agent.serve(workload);
+  EXPECT_EQ(workload.call(), -ENOSYS);
+  agent.creator_ends();
+  EXPECT_TRUE(agent.ended());
+  // Of the container's other processes nothing is known: `exec` will need the folder.
+  EXPECT_TRUE(std::filesystem::exists(agent.state_folder()));
+  workload.end();
 }
 
 TEST(LiveAgent, FailsClosedOnAMessageItCannotRead) {
@@ -281,7 +432,7 @@ TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
 TEST(LiveAgent, IsAloneWithItsFolder) {
   RunningAgent agent;
   agent.start();
-  auto second = Agent::make(system_kernel(), {agent.state_folder(), UniqueFd(), UniqueFd()});
+  auto second = Agent::make(system_kernel(), {agent.state_folder(), {}, {}, {}});
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message().find("another agent serves"), std::string::npos)
       << second.error().message();
