@@ -54,6 +54,9 @@ Status add_cleanup(Json& config, const Host& host, const std::string& state_fold
   Json& poststop = hooks["poststop"];
   if (poststop.is_null()) poststop = Json::array();
   if (!poststop.is_array()) return fail("/hooks/poststop is not an array");
+  for (const std::string& path : {host.hook_path, state_folder}) {
+    if (!spec::is_utf8(path)) return fail(path + " is not UTF-8, as config.json has to be");
+  }
   poststop.push_back(
       {{"path", host.hook_path}, {"args", {"tidewaiter-hook", "cleanup", state_folder}}, {"timeout", 10}});
   return {};

@@ -99,7 +99,7 @@ std::string rfc3339_now() {
   ::gmtime_r(&now.tv_sec, &utc);
   std::array<char, 64> text{};
   const std::size_t seconds = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::array<char, 16> fraction{};
+  std::array<char, 32> fraction{};  // as wide as the compiler thinks it may become
   std::snprintf(fraction.data(), fraction.size(), ".%06ldZ", now.tv_nsec / 1000);
   return std::string(text.data(), seconds) + fraction.data();
 }

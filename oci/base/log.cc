@@ -12,6 +12,7 @@ namespace {
 
 std::atomic<Level> threshold{Level::kInfo};
 std::atomic<int> output{STDERR_FILENO};
+std::atomic<std::size_t> written_bytes{0};
 
 std::string_view name_of(Level level) {
   switch (level) {
@@ -50,6 +51,12 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
     append_json_string(line, value);
   }
   line += "}\n";
+  const std::size_t before = written_bytes.fetch_add(line.size(), std::memory_order_relaxed);
+  if (before >= kMaxWritten) {
+    errno = saved;
+    return;
+  }
+  if (before + line.size() >= kMaxWritten) line += "{\"message\":\"no more of this process is logged\"}\n";
   ssize_t written = 0;
   do {
     written = ::write(output.load(std::memory_order_relaxed), line.data(), line.size());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -20,6 +21,10 @@ void set_threshold(Level level);
 void set_output(int fd);
 
 using Field = std::pair<std::string_view, std::string_view>;
+
+// A container can make its agent log; so a process writes no more than this, in bytes, and says when it
+// stops.
+inline constexpr std::size_t kMaxWritten = 1U << 20U;
 
 // Writes one line with one write(2). Values are escaped and cut to 4096 bytes. Thread-safe.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});

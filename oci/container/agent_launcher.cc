@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "oci/base/detached_process.h"
+#include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
 #include "oci/container/bundle.h"
@@ -95,9 +96,15 @@ struct Inheritance {
   UniqueFd log;      // for stderr
 };
 
+// Each agent writes no more than log::kMaxWritten; what the earlier ones wrote beyond that is kept once.
 Result<UniqueFd> open_agent_log(const std::string& log_directory) {
   TRY(sys::make_directories(log_directory, 0700));
-  return sys::open(log_directory + "/" + kAgentLog, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
+  const std::string path = log_directory + "/" + kAgentLog;
+  const auto status = sys::stat(path);
+  if (status && status->st_size > static_cast<off_t>(log::kMaxWritten)) {
+    static_cast<void>(sys::rename(path, path + ".1"));  // or another launcher just did
+  }
+  return sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
 }
 
 // From here to exec only async-signal-safe calls: we are a fork.

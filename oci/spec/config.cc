@@ -233,6 +233,15 @@ std::string dump_json(const Json& document, int indent) {
   return document.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(Json(text).dump());
+    return true;
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
 Status check_key_case(const Json& config) {
   TRY(check_keys(config, "", {"annotations", "linux", "process"}));
   if (const Json* process = child(config, "process"))

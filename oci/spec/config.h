@@ -23,6 +23,9 @@ Result<Json> parse_json(std::string_view text, const std::string& source);
 // occur: parse_json refuses them.
 std::string dump_json(const Json& document, int indent = 2);
 
+// Whether `text` can be a JSON string without a change. A path may hold any bytes.
+bool is_utf8(const std::string& text);
+
 // An error when a key on the way to the seccomp profile, or to process.noNewPrivileges, is spelt in other
 // letter case. crun takes it for an unknown key; runc, whose JSON reader ignores case (Go encoding/json),
 // takes it for the one it resembles, and so would read another filter than we wrote.

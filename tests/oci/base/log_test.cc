@@ -1,6 +1,7 @@
 #include "oci/base/log.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -74,6 +75,24 @@ TEST(Log, CutsLongValues) {
   CapturedLog captured;
   log::info("long", {{"value", std::string(100'000, 'x')}});
   EXPECT_EQ(captured.lines().at(0)["value"], std::string(4096, 'x') + "…");
+}
+
+TEST(Log, StopsAtItsBoundAndSaysSo) {
+  CapturedLog captured;
+  const pid_t child = ::fork();  // the bound is a process's
+  if (child == 0) {
+    const std::string value(4000, 'x');
+    for (std::size_t i = 0; i < 2 * log::kMaxWritten / value.size(); ++i)
+      log::info("again", {{"value", value}});
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const auto lines = captured.lines();
+  ASSERT_GT(lines.size(), 200U);
+  EXPECT_LT(lines.size(), 270U) << "of four thousand bytes each";
+  EXPECT_EQ(lines.back()["message"], "no more of this process is logged");
+  log::info("another process");
+  EXPECT_EQ(captured.lines().back()["message"], "another process");
 }
 
 TEST(Log, KeepsErrno) {

@@ -108,6 +108,21 @@ TEST_F(AgentLauncherTest, LeavesNothingBehindWhenTheAgentDoesNotComeUp) {
   }
 }
 
+TEST_F(AgentLauncherTest, PutsALongLogAsideAndKeepsAShortOne) {
+  const std::string path = record_.log_directory + "/agent.log";
+  ASSERT_TRUE(sys::make_directories(record_.log_directory, 0700));
+  ASSERT_TRUE(sys::replace_file(path, std::string(1U << 20U, 'x')));
+  ASSERT_TRUE(launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess));
+  EXPECT_FALSE(std::filesystem::exists(path + ".1"));
+  kill_agent();
+  ASSERT_TRUE(clear_state_folder(state_));
+
+  ASSERT_TRUE(sys::replace_file(path, std::string((1U << 20U) + 1, 'x')));
+  ASSERT_TRUE(launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess));
+  EXPECT_EQ(std::filesystem::file_size(path + ".1"), (1U << 20U) + 1);
+  EXPECT_LT(std::filesystem::file_size(path), 1000U);
+}
+
 TEST_F(AgentLauncherTest, ReportsAProgramThatCannotBeStarted) {
   std::ofstream(folder_ / "text") << "no program";
   std::filesystem::permissions(folder_ / "text", std::filesystem::perms::owner_all);

@@ -230,6 +230,11 @@ TEST(Annotation, IsAStringOrAbsentOrAnError) {
   EXPECT_EQ(of(R"({"annotations": ["k"]})").error().message(), "/annotations: expected an object of strings");
 }
 
+TEST(IsUtf8, TellsWhatAJsonStringCanHold) {
+  for (const char* good : {"", "/run/tidewaiter", "/tmp/ü東🚢"}) EXPECT_TRUE(is_utf8(good)) << good;
+  for (const char* bad : {"\xff", "/tmp/\xc3", "\xed\xa0\x80"}) EXPECT_FALSE(is_utf8(bad));
+}
+
 TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
   const auto check = [](const char* text) {
     const Status checked = check_key_case(parse_json(text, "text").value());
