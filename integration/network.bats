@@ -134,6 +134,14 @@ succeeds_but_not_under() {
   succeeds_but_not_under nobody send_to --fastopen 127.0.0.1 8000
 }
 
+@test "a connect put off is no way round" {
+  succeeds_but_not_under friend mptcp_deferred 127.0.0.1 127.0.0.2 8000
+  assert_output "setsockopt: ENOPROTOOPT"
+  policy stranger '{"network": {"deny": ["127.0.0.2"]}}'
+  succeeds_but_not_under stranger mptcp_deferred 127.0.0.1 127.0.0.2 8000
+  assert_output "setsockopt: ENOPROTOOPT"
+}
+
 # An option of `no operation` bytes, a routing header of length 0, and a range of one port: harmless in themselves,
 # so that they succeed where nobody minds.
 @test "source routes are no way round" {
@@ -161,13 +169,52 @@ succeeds_but_not_under() {
   assert_output $'socket: 3\nsocket: 3\nsocket: 3\nsocket: 3'
 }
 
+# Of the family IPv4 by its name; the kernel makes a packet socket of it.
+@test "SOCK_PACKET sockets are no way round" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
+  local type
+  for type in 10 0x8080a 0x70000000a; do
+    succeeds_but_not_under friend try_syscall socket 2 "$type" 768
+    assert_output "socket: EPROTONOSUPPORT"
+  done
+  policy one-port '{"network": {"bind": ["8000"]}}'
+  succeeds_but_not_under one-port try_syscall socket 2 10 768
+}
+
+# What the reference gives as the remedy where there are no network rules.
+@test "the packet and raw sockets that docs/policy.md refuses are refused" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
+  policy documented '{"syscalls": [
+    {"names": ["socket"], "args": [{"index": 0, "op": "eq", "value": "AF_PACKET"}], "action": "errno"},
+    {"names": ["socket"], "args": [{"index": 1, "op": "masked_eq", "mask": "0xf", "value": "SOCK_RAW"}], "action": "errno"},
+    {"names": ["socket"], "args": [{"index": 1, "op": "masked_eq", "mask": "0xf", "value": "SOCK_PACKET"}], "action": "errno"}]}'
+  local socket
+  for socket in "17 2 768" "2 3 6" "10 3 6" "2 10 768"; do
+    # shellcheck disable=SC2086
+    succeeds_but_not_under documented try_syscall socket $socket
+    assert_output "socket: EPERM"
+  done
+}
+
+# The kernel makes the sockets before it finds that such ones do not come in pairs.
+@test "pairs of sockets are of the families left" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
+  local pairs='for family in 1 2 17; do try_syscall socketpair $family 1 0 @eight-bytes; done; try_syscall socketpair 17 3 0 @eight-bytes'
+  in_container sh -c "$pairs"
+  assert_output $'socketpair: 0\nsocketpair: EOPNOTSUPP\nsocketpair: ESOCKTNOSUPPORT\nsocketpair: EOPNOTSUPP'
+  under_policy friend
+  in_container sh -c "$pairs"
+  assert_output $'socketpair: 0\nsocketpair: EOPNOTSUPP\nsocketpair: EAFNOSUPPORT\nsocketpair: EAFNOSUPPORT'
+}
+@test "pairs of AF_TIPC sockets are left out" { is_left_out socketpair 30 4 0 EAFNOSUPPORT; }
+
 # is_left_out CALL FAMILY TYPE PROTOCOL ERRNO: the call fails with ERRNO under a policy. Skips where the kernel has no such
 # socket, so that nothing would be shown.
 is_left_out() {
-  in_container try_syscall "${@:1:4}"
+  in_container try_syscall "${@:1:4}" @eight-bytes
   if [[ $status != 0 ]]; then skip "this kernel has none: $output"; fi
   under_policy friend
-  in_container try_syscall "${@:1:4}"
+  in_container try_syscall "${@:1:4}" @eight-bytes
   assert_output "$1: $5"
 }
 

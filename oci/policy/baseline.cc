@@ -1,6 +1,7 @@
 #include "oci/policy/baseline.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ constexpr std::array<std::string_view, 3> kIoUring{"io_uring_enter", "io_uring_r
 constexpr std::array<std::string_view, 2> kSendFlagsFourth{"sendmmsg", "sendto"};
 constexpr std::array<std::string_view, 1> kSendFlagsThird{"sendmsg"};
 constexpr std::array<std::string_view, 1> kSocket{"socket"};
+constexpr std::array<std::string_view, 2> kSocketAndPair{"socket", "socketpair"};
 constexpr std::array<std::string_view, 1> kSetsockopt{"setsockopt"};
 
 constexpr ArgumentTest is_not(unsigned index, std::uint64_t value) {
@@ -42,6 +44,7 @@ constexpr std::array kOtherFamilies{is_not(0, AF_UNIX), is_not(0, AF_INET), is_n
 constexpr auto kSourceRouteIpv4 = option(IPPROTO_IP, IP_OPTIONS);
 constexpr auto kSourceRouteIpv6 = option(IPPROTO_IPV6, IPV6_RTHDR);
 constexpr auto kSourceRouteOldIpv6 = option(IPPROTO_IPV6, kIpv6PacketOptions2292);
+constexpr auto kDeferredConnect = option(IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
 constexpr auto kPortRange = option(IPPROTO_IP, kLocalPortRange);
 
 constexpr std::array kFastOpenFourth{masked(3, MSG_FASTOPEN, MSG_FASTOPEN)};
@@ -52,6 +55,8 @@ constexpr std::array kSequencedIpv4{masked(0, kLowerHalf, AF_INET),
                                     masked(1, kSocketTypeMask, SOCK_SEQPACKET)};
 constexpr std::array kSequencedIpv6{masked(0, kLowerHalf, AF_INET6),
                                     masked(1, kSocketTypeMask, SOCK_SEQPACKET)};
+// The kernel turns this into AF_PACKET, when the filter has seen the family (__sock_create in net/socket.c).
+constexpr std::array kPacketOverIpv4{masked(0, kLowerHalf, AF_INET), masked(1, kSocketTypeMask, SOCK_PACKET)};
 
 // The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2).
 // Rows on the same socket family share theirs: then one filter can hold them all, and `socket` need not
@@ -78,8 +83,14 @@ constexpr BaselineRow kBaseline[] = {
      "with protocol 0 they are SCTP, which connects and binds through other calls"},
     {kSocket, kSequencedIpv6, EPROTONOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
      "with protocol 0 they are SCTP, which connects and binds through other calls"},
-    {kSocket, kOtherFamilies, EAFNOSUPPORT, true, true, "sockets other than Unix, IPv4, IPv6 and netlink",
+    {kSocket, kPacketOverIpv4, EPROTONOSUPPORT, true, true, "SOCK_PACKET sockets",
+     "of the family IPv4 by their name, they are packet sockets"},
+    {kSocketAndPair, kOtherFamilies, EAFNOSUPPORT, true, true,
+     "sockets other than Unix, IPv4, IPv6 and netlink",
      "no rule can name where they lead; some of them (RDS, TIPC, RxRPC) connect when they send"},
+    {kSetsockopt, kDeferredConnect, ENOPROTOOPT, true, false, "TCP_FASTOPEN_CONNECT (setsockopt)",
+     "it puts a connect off until data is sent, and multipath TCP then takes the address given with the "
+     "data"},
     {kSetsockopt, kSourceRouteIpv4, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
     {kSetsockopt, kSourceRouteIpv6, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
     {kSetsockopt, kSourceRouteOldIpv6, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
@@ -96,9 +107,11 @@ constexpr OpenWay kLeftOpen[] = {
     {false, true, "ports the kernel chooses",
      "listen(2) on an unbound socket, connect(2) and sendto(2) bind one from the ephemeral range"},
     {true, false, "connections the kernel makes itself",
-     "mounting a network file system, tunnels: for those with CAP_SYS_ADMIN or CAP_NET_ADMIN"},
+     "mounting a network file system, tunnels, more paths of multipath TCP: for those with CAP_SYS_ADMIN or "
+     "CAP_NET_ADMIN"},
     {true, true, "sockets received from another process",
-     "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came"},
+     "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came, and keeps "
+     "the options it came with"},
 };
 
 bool names(const SyscallRule& rule, std::string_view name) {

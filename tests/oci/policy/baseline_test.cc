@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -95,6 +96,23 @@ TEST(Complete, RefusesWhatConnectsOrBindsUnseen) {
       {"netlink", "socket", {AF_NETLINK, SOCK_RAW, 132, 0}, 0, 0},
       {"packets", "socket", {AF_PACKET, SOCK_RAW, 0, 0}, EAFNOSUPPORT, EAFNOSUPPORT},
       {"a family by the lower half", "socket", {AF_TIPC | kDirt, SOCK_RDM, 0, 0}, EAFNOSUPPORT, EAFNOSUPPORT},
+      {"IPv4 by its name", "socket", {AF_INET, SOCK_PACKET, 0x300, 0}, EPROTONOSUPPORT, EPROTONOSUPPORT},
+      {"with flags and dirt",
+       "socket",
+       {AF_INET | kDirt, SOCK_PACKET | kFlags | kDirt, 0, 0},
+       EPROTONOSUPPORT,
+       EPROTONOSUPPORT},
+      {"a pair of Unix sockets", "socketpair", {AF_UNIX, SOCK_STREAM, 0, 0}, 0, 0},
+      {"a pair the kernel refuses itself", "socketpair", {AF_INET, SOCK_STREAM, 0, 0}, 0, 0},
+      {"a pair of TIPC", "socketpair", {AF_TIPC | kDirt, SOCK_RDM, 0, 0}, EAFNOSUPPORT, EAFNOSUPPORT},
+      {"a connect put off", "setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0}, ENOPROTOOPT, 0},
+      {"by the lower halves",
+       "setsockopt",
+       {3, IPPROTO_TCP | kDirt, TCP_FASTOPEN_CONNECT | kDirt, 0},
+       ENOPROTOOPT,
+       0},
+      {"the same number of another level", "setsockopt", {3, SOL_SOCKET, TCP_FASTOPEN_CONNECT, 0}, 0, 0},
+      {"another option of TCP", "setsockopt", {3, IPPROTO_TCP, TCP_NODELAY, 0}, 0, 0},
       {"source route", "setsockopt", {3, IPPROTO_IP, IP_OPTIONS, 0}, EPERM, 0},
       {"source route over IPv6", "setsockopt", {3, IPPROTO_IPV6, IPV6_RTHDR, 0}, EPERM, 0},
       {"port range", "setsockopt", {3, IPPROTO_IP, 51, 0}, 0, ENOPROTOOPT},

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/audit.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -433,6 +435,13 @@ TEST(Compile, AsksForConnectAndBindWhereTheyAreRestricted) {
     EXPECT_EQ(filter.answer("io_uring_setup"), refused(ENOSYS));
     EXPECT_EQ(filter.answer("sendto", {3, 0, 0, MSG_FASTOPEN}), connect ? refused(EOPNOTSUPP) : kAllowed);
     EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_SEQPACKET}), refused(EPROTONOSUPPORT));
+    EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_PACKET | SOCK_CLOEXEC, 0x300}),
+              refused(EPROTONOSUPPORT));
+    EXPECT_EQ(filter.answer("socket", {AF_PACKET, SOCK_RAW}), refused(EAFNOSUPPORT));
+    EXPECT_EQ(filter.answer("socketpair", {AF_TIPC, SOCK_RDM}), refused(EAFNOSUPPORT));
+    EXPECT_EQ(filter.answer("socketpair", {AF_UNIX, SOCK_STREAM}), kAllowed);
+    EXPECT_EQ(filter.answer("setsockopt", {3, IPPROTO_TCP, TCP_FASTOPEN_CONNECT}),
+              connect ? refused(ENOPROTOOPT) : kAllowed);
     EXPECT_EQ(filter.answer("socket", {AF_INET, SOCK_STREAM}), kAllowed);
   }
 }
