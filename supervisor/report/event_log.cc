@@ -41,9 +41,12 @@ Result<bool> remove_unused(const std::string& path) {
   if (!file && file.error().code == ENOENT) return true;
   // What cannot be opened is no log of ours.
   if (!file || lock(file->get(), LOCK_EX | LOCK_NB) != 0) return false;
-  // Under the lock: nobody can have begun to write to it.
-  const Status removed = sys::unlink(path);
-  if (!removed && removed.error().code != ENOENT) return tl::unexpected(removed.error());
+  // Under the lock nobody begins to write to this file. But it may have lost its name to another meanwhile.
+  const auto held = TRY(sys::fstat(file->get()));
+  const auto named = sys::stat(path);
+  if (!named && named.error().code == ENOENT) return true;
+  if (!named || named->st_ino != held.st_ino) return false;
+  TRY(sys::unlink(path));
   return true;
 }
 
@@ -66,8 +69,7 @@ EventLog::EventLog(EventLog&& other) noexcept
       max_bytes_(other.max_bytes_),
       file_(std::move(other.file_)),
       size_(other.size_),
-      lost_(other.lost_),
-      moved_away_(other.moved_away_) {}
+      lost_(other.lost_) {}
 
 void EventLog::append(std::string_view line) {
   const std::lock_guard lock(mutex_);
@@ -95,20 +97,16 @@ Status EventLog::write_locked(std::string_view line) {
 }
 
 Status EventLog::rotate_locked() {
-  if (!moved_away_) {
-    const Status renamed = sys::rename(path_, path_ + ".1");
-    // Where somebody has removed it, there is nothing to keep.
-    if (!renamed && renamed.error().code != ENOENT) {
-      log::error("cannot rotate the event log", {{"log", path_}, {"error", renamed.error().message()}});
-      // The bound holds all the same: start over.
-      if (::ftruncate(file_.get(), 0) == 0) size_ = 0;
-      return {};
-    }
-    moved_away_ = true;
+  const Status renamed = sys::rename(path_, path_ + ".1");
+  // Where it has no name, somebody has removed it, or the next one could not be opened the last time.
+  if (!renamed && renamed.error().code != ENOENT) {
+    log::error("cannot rotate the event log", {{"log", path_}, {"error", renamed.error().message()}});
+    // The bound holds all the same: start over.
+    if (::ftruncate(file_.get(), 0) == 0) size_ = 0;
+    return {};
   }
-  // Until this succeeds `file_` is the one that was moved away, and as full as it may be.
+  // Until this succeeds `file_` is the rotated one, as full as it may be.
   file_ = TRY(open_for_appending(path_));
-  moved_away_ = false;
   size_ = 0;
   return {};
 }

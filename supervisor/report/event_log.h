@@ -37,7 +37,6 @@ class EventLog {
   UniqueFd file_;
   std::uint64_t size_;
   std::uint64_t lost_ = 0;
-  bool moved_away_ = false;  // `file_` has its rotated name, and there is no next one yet
 };
 
 // Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`,

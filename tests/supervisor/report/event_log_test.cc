@@ -317,6 +317,28 @@ TEST(PruneLogs, SparesWhatAnAgentStillWritesTo) {
   EXPECT_FALSE(std::filesystem::exists(folder / "quiet.jsonl"));
 }
 
+// An agent that begins while old logs are removed finds its own log in its place, whatever comes first.
+TEST(PruneLogs, NeverTakesALogThatHasJustBeenOpened) {
+  const TemporaryFolder folder;
+  std::atomic<bool> done = false;
+  std::vector<std::thread> pruners;
+  for (int i = 0; i < 2; ++i) {
+    pruners.emplace_back([&] {
+      while (!done) EXPECT_TRUE(prune_logs(folder.path(), 0));
+    });
+  }
+  for (int i = 0; i < 3000; ++i) {
+    auto log = EventLog::open(folder.path(), "box", 1U << 20U);
+    ASSERT_TRUE(log) << log.error().message();
+    log->append(line(i));
+    const auto lines = event_lines(folder / "box.jsonl");
+    ASSERT_FALSE(lines.empty()) << i;
+    EXPECT_EQ(lines.back()["n"], i);
+  }
+  done = true;
+  for (auto& pruner : pruners) pruner.join();
+}
+
 TEST(PruneLogs, GoesOnWhereAnotherIsAtWork) {
   const TemporaryFolder folder;
   for (int round = 0; round < 5; ++round) {
