@@ -89,16 +89,7 @@ Result<Supervision> Supervision::make(const container::Record& record) {
 }
 
 bool Supervision::supervises(policy::Operation operation) const {
-  if (!policy_.network) return false;
-  switch (operation) {
-    case policy::Operation::kNone:
-      return false;
-    case policy::Operation::kConnect:
-      return policy_.network->restricts_connect();
-    case policy::Operation::kBind:
-      return policy_.network->restricts_bind();
-  }
-  return false;
+  return policy::supervises(policy_, operation);
 }
 
 std::optional<Answer> Supervision::own_profile(std::string_view name, const struct seccomp_data& call) const {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "oci/policy/baseline.h"
+#include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
@@ -124,6 +125,9 @@ constexpr Check kChecks[] = {
 
 Status check_listener(const Listener& listener) {
   if (!listener.path.starts_with('/')) return fail("the listener's path is not absolute: " + listener.path);
+  if (!spec::is_utf8(listener.path)) {
+    return fail("the listener's path is not UTF-8, as config.json has to be: " + listener.path);
+  }
   if (listener.path.size() >= sizeof(sockaddr_un::sun_path)) {
     return fail("the listener's path is longer than a Unix socket's may be (107 bytes): " + listener.path);
   }
@@ -283,13 +287,7 @@ class Compiler {
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(describe_syscalls());
     describe_network();
-    if (plan_.exempts_start) {
-      add_row(
-          "", "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
-          "one notification per execve",
-          "without noNewPrivileges the runtime starts the container under the filter: the first execve ends "
-          "what is the runtime's");
-    }
+    describe_start();
     describe_baseline();
     return std::move(plan_);
   }
@@ -363,9 +361,9 @@ class Compiler {
   }
 
   Status demand_network() {
-    if (!policy_.network) return {};
-    if (policy_.network->restricts_connect()) TRY(demand_operation("connect"));
-    if (policy_.network->restricts_bind()) TRY(demand_operation("bind"));
+    for (const SyscallEntry& entry : syscalls()) {
+      if (supervises(policy_, entry.operation)) TRY(demand_operation(std::string(entry.name)));
+    }
     return {};
   }
 
@@ -500,25 +498,35 @@ class Compiler {
     return row;
   }
 
-  void add_row(std::string pointer, std::string what, Mechanism mechanism, std::string cost,
-               std::string note) {
-    plan_.rows.push_back({std::move(pointer), std::move(what), mechanism, std::move(cost), std::move(note)});
+  void add_row(Origin origin, std::string what, Mechanism mechanism, std::string cost, std::string note) {
+    plan_.rows.push_back({"", std::move(what), mechanism, std::move(cost), std::move(note), origin});
+  }
+
+  void add_left_open(std::string what, std::string note) {
+    add_row(Origin::kLeftOpen, std::move(what), Mechanism::kNobody, "none", std::move(note));
   }
 
   static std::string note_on(const NetworkRule& rule) {
     return std::holds_alternative<HostName>(rule.host) ? "resolved once, when the container starts" : "";
   }
 
-  // A rule the agent holds when `operation` is called, unless the filter refuses every such call anyway.
-  void describe_operation(const std::string& operation, std::string pointer, std::string what,
-                          std::string note) {
-    if (plan_.notified.contains(operation)) {
-      add_row(std::move(pointer), std::move(what), Mechanism::kAgent, "one notification per " + operation,
-              std::move(note));
-    } else {
-      add_row(std::move(pointer), std::move(what), Mechanism::kFilter, "none",
-              "every " + operation + " is refused before this rule is asked");
+  // A rule the agent holds when a call of `operation` is made, unless the filter refuses every such call
+  // anyway.
+  void describe_operation(Operation operation, std::string pointer, std::string what, std::string note) {
+    std::vector<std::string> calls;
+    for (const SyscallEntry& entry : syscalls()) {
+      if (entry.operation == operation) calls.emplace_back(entry.name);
     }
+    PlanRow row{
+        .pointer = std::move(pointer), .what = std::move(what), .cost = "none", .note = std::move(note)};
+    if (std::any_of(calls.begin(), calls.end(),
+                    [this](const std::string& name) { return plan_.notified.contains(name); })) {
+      row.mechanism = Mechanism::kAgent;
+      row.cost = "one notification per " + join(calls);
+    } else {
+      row.note = "every " + join(calls) + " is refused before this rule is asked";
+    }
+    plan_.rows.push_back(std::move(row));
   }
 
   void describe_network() {
@@ -528,32 +536,43 @@ class Compiler {
                                     ? "is reported (audit)"
                                     : "fails with " + errno_words(network.errno_value);
     for (const NetworkRule& rule : network.deny) {
-      describe_operation("connect", rule.pointer, "connect to " + rule.text + ": " + refusal, note_on(rule));
+      describe_operation(Operation::kConnect, rule.pointer, "connect to " + rule.text + ": " + refusal,
+                         note_on(rule));
     }
     if (network.allow) {
       for (const NetworkRule& rule : *network.allow) {
-        describe_operation("connect", rule.pointer, "connect to " + rule.text + ": allowed", note_on(rule));
+        describe_operation(Operation::kConnect, rule.pointer, "connect to " + rule.text + ": allowed",
+                           note_on(rule));
       }
-      describe_operation("connect", "/network/allow", "connect to anything else: " + refusal, "");
+      describe_operation(Operation::kConnect, "/network/allow", "connect to anything else: " + refusal, "");
     }
     if (network.bind) {
       for (const BindRule& rule : *network.bind) {
-        describe_operation("bind", rule.pointer, "bind to port " + rule.text + ": allowed", "");
+        describe_operation(Operation::kBind, rule.pointer, "bind to port " + rule.text + ": allowed", "");
       }
-      describe_operation("bind", "/network/bind", "bind to any other port: " + refusal, "");
+      describe_operation(Operation::kBind, "/network/bind", "bind to any other port: " + refusal, "");
     }
     if (policy_.events.network && !network.restricts_connect() && network.restricts_bind()) {
-      add_row("", "connections", Mechanism::kNobody, "none",
-              "nothing restricts them, so they are not logged either");
+      add_left_open("connections", "nothing restricts them, so they are not logged either");
     }
   }
 
+  void describe_start() {
+    if (!plan_.exempts_start) return;
+    add_row(
+        Origin::kStart, "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
+        "one notification per execve",
+        "without noNewPrivileges the runtime starts the container under the filter: the first execve ends "
+        "what is the runtime's");
+  }
+
   // Rows of a table may say the same of several calls.
-  void add_row_once(std::string what, Mechanism mechanism, std::string cost, std::string note) {
+  void add_row_once(Origin origin, std::string what, Mechanism mechanism, std::string cost,
+                    std::string note) {
     const bool known = std::any_of(plan_.rows.begin(), plan_.rows.end(), [&](const PlanRow& row) {
-      return row.pointer.empty() && row.what == what && row.mechanism == mechanism;
+      return row.origin == origin && row.what == what && row.mechanism == mechanism;
     });
-    if (!known) add_row("", std::move(what), mechanism, std::move(cost), std::move(note));
+    if (!known) add_row(origin, std::move(what), mechanism, std::move(cost), std::move(note));
   }
 
   void describe_baseline() {
@@ -562,19 +581,20 @@ class Compiler {
       if (!concerns(row, policy_)) continue;
       const std::string what = std::string(row.what) + ": ";
       if (audit) {
-        add_row_once(what + "not seen (audit)", Mechanism::kNobody, "none", std::string(row.reason));
+        add_row_once(Origin::kLeftOpen, what + "not seen (audit)", Mechanism::kNobody, "none",
+                     std::string(row.reason));
         continue;
       }
       const bool residual =
           std::any_of(row.syscalls.begin(), row.syscalls.end(),
                       [this](std::string_view name) { return plan_.residual.contains(name); });
-      add_row_once(what + "fails with " + errno_words(row.errno_value),
+      add_row_once(Origin::kBaseline, what + "fails with " + errno_words(row.errno_value),
                    residual ? Mechanism::kAgent : Mechanism::kFilter,
                    residual ? "at most one notification per call" : "none", std::string(row.reason));
     }
     for (const OpenWay& way : left_open()) {
       if (concerns(way, policy_)) {
-        add_row("", std::string(way.what), Mechanism::kNobody, "none", std::string(way.reason));
+        add_left_open(std::string(way.what), std::string(way.reason));
       }
     }
   }

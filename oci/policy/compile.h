@@ -20,13 +20,22 @@ enum class Mechanism {
   kNobody,   // nothing enforces it: what this version leaves open
 };
 
+// Why a row is in the plan.
+enum class Origin {
+  kRule,      // the policy says it
+  kBaseline,  // network rules would not hold without it
+  kStart,     // the runtime's start of a container cannot be told from the workload without it
+  kLeftOpen,  // nothing is held
+};
+
 // One line of `policy explain`.
 struct PlanRow {
-  std::string pointer;  // the rule's place in the policy; empty for what the compiler adds by itself
+  std::string pointer;  // the rule's place in the policy; empty for what no rule says
   std::string what;     // the rule in words
   Mechanism mechanism = Mechanism::kFilter;
   std::string cost;  // "none", "one notification per connect", …
   std::string note;  // why this mechanism; what it leaves open
+  Origin origin = Origin::kRule;
 };
 
 // Everything that follows from a policy for one bundle.

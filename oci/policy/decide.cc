@@ -43,6 +43,18 @@ Decision denied(const Policy& policy, std::string_view rule) {
 
 }  // namespace
 
+bool supervises(const Policy& policy, Operation operation) {
+  switch (operation) {
+    case Operation::kNone:
+      return false;
+    case Operation::kConnect:
+      return policy.network && policy.network->restricts_connect();
+    case Operation::kBind:
+      return policy.network && policy.network->restricts_bind();
+  }
+  return false;
+}
+
 bool admits(const NetworkRule& rule, Transport transport, std::uint16_t port) {
   return (transport == Transport::kTcp ? rule.tcp : rule.udp) && contains_port(rule.ports, port);
 }

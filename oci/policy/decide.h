@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "oci/policy/policy.h"
+#include "oci/policy/syscalls.h"
 
 // Decisions: pure functions from a policy and what was captured of a call. No system calls here.
 
@@ -28,6 +29,9 @@ struct Decision {
   std::string_view rule;  // JSON pointer of the rule that decided; lives as long as the policy
   bool log = false;       // an event is wanted
 };
+
+// Whether the policy restricts this operation, so that its calls have to be looked into.
+bool supervises(const Policy& policy, Operation operation);
 
 // Addresses of the policy's host names: name -> addresses.
 using ResolvedHosts = std::map<std::string, std::vector<IpAddress>, std::less<>>;

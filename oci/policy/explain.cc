@@ -10,10 +10,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-bool is_rule(const PlanRow& row) { return !row.pointer.empty(); }
-bool is_left_open(const PlanRow& row) { return row.pointer.empty() && row.mechanism == Mechanism::kNobody; }
-bool is_baseline(const PlanRow& row) { return row.pointer.empty() && row.mechanism != Mechanism::kNobody; }
-
 std::string_view to_string(Mode mode) { return mode == Mode::kAudit ? "audit" : "enforce"; }
 
 // How much of a word fits into `width` bytes without cutting a UTF-8 sequence in two.
@@ -130,9 +126,9 @@ std::string item(std::string_view what, std::string_view note, std::size_t width
 
 ordered_json row_json(const PlanRow& row) {
   ordered_json json = ordered_json::object();
-  if (is_rule(row)) json["pointer"] = row.pointer;
+  if (row.origin == Origin::kRule) json["pointer"] = row.pointer;
   json["what"] = row.what;
-  if (!is_left_open(row)) {
+  if (row.origin != Origin::kLeftOpen) {
     json["mechanism"] = to_string(row.mechanism);
     json["cost"] = row.cost;
   }
@@ -140,18 +136,27 @@ ordered_json row_json(const PlanRow& row) {
   return json;
 }
 
-template <typename Predicate>
-ordered_json rows_json(const Plan& plan, Predicate wanted) {
+ordered_json rows_json(const Plan& plan, Origin origin) {
   ordered_json rows = ordered_json::array();
   for (const PlanRow& row : plan.rows) {
-    if (wanted(row)) rows.push_back(row_json(row));
+    if (row.origin == origin) rows.push_back(row_json(row));
   }
   return rows;
 }
 
-template <typename Predicate>
-bool any(const Plan& plan, Predicate wanted) {
-  return std::any_of(plan.rows.begin(), plan.rows.end(), wanted);
+bool any(const Plan& plan, Origin origin) {
+  return std::any_of(plan.rows.begin(), plan.rows.end(),
+                     [origin](const PlanRow& row) { return row.origin == origin; });
+}
+
+// The rows of one origin below a title; nothing when there are none.
+std::string section(const Plan& plan, Origin origin, std::string_view title, std::size_t width) {
+  if (!any(plan, origin)) return "";
+  std::string text = '\n' + paragraph(title, width);
+  for (const PlanRow& row : plan.rows) {
+    if (row.origin == origin) text += item(row.what, row.note, width);
+  }
+  return text;
 }
 
 }  // namespace
@@ -172,7 +177,7 @@ std::string_view to_string(Mechanism mechanism) {
 
 std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t width) {
   std::string text = headline(plan, origin, width);
-  if (any(plan, is_rule)) {
+  if (any(plan, Origin::kRule)) {
     constexpr std::size_t kRule = 18;
     constexpr std::size_t kBy = 7;
     constexpr std::size_t kGaps = 6;
@@ -181,18 +186,14 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
     const std::size_t cost = std::min<std::size_t>(33, rest / 2);
     Table table({{"rule", kRule}, {"what", rest - cost}, {"by", kBy}, {"cost", cost}});
     for (const PlanRow& row : plan.rows) {
-      if (!is_rule(row)) continue;
+      if (row.origin != Origin::kRule) continue;
       table.add({row.pointer, row.what, std::string(to_string(row.mechanism)), row.cost});
       if (!row.note.empty()) table.remark("(" + row.note + ")");
     }
     text += '\n' + table.text();
   }
-  if (any(plan, is_baseline)) {
-    text += '\n' + paragraph("Added, so that the network rules hold:", width);
-    for (const PlanRow& row : plan.rows) {
-      if (is_baseline(row)) text += item(row.what, row.note, width);
-    }
-  }
+  text += section(plan, Origin::kStart, "Added, so that the runtime can start the container:", width);
+  text += section(plan, Origin::kBaseline, "Added, so that the network rules hold:", width);
   if (!plan.dropped_architectures.empty()) {
     text +=
         '\n' + paragraph("Programs of these ABIs do not run, since the policy cannot be held there:", width);
@@ -203,12 +204,7 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
         '\n' +
         paragraph("The agent also weighs the bundle's own profile for " + list(plan.residual) + ".", width);
   }
-  if (any(plan, is_left_open)) {
-    text += "\nLeft open:\n";
-    for (const PlanRow& row : plan.rows) {
-      if (is_left_open(row)) text += item(row.what, row.note, width);
-    }
-  }
+  text += section(plan, Origin::kLeftOpen, "Left open:", width);
   return text;
 }
 
@@ -219,9 +215,10 @@ nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin) 
   json["bundle"] = origin.bundle.empty() ? ordered_json(nullptr) : ordered_json(origin.bundle);
   json["runtime"] = origin.runtime;
   json["supervised"] = plan.supervised();
-  json["rules"] = rows_json(plan, is_rule);
-  json["baseline"] = rows_json(plan, is_baseline);
-  json["left_open"] = rows_json(plan, is_left_open);
+  json["rules"] = rows_json(plan, Origin::kRule);
+  json["start"] = rows_json(plan, Origin::kStart);
+  json["baseline"] = rows_json(plan, Origin::kBaseline);
+  json["left_open"] = rows_json(plan, Origin::kLeftOpen);
   json["notified"] = plan.notified;
   json["residual"] = plan.residual;
   json["dropped_architectures"] = plan.dropped_architectures;

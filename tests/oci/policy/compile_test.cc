@@ -15,6 +15,7 @@
 
 #include "oci/policy/baseline.h"
 #include "oci/policy/decide.h"
+#include "oci/policy/syscalls.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/seccomp/filter_context.h"
 #include "oci/seccomp/profile.h"
@@ -132,6 +133,11 @@ class Filter {
  private:
   seccomp::BpfProgram program_;
 };
+
+auto rows_from(const Plan& plan, Origin origin) {
+  return std::count_if(plan.rows.begin(), plan.rows.end(),
+                       [origin](const PlanRow& row) { return row.origin == origin; });
+}
 
 std::vector<PlanRow> rows_of(const Plan& plan, std::string_view pointer) {
   std::vector<PlanRow> rows;
@@ -370,8 +376,12 @@ TEST(Compile, AsksTheAgentForWhatTheRuntimeCallsWhileItStarts) {
     EXPECT_THAT(rows_of(plan, pointer)[0].note, HasSubstr("the runtime's own"));
   }
 
+  EXPECT_EQ(rows_from(plan, Origin::kStart), 1);
+  EXPECT_EQ(rows_from(plan, Origin::kBaseline), 0);
+
   const Plan late = compiled(policy);
   EXPECT_FALSE(late.exempts_start);
+  EXPECT_EQ(rows_from(late, Origin::kStart), 0);
   EXPECT_FALSE(late.supervised());
   EXPECT_THAT(rows_of(late, "/syscalls/0")[0].note, IsEmpty());
 }
@@ -446,6 +456,14 @@ TEST(Compile, AsksForConnectAndBindWhereTheyAreRestricted) {
   }
 }
 
+// A call that means the same and is only named in the list has to notify as well.
+TEST(Compile, AsksForEveryCallThatMeansARestrictedOperation) {
+  const Plan plan = compiled(with_network({}, true, true));
+  for (const SyscallEntry& entry : syscalls()) {
+    EXPECT_EQ(plan.notified.contains(entry.name), entry.operation != Operation::kNone) << entry.name;
+  }
+}
+
 TEST(Compile, LetsNoSecondAbiConnectUnseen) {
   const auto x86 = *seccomp::architecture_token("SCMP_ARCH_X86");
   const auto native = seccomp::native_architecture();
@@ -517,6 +535,8 @@ TEST(Compile, SaysWhatEachNetworkRuleCostsAndWhatStaysOpen) {
             1);
   bool datagrams = false;
   for (const PlanRow& row : plan.rows) {
+    EXPECT_EQ(row.pointer.empty(), row.origin != Origin::kRule) << row.what;
+    EXPECT_EQ(row.mechanism == Mechanism::kNobody, row.origin == Origin::kLeftOpen) << row.what;
     if (row.mechanism == Mechanism::kNobody && row.what.find("datagrams") != std::string::npos)
       datagrams = true;
   }

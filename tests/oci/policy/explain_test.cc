@@ -24,8 +24,11 @@ Plan sample() {
        "connect to a-rather-long-host-name.with-several-labels.example.com:443,8443,9000-9005: allowed",
        Mechanism::kAgent, "one notification per connect", "resolved once, when the container starts"},
       {"/syscalls/1", "mount: kills the process", Mechanism::kFilter, "none", ""},
-      {"", "io_uring: fails with ENOSYS", Mechanism::kFilter, "none", "its operations pass every filter"},
-      {"", "raw sockets", Mechanism::kNobody, "none", "take CAP_NET_RAW away"},
+      {"", "execve: told to the agent", Mechanism::kAgent, "one notification per execve",
+       "the first is the runtime's", Origin::kStart},
+      {"", "io_uring: fails with ENOSYS", Mechanism::kFilter, "none", "its operations pass every filter",
+       Origin::kBaseline},
+      {"", "raw sockets", Mechanism::kNobody, "none", "take CAP_NET_RAW away", Origin::kLeftOpen},
   };
   return plan;
 }
@@ -38,7 +41,9 @@ TEST(ExplainText, SaysEveryPartOfThePlan) {
        {"Policy web (enforce) for the bundle /run/bundle, under crun.", "It is asked about connect, ptrace.",
         "/syscalls/0", "ptrace, bpf: fails with EPERM", "one notification per",
         "(a refusal is logged by the agent)", "mount: kills the process",
-        "  - io_uring: fails with ENOSYS: its operations pass every filter",
+        "Added, so that the runtime can start the container:\n  - execve: told to the agent: the first is",
+        "Added, so that the network rules hold:\n  - io_uring: fails with ENOSYS: its operations pass every "
+        "filter",
         "  - SCMP_ARCH_X86: connect can be made through socketcall there", "own profile for socket",
         "Left open:\n  - raw sockets: take CAP_NET_RAW away"}) {
     EXPECT_THAT(text, HasSubstr(part));
@@ -84,6 +89,10 @@ TEST(ExplainJson, HasTheSameForPrograms) {
   EXPECT_EQ(json["rules"][0].dump(),
             R"({"pointer":"/syscalls/0","what":"ptrace, bpf: fails with EPERM","mechanism":"agent",)"
             R"("cost":"one notification per refused call","note":"a refusal is logged by the agent"})");
+  EXPECT_EQ(
+      json["start"].dump(),
+      R"([{"what":"execve: told to the agent","mechanism":"agent","cost":"one notification per execve",)"
+      R"("note":"the first is the runtime's"}])");
   EXPECT_EQ(json["baseline"].dump(),
             R"([{"what":"io_uring: fails with ENOSYS","mechanism":"filter","cost":"none",)"
             R"("note":"its operations pass every filter"}])");
