@@ -10,11 +10,15 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <future>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 #include "oci/base/unix_socket.h"
 #include "supervisor/agent.h"
@@ -45,9 +49,14 @@ class Workload {
           return std::vector<long>{seccomp::raw_call(SYS_getpgid, 0)};
         }) {}
   UniqueFd take_notify_fd() { return target_.take_notify_fd(); }
+  void begin_call() { EXPECT_EQ(::write(start_.write_end.get(), "x", 1), 1); }
   long call() {
-    EXPECT_EQ(::write(start_.write_end.get(), "x", 1), 1);
+    begin_call();
     return target_.child().result();
+  }
+  void kill() {
+    EXPECT_EQ(::kill(target_.child().pid(), SIGKILL), 0);
+    (void)target_.child().wait();
   }
   void end() { (void)target_.child().wait(); }
 
@@ -384,6 +393,55 @@ TEST(LiveAgent, FailsClosedWhereItCannotReceive) {
   // Of the container's other processes nothing is known: `exec` will need the folder.
   EXPECT_TRUE(std::filesystem::exists(agent.state_folder()));
   workload.end();
+}
+
+// A kernel in which a call can be interrupted by nothing, as reading memory can be that a file system in user
+// space backs.
+class StuckKernel final : public ObservedKernel {
+ public:
+  Result<std::string> read_proc_file(pid_t tid, const char* name) override {
+    std::unique_lock lock(mutex_);
+    if (!std::exchange(stuck_, true)) {
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return released_; });
+    }
+    return ObservedKernel::read_proc_file(tid, name);
+  }
+  [[nodiscard]] bool wait_until_stuck() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kLongest, [&] { return stuck_; });
+  }
+  void release() {
+    const std::lock_guard lock(mutex_);
+    released_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stuck_ = false;
+  bool released_ = false;
+};
+
+TEST(LiveAgent, DoesNotWaitForWhatCannotBeInterrupted) {
+  StuckKernel kernel;
+  RunningAgent agent("box", kernel);
+  Workload second;
+  Workload first;  // last: as above
+  agent.start();
+  agent.serve(first);
+  first.begin_call();
+  ASSERT_TRUE(kernel.wait_until_stuck());
+  first.kill();
+  agent.serve(second);
+  EXPECT_EQ(second.call(), -ENOTSUP);
+  second.end();
+  agent.creator_ends();
+  EXPECT_TRUE(agent.runs());
+  kernel.release();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
 }
 
 TEST(LiveAgent, FailsClosedOnAMessageItCannotRead) {

@@ -329,11 +329,12 @@ TEST(PruneLogs, NeverTakesALogThatHasJustBeenOpened) {
   }
   for (int i = 0; i < 3000; ++i) {
     auto log = EventLog::open(folder.path(), "box", 1U << 20U);
-    ASSERT_TRUE(log) << log.error().message();
+    EXPECT_TRUE(log) << log.error().message();
+    if (!log) break;
     log->append(line(i));
     const auto lines = event_lines(folder / "box.jsonl");
-    ASSERT_FALSE(lines.empty()) << i;
-    EXPECT_EQ(lines.back()["n"], i);
+    EXPECT_TRUE(!lines.empty() && lines.back()["n"] == i) << i;
+    if (HasFailure()) break;
   }
   done = true;
   for (auto& pruner : pruners) pruner.join();
