@@ -201,16 +201,15 @@ Status Bundle::restore_from_anyone(const std::string& config_path) { return undo
 
 Result<UniqueFd> lock_bundle(const std::string& config_path, std::chrono::milliseconds patience) {
   constexpr std::chrono::milliseconds kInterval{5};
-  const std::string context = "lock bundle";
   // Where a linked config really is; for one that is gone its folder is still somebody's to hold.
   const std::string real = sys::realpath(config_path).value_or(config_path);
   const std::string folder = real.substr(0, std::max<std::size_t>(real.rfind('/'), 1));
-  UniqueFd fd = TRY(in_context(context, sys::open(folder, O_RDONLY | O_DIRECTORY)));
+  UniqueFd fd = TRY(in_context("lock bundle", sys::open(folder, O_RDONLY | O_DIRECTORY)));
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return fail(errno, context + ": " + folder);
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail(errno, "lock bundle: " + folder);
     if (std::chrono::steady_clock::now() >= deadline) {
-      return fail(EWOULDBLOCK, context + ": " + folder + ": another container is being created from it");
+      return fail(EWOULDBLOCK, "lock bundle: another container is being created from " + folder);
     }
     std::this_thread::sleep_for(kInterval);  // flock(2) has no timeout, and this process no thread to wait in
   }

@@ -205,8 +205,10 @@ Status check_keys(const Json& object, const std::string& place,
   for (const auto& [key, value] : object.items()) {
     for (const std::string_view name : known) {
       if (key == name || folded(key) != folded(name)) continue;
-      return fail(place + "/" + key + ": expected \"" + std::string(name) +
-                  "\": runc takes the one for the other, whatever their case, and crun does not");
+      std::string message = place;
+      message.append("/").append(key).append(": expected \"").append(name);
+      message += "\": runc takes the one for the other, whatever their case, and crun does not";
+      return fail(std::move(message));
     }
   }
   return {};

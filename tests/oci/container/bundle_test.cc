@@ -160,7 +160,8 @@ TEST_F(BundleTest, IsLockedForOneAtATime) {
   const auto second = lock_bundle(config_, std::chrono::milliseconds(20));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, EWOULDBLOCK);
-  EXPECT_THAT(second.error().message(), HasSubstr(folder_.path() + ": another container is being created"));
+  EXPECT_THAT(second.error().message(),
+              HasSubstr("another container is being created from " + folder_.path()));
   EXPECT_TRUE(Bundle::restore_unless_locked(config_, kOwner));
   EXPECT_NE(config_text(), kOriginal) << "who has the lock will restore it";
 
