@@ -29,8 +29,7 @@ class DetachedProcessTest : public ::testing::Test {
 TEST_F(DetachedProcessTest, HasASessionThatIsNotOurs) {
   const pid_t our_session = ::getsid(0);
   const auto process = DetachedProcess::start([&] {
-    const bool apart =
-        ::getsid(0) != our_session && ::getsid(0) == ::getpgid(0) && ::getsid(0) != ::getpid();
+    const bool apart = ::getsid(0) != our_session && ::getsid(0) == ::getpgid(0) && ::getsid(0) != ::getpid();
     static_cast<void>(sys::write_all(pipe_.write_end.get(), apart ? "apart" : "together"));
     ::_exit(0);
   });
