@@ -29,16 +29,16 @@ class Start {
     return over_.load(std::memory_order_relaxed);
   }
 
-  // Answers an execve by `send`. The start is over before the answer is out, for the workload may call at
-  // once; and goes on where the answer did not arrive, since a signal took the caller out of the call, which
-  // comes again.
+  // Answers an execve by `send`. Whoever asks over() meanwhile, for the workload may call at once, waits for
+  // what comes of it. Only an answer that arrived ends the start: a signal may take the caller out of the
+  // call, which then comes again.
   template <typename Send>
   Status end_by(const Send& send) {
     if (over_.load(std::memory_order_acquire)) return send();
     const std::lock_guard lock(mutex_);
-    const bool before = over_.exchange(true, std::memory_order_release);
     Status sent = send();
-    if (!sent) over_.store(before, std::memory_order_release);
+    // Once true it stays so, which is why it may be looked at without the lock.
+    if (sent) over_.store(true, std::memory_order_release);
     return sent;
   }
 

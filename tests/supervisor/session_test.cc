@@ -4,7 +4,10 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
@@ -219,6 +222,30 @@ TEST(Start, GoesOnWhenASignalTookTheRuntimeOutOfItsExecve) {
   };
   session.start(supervision);
   EXPECT_EQ(answer_after(session, {SYS_execve, SYS_setuid}).kind, Kind::kAnswerContinue);
+}
+
+// The call that comes again is received by another thread, while the first has yet to learn that its answer
+// was lost.
+TEST(Start, IsOverForGoodWhenTheExecveThatCameAgainIsAnswered) {
+  const Supervision supervision = exempting_the_start();
+  ScriptedSession session;
+  session.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+    if (call.kind != Kind::kAnswerContinue || call.id != 1) return;
+    session.kernel.invalidate(1);
+    session.kernel.notify(notification_of(2, SYS_execve, {}));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    const auto answered = [&] {
+      const auto answers = session.kernel.answers();
+      return std::any_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.id == 2; });
+    };
+    while (!answered() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  };
+  session.start(supervision);
+  session.kernel.notify(notification_of(1, SYS_execve, {}));
+  ASSERT_TRUE(session.kernel.wait_for_answers(2));
+  session.kernel.notify(notification_of(3, SYS_setuid, {}));
+  ASSERT_TRUE(session.kernel.wait_for_answers(3));
+  EXPECT_EQ(session.kernel.answers().back().kind, Kind::kAnswerErrno);
 }
 
 // The workload may call the moment its execve is answered, and be received by another thread.
