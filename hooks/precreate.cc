@@ -75,7 +75,9 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const auto path = TRY(container::policy_path(host.settings, config));
   if (!path) return text;
 
-  const policy::PolicyFile file = TRY(policy::load_file(*path));
+  auto loaded = policy::load_file(*path);
+  if (!loaded && loaded.error().code == ENOENT) return fail("there is no policy file " + *path);
+  const policy::PolicyFile file = TRY(std::move(loaded));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
   policy::Plan plan =

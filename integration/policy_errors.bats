@@ -167,6 +167,9 @@ TABLE
   refuses_with "$TIDEWAITER_CONFIG" /require_polcy
   echo '{"runtime": ' >"$TIDEWAITER_CONFIG"
   refuses_with config.json:
+  # The defaults are not what somebody meant who names a file.
+  rm "$TIDEWAITER_CONFIG"
+  refuses_with "there is no configuration file $TIDEWAITER_CONFIG"
 }
 
 @test "a configuration that is wrong keeps nobody from deleting a container" {

@@ -95,9 +95,13 @@ Result<Invocation> make_invocation(CommandLine line, bool needs_state) {
   auto directories = container::Directories::locate();
   if (!directories && needs_state) return tl::unexpected(directories.error());
   if (directories) invocation.directories = std::move(*directories);
-  if (!line.config_file.empty()) invocation.directories.config_file = line.config_file;
+  if (!line.config_file.empty()) {
+    invocation.directories.config_file = line.config_file;
+    invocation.directories.config_named = true;
+  }
   if (!invocation.directories.config_file.empty()) {
-    invocation.settings = TRY(container::Settings::load(invocation.directories.config_file));
+    invocation.settings = TRY(
+        container::Settings::load(invocation.directories.config_file, invocation.directories.config_named));
   }
   invocation.runtime = TRY(find_runtime(invocation.settings));
   if (needs_state) invocation.runtime_kind = TRY(runtime::identify(invocation.runtime));

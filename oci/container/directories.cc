@@ -128,11 +128,14 @@ Result<Directories> Directories::locate() {
   const auto config_file = TRY(absolute_path_in("TIDEWAITER_CONFIG"));
   Directories directories;
   if (is_initial_root()) {
-    directories = Directories{"/etc/tidewaiter/config.json", "/run/tidewaiter", "/var/log/tidewaiter"};
+    directories.config_file = "/etc/tidewaiter/config.json";
+    directories.state = "/run/tidewaiter";
+    directories.log = "/var/log/tidewaiter";
   } else {
     directories = TRY(user_directories());
   }
   if (config_file) directories.config_file = *config_file;
+  directories.config_named = config_file.has_value();
   return directories;
 }
 

@@ -11,9 +11,10 @@ namespace tidewaiter::container {
 // $XDG_RUNTIME_DIR/tidewaiter and $XDG_STATE_HOME (or ~/.local/state)/tidewaiter,
 // where ~ is $HOME, or else the home folder in /etc/passwd.
 struct Directories {
-  std::string config_file;  // $TIDEWAITER_CONFIG when set
-  std::string state;        // parent of each container's state folder, mode 0700
-  std::string log;          // event logs
+  std::string config_file;    // $TIDEWAITER_CONFIG when set
+  std::string state;          // parent of each container's state folder, mode 0700
+  std::string log;            // event logs
+  bool config_named = false;  // by somebody, who will not have meant the defaults should the file be missing
 
   // From the environment. An error when a needed variable is relative, or missing and not to be replaced,
   // saying which.

@@ -117,12 +117,13 @@ Result<std::string> resolve(const Settings& settings, const std::string& named, 
 
 }  // namespace
 
-Result<Settings> Settings::load(const std::string& path) {
+Result<Settings> Settings::load(const std::string& path, bool must_exist) {
   Settings settings;
   settings.path = path;
   const auto text = sys::read_file(path, kLargestFile);
   if (!text) {
-    if (text.error().code == ENOENT) return settings;
+    if (text.error().code == ENOENT && !must_exist) return settings;
+    if (text.error().code == ENOENT) return fail("there is no configuration file " + path);
     return tl::unexpected(text.error());
   }
   const Json document = TRY(spec::parse_json(*text, path));

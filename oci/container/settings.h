@@ -22,7 +22,8 @@ struct Settings {
   std::uint64_t log_max_bytes = 16U << 20U;   // "log": {"max_bytes": …}: of one container's event log
   std::uint64_t log_total_bytes = 1U << 30U;  // "log": {"total_bytes": …}: of all logs together
 
-  static Result<Settings> load(const std::string& path);
+  // The defaults where there is no such file, unless it `must_exist`.
+  static Result<Settings> load(const std::string& path, bool must_exist = false);
 };
 
 inline constexpr const char* kPolicyAnnotation = "io.tidewaiter.policy";

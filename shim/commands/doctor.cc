@@ -345,7 +345,7 @@ Findings check_folders(const Patient& patient) {
 Findings check_configuration(const Patient& patient) {
   if (!patient.settings) {
     return {failure(patient.settings.error().message(), "every container with or without a policy is refused",
-                    "correct the file")};
+                    "correct it")};
   }
   const std::string& path = patient.settings->path;
   if (!patient.machine.read_file(path)) return {ok("no configuration file " + path, "the defaults hold")};
@@ -450,9 +450,10 @@ Result<bool> run_doctor(int argc, char** argv) {
     return true;
   }
   Patient patient{this_machine(), container::Directories::locate(), fail("")};
-  patient.settings = patient.directories
-                         ? container::Settings::load(patient.directories->config_file)
-                         : Result<container::Settings>(tl::unexpected(patient.directories.error()));
+  patient.settings =
+      patient.directories
+          ? container::Settings::load(patient.directories->config_file, patient.directories->config_named)
+          : Result<container::Settings>(tl::unexpected(patient.directories.error()));
   return examine(patient, values.contains("json"), std::cout);
 }
 

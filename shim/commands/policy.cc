@@ -103,7 +103,7 @@ Result<bool> run_check(int argc, char** argv) {
 runtime::Kind runtime_in_use() {
   const auto directories = container::Directories::locate();
   if (!directories) return runtime::Kind::kUnknown;
-  const auto settings = container::Settings::load(directories->config_file);
+  const auto settings = container::Settings::load(directories->config_file, directories->config_named);
   if (!settings) return runtime::Kind::kUnknown;
   const auto path = find_runtime(*settings);
   return path ? runtime::identify(*path).value_or(runtime::Kind::kUnknown) : runtime::Kind::kUnknown;

