@@ -339,11 +339,10 @@ Status Agent::make_state_folder(const std::string& socket) {
 
 void Agent::restore_bundle() {
   if (bundle_restored_ || record_.config_path.empty()) return;
-  bundle_restored_ = true;
   const UniqueFd lock = std::move(inheritance_.bundle_lock);
-  const Status restored =
-      lock.valid() ? container::Bundle::restore(record_.config_path, record_.config_owner)
-                   : container::Bundle::restore_unless_locked(record_.config_path, record_.config_owner);
+  const Status restored = lock.valid() ? container::Bundle::restore(record_.config_path, record_.config_owner)
+                                       : container::Bundle::restore_if_idle(record_.config_path);
+  bundle_restored_ = restored.has_value();
   if (!restored) {
     log::error("cannot restore the bundle's config",
                {{"container", record_.id}, {"error", restored.error().message()}});

@@ -178,14 +178,8 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
   }
 
   if (supervision_.supervises(syscall.meaning)) {
-    if (syscall.operation == nullptr) {
-      // Of another ABI, whose address nobody here can read. In audit mode it happens all the same, unseen;
-      // otherwise the compiled filter leaves no such ABI, and should one come, nobody could tell what it
-      // asks.
-      if (supervision_.policy().mode != policy::Mode::kAudit) return Outcome::failed(ENOSYS);
-      outcome.answer = Answer::let_run();
-      return outcome;
-    }
+    // The compiled filter leaves no such ABI; should one come all the same, nobody could tell what it asks.
+    if (syscall.operation == nullptr) return Outcome::failed(ENOSYS);
     const bool log_call = outcome.decision->log;
     outcome = syscall.operation->perform(call);
     if (outcome.decision && log_call) outcome.decision->log = true;

@@ -315,7 +315,7 @@ Status clear_state_folder(const std::string& name) {
   // A folder whose maker was killed at once has no record yet. Its bundle is restored by the next `create`.
   const auto record = read_record(state_folder);
   if (record && !record->config_path.empty()) {
-    TRY(Bundle::restore_unless_locked(record->config_path, record->config_owner));
+    TRY(Bundle::restore_if_idle(record->config_path));
   }
   TRY(sys::remove_tree(state_folder));
   if (state_folder != name) return sys::unlink(name);

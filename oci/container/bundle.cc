@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -25,11 +27,18 @@ using spec::Json;
 
 // A record holds up to three configs and a header.
 constexpr std::size_t kMaxConfigBytes = 64U << 20U;
-constexpr std::size_t kMaxHeaderBytes = 256;
+constexpr std::size_t kMaxHeaderBytes = 64U << 10U;
 constexpr std::uint64_t kVersion = 2;
 
-struct RewriteRecord {
+// Who is about to have a runtime read the rewritten config: the process that becomes it.
+struct Reader {
   std::string owner;
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  // clock ticks since boot (proc(5), stat); with the pid it names one process
+};
+
+struct RewriteRecord {
+  std::vector<Reader> readers;
   std::string original;
   // What the config file may hold instead: the last rewriting, and the one before it.
   std::vector<std::string> rewritten;
@@ -52,7 +61,10 @@ Result<std::string> read_regular_file(const std::string& path) {
 std::string encode(const RewriteRecord& record) {
   Json header;
   header["version"] = kVersion;
-  header["owner"] = record.owner;
+  header["readers"] = Json::array();
+  for (const Reader& reader : record.readers) {
+    header["readers"].push_back({{"owner", reader.owner}, {"pid", reader.pid}, {"start", reader.start_time}});
+  }
   header["original"] = record.original.size();
   header["rewritten"] = Json::array();
   std::string body = record.original;
@@ -61,6 +73,17 @@ std::string encode(const RewriteRecord& record) {
     body += rewritten;
   }
   return spec::dump_json(header, -1) + "\n" + body;
+}
+
+Result<Reader> decode_reader(const Json& text) {
+  if (!text.is_object()) return fail("has an incomplete header");
+  const Json owner = text.value("owner", Json());
+  const Json pid = text.value("pid", Json());
+  const Json start = text.value("start", Json());
+  if (!owner.is_string() || !pid.is_number_unsigned() || !start.is_number_unsigned()) {
+    return fail("has an incomplete header");
+  }
+  return Reader{owner.get<std::string>(), pid.get<pid_t>(), start.get<std::uint64_t>()};
 }
 
 // Takes as many bytes from the beginning of `body` as `count` says.
@@ -80,11 +103,11 @@ Result<RewriteRecord> decode(const std::string& text) {
   const auto header = TRY(spec::parse_json(std::string_view(text).substr(0, newline), "header"));
   if (!header.is_object() || header.value("version", Json()) != kVersion)
     return fail("is of an unknown version");
-  const Json owner = header.value("owner", Json());
+  const Json readers = header.value("readers", Json());
   const Json lengths = header.value("rewritten", Json());
-  if (!owner.is_string() || !lengths.is_array()) return fail("has an incomplete header");
+  if (!readers.is_array() || !lengths.is_array()) return fail("has an incomplete header");
   RewriteRecord record;
-  record.owner = owner.get<std::string>();
+  for (const Json& reader : readers) record.readers.push_back(TRY(decode_reader(reader)));
   std::string_view body = std::string_view(text).substr(newline + 1);
   record.original = TRY(take(body, header.value("original", Json())));
   for (const Json& length : lengths) record.rewritten.push_back(TRY(take(body, length)));
@@ -128,16 +151,47 @@ Status remove_record_of(const std::string& config_path) {
   return removed;
 }
 
-// `owner`: whose rewriting to undo; nullptr: anybody's.
-Status undo(const std::string& config_path, const std::string* owner) {
+// Field 22 of /proc/PID/stat; the name in parentheses before it may hold anything. 0: there is no such
+// process.
+std::uint64_t start_time_of(pid_t pid) {
+  const auto stat = sys::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (!stat) return 0;
+  constexpr int kFieldsAfterName = 20;
+  std::istringstream fields(stat->substr(stat->rfind(')') + 1));
+  std::string field;
+  for (int i = 0; i < kFieldsAfterName; ++i) fields >> field;
+  std::uint64_t ticks = 0;
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), ticks);
+  return error == std::errc{} && end == field.data() + field.size() ? ticks : 0;
+}
+
+bool may_read(const Reader& reader) {
+  const std::uint64_t now = start_time_of(reader.pid);
+  return now != 0 && now == reader.start_time;
+}
+
+// Those of `readers` who are alive, but for `done`.
+std::vector<Reader> still_reading(std::vector<Reader> readers, const std::string& done) {
+  std::erase_if(readers, [&](const Reader& reader) { return reader.owner == done || !may_read(reader); });
+  return readers;
+}
+
+// Puts the original back unless somebody other than `done` may still be about to read what is in its place.
+Status undo(const std::string& config_path, const std::string& done) {
   const std::string context = "restore bundle";
-  const auto record = TRY(in_context(context, read_record_of(config_path)));
-  if (!record || (owner != nullptr && record->owner != *owner)) return {};
+  auto record = TRY(in_context(context, read_record_of(config_path)));
+  if (!record) return {};
   const auto present = read_regular_file(config_path);
   if (!present && present.error().code != ENOENT && present.error().code != ENOTDIR) {
     return in_context(context, Status(tl::unexpected(present.error())));
   }
   if (present && record->speaks_of(*present)) {
+    const std::size_t before = record->readers.size();
+    record->readers = still_reading(std::move(record->readers), done);
+    if (!record->readers.empty()) {
+      if (record->readers.size() == before) return {};
+      return in_context(context, sys::replace_file(record_path(config_path), encode(*record), 0600));
+    }
     TRY(in_context(context, sys::replace_file(config_path, record->original)));
   }
   return in_context(context, remove_record_of(config_path));
@@ -170,13 +224,16 @@ Result<Bundle> Bundle::open(const std::string& directory, const std::string& con
 
 Status Bundle::install(const Json& rewritten, const std::string& owner) const {
   const std::string context = "rewrite bundle";
-  RewriteRecord record{owner, original_bytes_, {spec::dump_json(rewritten) + "\n"}};
-  TRY(in_context(context, read_record_of(path_)));  // one that is not trusted is not replaced either
+  // One that is not trusted is not replaced either.
+  auto recorded = TRY(in_context(context, read_record_of(path_)));
+  RewriteRecord record{{}, original_bytes_, {spec::dump_json(rewritten) + "\n"}};
   const std::string wanted = record.rewritten.front();
   // Another container's rewriting is replaced at one stroke: its runtime may be about to read. Until then the
   // record speaks of both, or the file would be taken for an original.
   const bool rewritten_before = present_bytes_ != original_bytes_;
   if (rewritten_before && present_bytes_ != wanted) record.rewritten.push_back(present_bytes_);
+  if (recorded && rewritten_before) record.readers = still_reading(std::move(recorded->readers), owner);
+  record.readers.push_back({owner, ::getpid(), start_time_of(::getpid())});
   TRY(in_context(context, sys::replace_file(record_path(path_), encode(record), 0600)));
   if (present_bytes_ == wanted) return {};
   Status replaced = in_context(context, sys::replace_file(path_, wanted));
@@ -186,18 +243,16 @@ Status Bundle::install(const Json& rewritten, const std::string& owner) const {
 }
 
 Status Bundle::restore(const std::string& config_path, const std::string& owner) {
-  return undo(config_path, &owner);
+  return undo(config_path, owner);
 }
 
-Status Bundle::restore_unless_locked(const std::string& config_path, const std::string& owner) {
+Status Bundle::restore_if_idle(const std::string& config_path) {
   const auto locked = lock_bundle(config_path, std::chrono::milliseconds(0));
-  if (locked) return restore(config_path, owner);
+  if (locked) return undo(config_path, "");
   const int code = locked.error().code;
   if (code == EWOULDBLOCK || code == ENOENT || code == ENOTDIR) return {};
   return tl::unexpected(locked.error());
 }
-
-Status Bundle::restore_from_anyone(const std::string& config_path) { return undo(config_path, nullptr); }
 
 Result<UniqueFd> lock_bundle(const std::string& config_path, std::chrono::milliseconds patience) {
   constexpr std::chrono::milliseconds kInterval{5};

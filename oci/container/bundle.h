@@ -17,8 +17,9 @@ namespace tidewaiter::container {
 // bytes and taken as a new original. (Podman writes config.json anew at each start.)
 //
 // Several containers may be created from one bundle at a time. A runtime that read the original would start
-// its container without a policy, so the original comes back only by the owner of the last rewriting, and is
-// never in its place in between; and whoever writes here holds lock_bundle().
+// its container without a policy; so the record also names every process that is yet to read, the original
+// comes back with the last of them, and is never in its place between two rewritings. Whoever writes here
+// holds lock_bundle().
 //
 // The record is trusted only when it is a regular file of ours or of root; anything else by that name is an
 // error, for neither reading nor ignoring it is safe.
@@ -36,18 +37,17 @@ class Bundle {
 
   // Writes `rewritten` over the config file, recording the original first; each step is atomic, and a crash
   // between them leaves a bundle that open() still reads as the original. Owner and mode are kept.
-  // `owner` is who may restore it: new_owner(). REQUIRES: lock_bundle() from before open().
+  // `owner`, a new_owner(), stands for this process and the runtime that it becomes.
+  // REQUIRES: lock_bundle() from before open().
   Status install(const nlohmann::ordered_json& rewritten, const std::string& owner) const;
 
-  // Puts the original back, byte for byte, if the file at `config_path` is still what install() wrote, and
-  // removes the record. A bundle that is gone, was never rewritten, or has another owner by now is a success.
-  // REQUIRES: lock_bundle().
+  // Says that `owner` has read it, or never will. With the last the original is put back, byte for byte, if
+  // the file is still what install() wrote, and the record removed. A bundle that is gone or was never
+  // rewritten is a success. REQUIRES: lock_bundle().
   static Status restore(const std::string& config_path, const std::string& owner);
-  // The same, taking the lock. Where somebody else has it, a container is being created from the bundle, and
-  // that will put it back in its turn: a success too.
-  static Status restore_unless_locked(const std::string& config_path, const std::string& owner);
-  // restore() whoever the owner is. For a bundle to which no policy applies any more.
-  static Status restore_from_anyone(const std::string& config_path);
+  // For owners who can no longer say so: the original is put back unless a process is alive that may be about
+  // to read. Takes the lock; where somebody else has it, that one will restore in its turn: a success too.
+  static Status restore_if_idle(const std::string& config_path);
 
  private:
   Bundle(std::string path, std::string original_bytes, std::string present_bytes, bool has_record,

@@ -377,7 +377,7 @@ class Compiler {
     if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
       return fail("/network: `" + name + "` cannot be supervised: " + std::string(silent));
     }
-    demand = {.cases = {}, .otherwise = kNotify, .native_only = policy_.mode != Mode::kAudit};
+    demand = {.cases = {}, .otherwise = kNotify, .native_only = true};
     operations_.insert(name);
     return {};
   }

@@ -183,7 +183,7 @@ constexpr SyscallEntry kSyscalls[] = {
     {.name = "ioprio_set", .category = kProcess, .takes = "iii"},
     {.name = "kcmp", .category = kProcess, .takes = "iiiix"},
     {.name = "kexec_file_load", .category = kProcess, .takes = "iilpl"},
-    {.name = "kexec_load", .category = kProcess, .takes = "llpl"},
+    {.name = "kexec_load", .category = kProcess, .takes = "llpi"},
     {.name = "keyctl", .category = kProcess, .takes = "ixxxx", .made_while_starting = true},
     {.name = "kill", .category = kProcess, .takes = "ii"},
     {.name = "landlock_add_rule", .category = kProcess, .takes = "iipi"},

@@ -92,7 +92,11 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
     }
     return put(value);
   }
-  bool string(string_t& value) override { return put(std::move(value)); }
+  bool string(string_t& value) override {
+    if (holds_nul(value))
+      return refuse("a string with \\u0000, at which a runtime written in C would cut it off");
+    return put(std::move(value));
+  }
   bool binary(binary_t& /*value*/) override { return refuse("binary data"); }  // not part of JSON text
 
   bool start_object(std::size_t /*elements*/) override { return open(Json::object()); }
@@ -101,6 +105,7 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& key) override {
+    if (holds_nul(key)) return refuse("a key with \\u0000, at which a runtime written in C would cut it off");
     if (!open_.back().keys.insert(key).second) {
       return refuse("the key \"" + shortened(key) + "\" appears a second time in one object");
     }
@@ -116,6 +121,8 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
   }
 
  private:
+  static bool holds_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
   struct Container {
     Json* value;
     std::string next_key;

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 // Parses text. The error names line and column, and what was found. `source` is the file named in it. A
 // duplicate key is an error: two readers could each believe another value. Integers beyond 64 bits and
-// nesting beyond 512 levels are errors too.
+// nesting beyond 512 levels are errors too, and so is U+0000 in a string: crun would read another than we.
 Result<Json> parse_json(std::string_view text, const std::string& source);
 
 // The document as text, indented as `indent` spaces (-1: one line). Strings that are not UTF-8 cannot

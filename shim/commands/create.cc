@@ -73,8 +73,7 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
 // What an earlier policy left, if anything, is undone.
 Status leave_to_runtime(const Bundle& bundle) {
   if (!bundle.has_record()) return {};
-  const UniqueFd lock = TRY(container::lock_bundle(bundle.config_path(), kBundlePatience));
-  return Bundle::restore_from_anyone(bundle.config_path());
+  return Bundle::restore_if_idle(bundle.config_path());
 }
 
 Status prepare(const Invocation& invocation, const ContainerOptions& options) {
@@ -88,9 +87,13 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   TRY(refuse_bypass(invocation));
   const policy::PolicyFile file = TRY(read_policy(*policy_path));
 
-  // Other containers may be created from it. Once more, for from here on nobody else writes it.
+  // Other containers may be created from it. Once more, for from here on none of them writes it.
   const UniqueFd lock = TRY(container::lock_bundle(bundle->config_path(), kBundlePatience));
   bundle = TRY(Bundle::open("", bundle->config_path()));
+  if (TRY(container::policy_path(invocation.settings, bundle->original())) != policy_path) {
+    return fail(bundle->config_path() +
+                " names another policy than a moment ago: create the container again");
+  }
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));

@@ -18,6 +18,7 @@ class Program : public HookTest {
  protected:
   // Runs a shell command in podman's place, with its environment and stderr; returns its exit code.
   int podman(const std::string& command) {
+    write("etc/config.json", "{}");
     const std::string config = "TIDEWAITER_CONFIG=" + host_.directories.config_file;
     const std::string script = "cd " + folder_.path() + " && { " + command + "; } 2>error >output";
     const pid_t pid = ::fork();

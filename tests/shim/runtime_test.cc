@@ -260,6 +260,7 @@ TEST_F(ProgramTest, LeavesClosedStdioClosed) {
 TEST_F(ProgramTest, OpensNoFileInThePlaceOfClosedStdio) {
   // It waits in reading its configuration, until we have looked at the number that this has.
   const std::string config = folder_ / "etc/config.json";
+  std::filesystem::remove(config);
   ASSERT_EQ(::mkfifo(config.c_str(), 0600), 0);
   std::thread program([&] {
     const Outcome outcome = run_program({"start", "box"}, [&] {

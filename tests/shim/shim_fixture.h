@@ -53,6 +53,7 @@ class ShimTest : public ::testing::Test {
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
     write("bundle/config.json", kConfigUnderPolicy);
+    write("etc/config.json", "{}");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);
     for (const char* each : {"FAKE_AGENT", "FAKE_EXIT", "FAKE_SIGNAL", "RUN_OCI_SECCOMP_RECEIVER"}) {
       ::unsetenv(each);

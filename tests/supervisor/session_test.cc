@@ -304,21 +304,6 @@ TEST(Session, LetsEverythingRunInAuditModeAndReportsWhatItWouldHaveRefused) {
   }
 }
 
-#if defined(__x86_64__)
-TEST(Session, LetsAnotherAbiConnectUnseenInAuditModeAlone) {
-  const char* const network = R"("network": {"allow": []}})";
-  const Supervision audit = supervision_of(std::string(R"({"version": 1, "mode": "audit", )") + network);
-  const Supervision enforced = supervision_of(std::string(R"({"version": 1, )") + network);
-  for (const Supervision* each : {&audit, &enforced}) {
-    ScriptedSession session;
-    session.start(*each);
-    session.serve(notification_of(1, 362 /* connect */, {}, AUDIT_ARCH_I386));
-    ASSERT_EQ(session.kernel.answers().size(), 1U);
-    EXPECT_EQ(session.kernel.answers()[0].kind, each == &audit ? Kind::kAnswerContinue : Kind::kAnswerErrno);
-  }
-}
-#endif
-
 TEST(Session, ObeysTheBundlesOwnProfileFirst) {
   const auto profile = nlohmann::ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
       {"names": ["ptrace"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5},

@@ -133,36 +133,63 @@ TEST_F(BundleTest, IsNotWrittenAgainWhenNothingChanges) {
   EXPECT_EQ(sys::stat(config_)->st_ino, config);
 }
 
-TEST_F(BundleTest, IsRestoredByTheLastWhoRewroteItAlone) {
-  create("one");
+TEST_F(BundleTest, IsRestoredWithTheLastWhoIsYetToRead) {
+  for (const char* value : {"two", "one"}) {  // another rewriting, and the same bytes
+    SCOPED_TRACE(value);
+    create("one");
+    const auto second = Bundle::open(folder_.path());
+    ASSERT_TRUE(second && second->install(rewritten_to(value), "another"));
+    EXPECT_TRUE(Bundle::restore(config_, kOwner)) << "no failure: another is yet to read";
+    EXPECT_EQ(spec::parse_json(config_text(), "test").value(), rewritten_to(value));
+    EXPECT_EQ(opened_original(), original_dump_);
+    ASSERT_TRUE(Bundle::restore(config_, "another"));
+    EXPECT_EQ(config_text(), kOriginal);
+    EXPECT_FALSE(has_record());
+  }
+}
+
+TEST_F(BundleTest, IsRestoredWhenNobodyIsAliveWhoMayRead) {
+  const sys::Pipe installed = sys::pipe().value();
+  const sys::Pipe end = sys::pipe().value();
+  char byte = 0;
+  const pid_t reader = ::fork();
+  if (reader == 0) {
+    create("one");
+    static_cast<void>(sys::write_all(installed.write_end.get(), "x"));
+    static_cast<void>(sys::read(end.read_end.get(), &byte, 1));
+    ::_exit(0);
+  }
+  ASSERT_TRUE(sys::read(installed.read_end.get(), &byte, 1));
+  EXPECT_TRUE(Bundle::restore_if_idle(config_));
+  EXPECT_NE(config_text(), kOriginal) << "its maker may become a runtime yet";
   const auto second = Bundle::open(folder_.path());
   ASSERT_TRUE(second && second->install(rewritten_to("two"), "another"));
-  EXPECT_TRUE(Bundle::restore(config_, kOwner)) << "no failure: the bundle is another's to restore";
-  EXPECT_EQ(spec::parse_json(config_text(), "test").value(), rewritten_to("two"));
-  ASSERT_TRUE(Bundle::restore(config_, "another"));
-  EXPECT_EQ(config_text(), kOriginal);
+  EXPECT_TRUE(Bundle::restore(config_, "another"));
+  EXPECT_NE(config_text(), kOriginal) << "nor does the end of another's say anything of it";
 
-  create("same");
-  const auto again = Bundle::open(folder_.path());
-  ASSERT_TRUE(again && again->install(rewritten_to("same"), "another"));
-  EXPECT_TRUE(Bundle::restore(config_, kOwner));
-  EXPECT_EQ(spec::parse_json(config_text(), "test").value(), rewritten_to("same"))
-      << "and if the bytes are the same";
-  EXPECT_TRUE(Bundle::restore_from_anyone(config_));
+  ASSERT_TRUE(sys::write_all(end.write_end.get(), "x"));
+  ASSERT_EQ(::waitpid(reader, nullptr, 0), reader);
+  EXPECT_TRUE(Bundle::restore_if_idle(config_));
   EXPECT_EQ(config_text(), kOriginal);
   EXPECT_FALSE(has_record());
+  EXPECT_TRUE(Bundle::restore_if_idle("/nonexistent/config.json")) << "gone is a success";
 }
 
 TEST_F(BundleTest, IsLockedForOneAtATime) {
+  const pid_t maker = ::fork();
+  if (maker == 0) {
+    create("one");
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(maker, nullptr, 0), maker);
   auto first = lock_bundle(config_, std::chrono::milliseconds(0));
   ASSERT_TRUE(first) << first.error().message();
-  create("one");
   const auto second = lock_bundle(config_, std::chrono::milliseconds(20));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, EWOULDBLOCK);
   EXPECT_THAT(second.error().message(),
               HasSubstr("another container is being created from " + folder_.path()));
-  EXPECT_TRUE(Bundle::restore_unless_locked(config_, kOwner));
+  EXPECT_TRUE(Bundle::restore_if_idle(config_));
   EXPECT_NE(config_text(), kOriginal) << "who has the lock will restore it";
 
   // As the agent inherits it: the lock goes with the last descriptor.
@@ -170,9 +197,8 @@ TEST_F(BundleTest, IsLockedForOneAtATime) {
   first->reset();
   EXPECT_FALSE(lock_bundle(config_, std::chrono::milliseconds(0)));
   inherited.reset();
-  EXPECT_TRUE(Bundle::restore_unless_locked(config_, kOwner));
+  EXPECT_TRUE(Bundle::restore_if_idle(config_));
   EXPECT_EQ(config_text(), kOriginal);
-  EXPECT_TRUE(Bundle::restore_unless_locked("/nonexistent/config.json", kOwner)) << "gone is a success";
 }
 
 // A runtime may read at any moment between two containers' rewritings.
@@ -187,7 +213,8 @@ TEST_F(BundleTest, NeverShowsTheOriginalBetweenTwoRewritings) {
     seen.push_back(config_text());
     ASSERT_NE(seen.back(), kOriginal) << stop;
     ASSERT_EQ(opened_original(), original_dump_) << stop;
-    ASSERT_TRUE(Bundle::restore_from_anyone(config_));
+    ASSERT_TRUE(Bundle::restore(config_, kOwner));
+    ASSERT_TRUE(Bundle::restore(config_, "another"));
     create("one");
   }
   EXPECT_GT(seen.size(), 10U);
@@ -319,16 +346,19 @@ TEST_F(BundleTest, RefusesADamagedRecord) {
       {R"({"version":2,"original":0,"rewritten":[0]})"
        "\n",
        "has an incomplete header"},
-      {R"({"version":2,"owner":"a","original":0,"rewritten":0})"
+      {R"({"version":2,"readers":[],"original":0,"rewritten":0})"
        "\n",
        "has an incomplete header"},
-      {R"({"version":2,"owner":"a","original":-1,"rewritten":[1]})"
+      {R"({"version":2,"readers":[{"owner":"a","pid":-1,"start":1}],"original":0,"rewritten":[]})"
+       "\n",
+       "has an incomplete header"},
+      {R"({"version":2,"readers":[],"original":-1,"rewritten":[1]})"
        "\n",
        "is not as long"},
-      {R"({"version":2,"owner":"a","original":1,"rewritten":[18446744073709551615]})"
+      {R"({"version":2,"readers":[],"original":1,"rewritten":[18446744073709551615]})"
        "\nx",
        "is not as long"},
-      {R"({"version":2,"owner":"a","original":1,"rewritten":["x"]})"
+      {R"({"version":2,"readers":[],"original":1,"rewritten":["x"]})"
        "\nxy",
        "is not as long"},
       {good + "x", "is not as long"},

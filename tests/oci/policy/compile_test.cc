@@ -483,13 +483,6 @@ TEST(Compile, LetsNoSecondAbiConnectUnseen) {
   EXPECT_FALSE(filter.answer_on(native, kX32Connect, {}).allows());
   EXPECT_TRUE(plan.dropped_architectures.contains("SCMP_ARCH_X86"));
   EXPECT_TRUE(plan.dropped_architectures.contains("SCMP_ARCH_X32"));
-
-  Policy policy = with_network({}, true, false);
-  policy.mode = Mode::kAudit;
-  const Plan audit = compiled(policy);
-  EXPECT_TRUE(audit.dropped_architectures.empty()) << "nothing is refused in audit mode";
-  EXPECT_EQ(Filter(audit.config).answer_on(x86, socketcall, socketcall_connect), kAllowed);
-  EXPECT_EQ(Filter(audit.config).answer("connect"), kAsked);
 }
 
 TEST(Compile, AsksForEveryConnectWhenRulesOnItDependOnArguments) {
