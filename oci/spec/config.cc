@@ -224,6 +224,7 @@ Status check_keys(const Json& object, const std::string& place,
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& source) {
+  if (text.empty()) return fail(source + ": line 1, column 1: is empty");
   // The library takes a NUL byte as the end, and would not look at what follows.
   const std::size_t nul = text.find('\0');
   if (nul != std::string_view::npos) {

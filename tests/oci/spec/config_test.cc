@@ -125,7 +125,7 @@ struct BrokenText {
 
 TEST(ParseJson, NamesLineColumnAndWhatWasFound) {
   const std::vector<BrokenText> cases = {
-      {"", "line 1, column 1: syntax error while parsing value - unexpected end of input"},
+      {"", "line 1, column 1: is empty"},
       {"{\n  \"a\": 1,\n}", "line 3, column 1: syntax error while parsing object key - unexpected '}'"},
       {"{\"ü\": tru}", "line 1, column 10: syntax error while parsing value - invalid literal"},
       {"[1 2]", "line 1, column 4: syntax error while parsing array - unexpected number literal"},
