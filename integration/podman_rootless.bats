@@ -61,7 +61,7 @@ find_rootless_podman() {
 as_user() {
   timeout --foreground "$PATIENCE" setpriv --reuid twtest --regid twtest --clear-groups env --ignore-environment --chdir "$USER_HOME" \
     HOME="$USER_HOME" USER=twtest XDG_RUNTIME_DIR="$USER_HOME/run" CONTAINERS_CONF="$USER_HOME/containers.conf" \
-    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PODMAN_IGNORE_CGROUPSV1_WARNING=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     bash -c "in_store() { command podman --root $USER_HOME/root --runroot $USER_HOME/runroot --tmpdir $USER_HOME/tmp --storage-driver vfs \"\$@\"; }
       podman() { in_store --runtime $USER_HOME/bin/tidewaiter \"\$@\"; }
       bare_podman() { in_store --runtime $BARE \"\$@\"; }

@@ -63,7 +63,9 @@ end_test() {
 
 # A container id no other test uses.
 new_id() {
-  echo "tw-$$-$BATS_TEST_NUMBER-$RANDOM"
+  local random
+  read -r random </proc/sys/kernel/random/uuid
+  echo "tw-$BATS_TEST_NUMBER-${random:0:13}"
 }
 
 # Processes to be killed at the end of the test, by pid.
