@@ -83,9 +83,9 @@ both() {
 }
 
 @test "podman: events are there after --rm" {
-  run -0 podman run --rm --network none "${UNDER_STRICT[@]}" --cidfile "$BATS_TEST_TMPDIR/cid" "$IMAGE" \
+  run -0 podman run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" \
     sh -c 'tcp_connect 127.0.0.2 8000; try_syscall ptrace 0; true'
-  ID=$(cat "$BATS_TEST_TMPDIR/cid")
+  ID=$(newest_log /var/log/tidewaiter)
   assert_event '.syscall == "connect" and .denied and .host == "127.0.0.2"'
   assert_event '.syscall == "ptrace" and .denied and .executable == "/probes/try_syscall"'
   assert eventually nothing_left

@@ -42,11 +42,11 @@ kill_agents() {
 }
 
 @test "hook: a container under a policy, and its events" {
-  run hooked run --rm --network none "${UNDER_STRICT[@]}" --cidfile "$BATS_TEST_TMPDIR/cid" "$IMAGE" \
+  run hooked run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" \
     sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'
   assert_failure 6
   assert_output $'connect: ok\nconnect: EACCES\nptrace: EPERM'
-  ID=$(cat "$BATS_TEST_TMPDIR/cid")
+  ID=$(newest_log /var/log/tidewaiter)
   assert_event '.syscall == "connect" and .denied and .host == "127.0.0.2"'
   assert_event '.syscall == "ptrace" and .denied'
   assert eventually nothing_left

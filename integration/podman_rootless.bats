@@ -99,11 +99,11 @@ nothing_left_of_user() {
 @test "rootless podman: a container under a policy" {
   run as_user "podman run --rm --network none $IMAGE sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
   assert_output --partial $'connect: ok\nptrace: 0'
-  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=strict --cidfile cid $IMAGE \
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=strict $IMAGE \
     sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'"
   assert_failure 6
   assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
-  run -0 as_user 'tidewaiter log $(cat cid) --json; rm cid'
+  run -0 as_user "tidewaiter log $(newest_log "$USER_HOME/.local/state/tidewaiter") --json"
   assert_equal "$(jq -s 'map(select(.denied)) | length' <<<"$output")" 2
 }
 

@@ -81,7 +81,7 @@ readonly STARTING='"capset", "chdir", "fchdir", "getdents64", "keyctl", "prctl",
   assert_equal "$(events "$ID" 'map(select(.executable | contains("probes") or contains("busybox") | not)) | length')" 0
 
   start_container sleep 1000
-  run shim exec --user 1000 "$ID" sh -c 'id -u; try_syscall setuid 1000'
+  run shim exec --user 1000:1000 "$ID" sh -c 'id -u; try_syscall setuid 1000'
   assert_output $'1000\nsetuid: ENOTTY'
   shim delete --force "$ID"
 

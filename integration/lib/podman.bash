@@ -1,6 +1,14 @@
 # Podman with storage, configuration and runtime state of its own.
 #
 #   setup_file() { start_podman; }
+
+# newest_log FOLDER: the id of the container whose event log was written last. (Podman 5 removes a --cidfile with --rm.)
+newest_log() {
+  local log
+  log=$(find "$1" -name '*.jsonl' -printf '%T@ %f\n' | sort -n | tail -1)
+  log=${log#* }
+  echo "${log%.jsonl}"
+}
 #   setup() { start_test; find_podman; }
 #   teardown() { end_podman_test; end_test; }
 #   teardown_file() { end_podman; }
