@@ -206,6 +206,39 @@ tell() {
   assert_equal "$(jq .linux.seccomp "$BUNDLE/config.json")" null
 }
 
+# slow_runtime: the real one, which has yet to read its bundle until $BATS_TEST_TMPDIR/go is there.
+slow_runtime() {
+  local slow=$BATS_TEST_TMPDIR/$RUNTIME
+  printf '#!/bin/bash\ncase " $* " in *" create "* | *" run "*) touch %q; until [[ -e %q ]]; do sleep 0.02; done ;; esac\nexec %q "$@"\n' \
+    "$BATS_TEST_TMPDIR/waits" "$BATS_TEST_TMPDIR/go" "$BARE" >"$slow"
+  chmod +x "$slow"
+  configure "{\"runtime\": \"$slow\"}"
+}
+
+@test "a bundle that a slow runtime has yet to read stays as it is: another container ends, the agent is killed" {
+  local how first
+  policy filter-only '{"syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}}'
+  container_runs try_syscall ptrace 0
+  for how in other-ends agent-killed; do
+    rm -f "$BATS_TEST_TMPDIR/waits" "$BATS_TEST_TMPDIR/go"
+    if [[ $how == other-ends ]]; then under_policy filter-only; else under_policy strict; fi
+    slow_runtime
+    first=$(new_id)
+    shim run --bundle "$BUNDLE" "$first" </dev/null >"$BATS_TEST_TMPDIR/$how" 2>&1 3>&- &
+    eventually test -e "$BATS_TEST_TMPDIR/waits" || fail "the slow runtime was not called"
+    if [[ $how == agent-killed ]]; then kill -KILL "$(agents)"; fi
+    configure '{}'
+    run shim run --bundle "$BUNDLE" "$(new_id)" </dev/null
+    assert_output "ptrace: EPERM"
+    touch "$BATS_TEST_TMPDIR/go"
+    wait "$!" || true
+    run cat "$BATS_TEST_TMPDIR/$how"
+    assert_output  # it ran under its policy, or was refused
+    refute_output --partial "ptrace: 0"
+    rm -rf /run/tidewaiter/"$first"
+  done
+}
+
 @test "an id that is in use" {
   start_container sleep 1000
   run shim create --bundle "$BUNDLE" "$ID" </dev/null
