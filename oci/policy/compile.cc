@@ -184,6 +184,29 @@ std::string words(const std::vector<ArgumentTest>& tests) {
   return text;
 }
 
+std::string words(const ExecRule& rule) {
+  std::string text = rule.path;
+  if (!rule.argv) return text;
+  text += " as";
+  for (const std::string& argument : *rule.argv) text += ' ' + argument;
+  if (rule.more_arguments) text += " **";
+  return text;
+}
+
+// The part of a policy that makes a call a supervised operation.
+std::string_view part_of(Operation operation) {
+  switch (operation) {
+    case Operation::kNone:
+      break;
+    case Operation::kConnect:
+    case Operation::kBind:
+      return "/network";
+    case Operation::kExec:
+      return "/exec";
+  }
+  return "/syscalls";
+}
+
 std::string answer_words(const SyscallRule& rule) {
   switch (rule.action) {
     case Action::kAllow:
@@ -278,7 +301,7 @@ class Compiler {
   Result<Plan> run() {
     for (const Check& check : kChecks) TRY(check.run({config_, runtime_}));
     TRY(demand_syscalls());
-    TRY(demand_network());
+    TRY(demand_operations());
     TRY(demand_end_of_start());
     std::erase_if(demands_, [](const auto& entry) {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
@@ -287,6 +310,7 @@ class Compiler {
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(describe_syscalls());
     describe_network();
+    describe_exec();
     describe_start();
     describe_baseline();
     return std::move(plan_);
@@ -360,22 +384,24 @@ class Compiler {
     return {};
   }
 
-  Status demand_network() {
+  Status demand_operations() {
     for (const SyscallEntry& entry : syscalls()) {
-      if (supervises(policy_, entry.operation)) TRY(demand_operation(std::string(entry.name)));
+      if (supervises(policy_, entry.operation)) TRY(demand_operation(entry));
     }
     return {};
   }
 
-  // The address is in memory, where no filter sees it. The agent weighs the `syscalls` rules first; only a
-  // refusal that needs no agent stays with the filter.
-  Status demand_operation(const std::string& name) {
+  // The address, or path, is in memory, where no filter sees it. The agent weighs the `syscalls` rules first;
+  // only a refusal that needs no agent stays with the filter.
+  Status demand_operation(const SyscallEntry& entry) {
+    const std::string name(entry.name);
     auto& demand = demands_[name];
     const ActionKind constant = demand.otherwise.kind;
     if (demand.unconditional() && (constant == ActionKind::kErrno || constant == ActionKind::kKillProcess))
       return {};
     if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
-      return fail("/network: `" + name + "` cannot be supervised: " + std::string(silent));
+      return fail(std::string(part_of(entry.operation)) + ": `" + name +
+                  "` cannot be supervised: " + std::string(silent));
     }
     demand = {.cases = {}, .otherwise = kNotify, .native_only = true};
     operations_.insert(name);
@@ -471,7 +497,7 @@ class Compiler {
     } else if (operations_.contains(name)) {
       row.mechanism = Mechanism::kAgent;
       row.cost = "one notification per " + name;
-      row.note = "asked together with the network rules";
+      row.note = "asked together with the rules of " + std::string(part_of(find_syscall(name)->operation));
     } else if (one.action == kNotify && plan_.notified.contains(name)) {
       row.mechanism = Mechanism::kAgent;
       row.cost = denies && !audited  ? "one notification per refused call"
@@ -557,6 +583,21 @@ class Compiler {
     }
   }
 
+  void describe_exec() {
+    if (!policy_.exec) return;
+    const ExecPolicy& exec = *policy_.exec;
+    const std::string refusal =
+        policy_.mode == Mode::kAudit ? "is reported (audit)" : "fails with " + errno_words(exec.errno_value);
+    for (const ExecRule& rule : exec.deny) {
+      describe_operation(Operation::kExec, rule.pointer, "run " + words(rule) + ": " + refusal, "");
+    }
+    if (!exec.allow) return;
+    for (const ExecRule& rule : *exec.allow) {
+      describe_operation(Operation::kExec, rule.pointer, "run " + words(rule) + ": allowed", "");
+    }
+    describe_operation(Operation::kExec, "/exec/allow", "run anything else: " + refusal, "");
+  }
+
   void describe_start() {
     if (!plan_.exempts_start) return;
     add_row(
@@ -606,7 +647,7 @@ class Compiler {
   const Listener& listener_;
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;     // calls whose demand has its unconditional answer
-  std::set<std::string, std::less<>> operations_;  // calls that notify for the network rules' sake
+  std::set<std::string, std::less<>> operations_;  // calls that notify because they are operations
   Plan plan_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "oci/policy/address.h"
+#include "oci/policy/glob.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -41,6 +42,28 @@ Decision denied(const Policy& policy, std::string_view rule) {
           .log = policy.events.denied};
 }
 
+bool runs(const ExecRule& rule, const Execution& program) {
+  if (!matches_path(rule.path, program.path)) return false;
+  if (!rule.argv) return true;
+  const auto& globs = *rule.argv;
+  const auto& argv = program.argv;
+  if (argv.size() < globs.size() || (argv.size() > globs.size() && !rule.more_arguments)) return false;
+  return std::equal(globs.begin(), globs.end(), argv.begin(), matches_text);
+}
+
+const ExecRule* first_match(const std::vector<ExecRule>& rules, const Execution& program) {
+  const auto match =
+      std::find_if(rules.begin(), rules.end(), [&](const ExecRule& rule) { return runs(rule, program); });
+  return match == rules.end() ? nullptr : &*match;
+}
+
+Decision exec_denied(const Policy& policy, std::string_view rule) {
+  return {.verdict = Verdict::kDeny,
+          .errno_value = policy.exec->errno_value,
+          .rule = rule,
+          .log = policy.events.denied};
+}
+
 }  // namespace
 
 bool supervises(const Policy& policy, Operation operation) {
@@ -51,6 +74,8 @@ bool supervises(const Policy& policy, Operation operation) {
       return policy.network && policy.network->restricts_connect();
     case Operation::kBind:
       return policy.network && policy.network->restricts_bind();
+    case Operation::kExec:
+      return policy.exec && policy.exec->restricts();
   }
   return false;
 }
@@ -79,6 +104,23 @@ Decision decide_bind(const Policy& policy, const Endpoint& local) {
   for (const BindRule& rule : *network.bind)
     if (contains_port(rule.ports, local.port)) return allowed(policy, rule.pointer);
   return denied(policy, "/network/bind");
+}
+
+Decision decide_exec(const Policy& policy, std::span<const Execution> programs) {
+  const ExecPolicy& exec = *policy.exec;
+  for (const Execution& program : programs) {
+    if (const ExecRule* rule = first_match(exec.deny, program)) return exec_denied(policy, rule->pointer);
+  }
+  Decision decision{.verdict = Verdict::kAllow, .errno_value = 0, .rule = "", .log = policy.events.exec};
+  if (!exec.allow) return decision;
+  // The event names the rule of what was asked for; of an interpreter, only that none allows it.
+  for (auto program = programs.rbegin(); program != programs.rend(); ++program) {
+    const ExecRule* rule = first_match(*exec.allow, *program);
+    if (rule == nullptr) return exec_denied(policy, "/exec/allow");
+    decision.rule = rule->pointer;
+  }
+  // Nothing to run is nothing that a rule allows.
+  return programs.empty() ? exec_denied(policy, "/exec/allow") : decision;
 }
 
 bool holds(const ArgumentTest& test, std::uint64_t argument) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,17 @@ bool admits(const NetworkRule& rule, Transport transport, std::uint16_t port);
 // REQUIRES: policy.network. Port 0 (the kernel chooses) is allowed by a rule that contains port 0 and,
 // because the choice is from the ephemeral range, only then.
 Decision decide_bind(const Policy& policy, const Endpoint& local);
+
+// A program that an execve runs: the file, or the interpreter that a script names in its first line.
+struct Execution {
+  std::string_view path;               // canonical, as the container's mount namespace has it
+  std::vector<std::string_view> argv;  // what that program gets
+};
+
+// REQUIRES: policy.exec. `programs`: the file asked for, with the caller's arguments, then the interpreter of
+// each that is a script (execve(2)), with the arguments that the kernel makes for it. All of them count: one
+// that is denied denies, and each has to be allowed.
+Decision decide_exec(const Policy& policy, std::span<const Execution> programs);
 
 // The `syscalls` list, for one call: first match. `name` is the call's name on its own architecture.
 Decision decide_syscall(const Policy& policy, std::string_view name, const std::uint64_t (&args)[6]);

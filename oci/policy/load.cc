@@ -11,6 +11,7 @@
 #include "oci/base/system.h"
 #include "oci/policy/constants.h"
 #include "oci/policy/decide.h"
+#include "oci/policy/exec_rule.h"
 #include "oci/policy/network_rule.h"
 #include "oci/policy/syscalls.h"
 #include "oci/policy/wording.h"
@@ -24,15 +25,17 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network",
+constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network", "exec",
                                             "syscalls", "events",      "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
+constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
+constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
 constexpr std::string_view kSyscallKeys[] = {"names", "action", "errno", "args"};
 constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterPolicyKeys[] = {"exec", "files", "identity", "limits", "unsafe_allow"};
+constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity", "limits", "unsafe_allow"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
 constexpr std::string_view kModes[] = {"enforce", "audit"};
@@ -214,6 +217,9 @@ class Reader {
   void read_version(const Place& place);
   void read_errno(const Place& place, int& errno_value);
   NetworkPolicy read_network(const Place& place);
+  ExecPolicy read_exec(const Place& place);
+  std::vector<ExecRule> read_exec_rules(const Place& place);
+  ExecRule read_exec_rule(const Place& place);
   std::vector<NetworkRule> read_network_rules(const Place& place);
   std::vector<BindRule> read_bind_rules(const Place& place);
   void read_events(const Place& place, EventsPolicy& events);
@@ -295,6 +301,58 @@ NetworkPolicy Reader::read_network(const Place& place) {
       read_errno(member, network.errno_value);
   });
   return network;
+}
+
+ExecRule Reader::read_exec_rule(const Place& place) {
+  ExecRule rule;
+  rule.pointer = place.pointer;
+  const auto read_path = [&](const Place& path) {
+    const std::string* text = read_string(path, "a path, as in \"/usr/bin/git\"");
+    if (text == nullptr) return;
+    if (const Status checked = check_exec_path(*text); !checked) wrong(path, checked.error().message());
+    rule.path = *text;
+  };
+  if (place.value.is_string()) {
+    read_path(place);
+    return rule;
+  }
+  each_member(place, kExecRuleKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "path") return read_path(member);
+    std::vector<std::string> argv;
+    bool whole = member.value.is_array();
+    each_element(member, "arguments, as in [\"git\", \"clone\", \"*\"]", [&](const Place& element) {
+      const std::string* text = read_string(element, "an argument, or a glob over one, as in \"*\"");
+      whole = whole && text != nullptr;
+      if (text != nullptr) argv.push_back(*text);
+    });
+    if (!whole) return;
+    if (const Status set = set_argv(rule, std::move(argv)); !set) wrong(member, set.error().message());
+  });
+  require(place, "path", "expected the program's path, as in \"/usr/bin/git\"");
+  return rule;
+}
+
+std::vector<ExecRule> Reader::read_exec_rules(const Place& place) {
+  std::vector<ExecRule> rules;
+  each_element(place, "exec rules, as in [\"/usr/bin/git\"]", [&](const Place& element) {
+    if (!element.value.is_string() && !element.value.is_object())
+      return expected(element, "a path, as in \"/usr/bin/git\", or an object with \"path\" and \"argv\"");
+    rules.push_back(read_exec_rule(element));
+  });
+  return rules;
+}
+
+ExecPolicy Reader::read_exec(const Place& place) {
+  ExecPolicy exec;
+  each_member(place, kExecKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "allow")
+      exec.allow = read_exec_rules(member);
+    else if (key == "deny")
+      exec.deny = read_exec_rules(member);
+    else
+      read_errno(member, exec.errno_value);
+  });
+  return exec;
 }
 
 void Reader::read_events(const Place& place, EventsPolicy& events) {
@@ -531,6 +589,8 @@ Policy Reader::read_policy(const Json& document) {
       read_string(member, "a string");
     } else if (key == "network") {
       policy.network = read_network(member);
+    } else if (key == "exec") {
+      policy.exec = read_exec(member);
     } else if (key == "syscalls") {
       each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
                    [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });

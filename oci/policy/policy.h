@@ -115,6 +115,26 @@ struct NetworkPolicy {
   [[nodiscard]] bool restricts_bind() const { return bind.has_value(); }
 };
 
+// --- exec: which programs may be run, with which arguments ---------------------------------------
+
+// One program, or one kind of programs.
+struct ExecRule {
+  std::string pointer;  // "/exec/allow/0"
+  std::string path;     // glob over the canonical path (matches_path() in glob.h)
+  // Globs over argv[0], argv[1], … (matches_text()); absent: whatever the arguments.
+  std::optional<std::vector<std::string>> argv;
+  bool more_arguments = false;  // the list ended in "**": any number of further arguments
+};
+
+struct ExecPolicy {
+  std::optional<std::vector<ExecRule>> allow;  // absent: every program; empty: none
+  std::vector<ExecRule> deny;                  // beats allow
+  int errno_value = 13;                        // EACCES; positive; "errno" in the file
+
+  // Whether execve has to be decided at all.
+  [[nodiscard]] bool restricts() const { return allow.has_value() || !deny.empty(); }
+};
+
 // --- events ---------------------------------------------------------------------------------------
 
 // Which decisions are written to the container's event log.
@@ -128,6 +148,7 @@ struct Policy {
   std::string name;  // the file's name without .json
   Mode mode = Mode::kEnforce;
   std::optional<NetworkPolicy> network;
+  std::optional<ExecPolicy> exec;
   std::vector<SyscallRule> syscalls;
   EventsPolicy events;
 };

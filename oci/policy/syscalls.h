@@ -19,6 +19,7 @@ enum class Operation {
   kNone,     // only `syscalls` rules concern it: decided from registers
   kConnect,  // network.allow, network.deny
   kBind,     // network.bind
+  kExec,     // exec.allow, exec.deny
 };
 
 struct SyscallEntry {

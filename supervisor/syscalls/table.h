@@ -14,6 +14,7 @@ struct Call;
 struct Outcome;
 Outcome connect(Call& call);
 Outcome bind(Call& call);
+Outcome exec(Call& call);
 
 struct OperationRow {
   policy::Operation operation;
@@ -23,6 +24,7 @@ struct OperationRow {
 inline constexpr std::array kOperations = {
     OperationRow{policy::Operation::kConnect, connect},
     OperationRow{policy::Operation::kBind, bind},
+    OperationRow{policy::Operation::kExec, exec},
 };
 
 constexpr const OperationRow* find_operation(policy::Operation operation) {
@@ -44,11 +46,12 @@ constexpr bool complete(policy::Operation operation) {
       return !has_row(operation);
     case policy::Operation::kConnect:
     case policy::Operation::kBind:
+    case policy::Operation::kExec:
       return has_row(operation);
   }
   return false;
 }
 static_assert(complete(policy::Operation::kNone) && complete(policy::Operation::kConnect) &&
-              complete(policy::Operation::kBind));
+              complete(policy::Operation::kBind) && complete(policy::Operation::kExec));
 
 }  // namespace tidewaiter::supervisor

@@ -1,0 +1,52 @@
+#include "oci/policy/glob.h"
+
+namespace tidewaiter::policy {
+namespace {
+
+// Where to go on when a match fails: the last star takes one character more.
+struct Star {
+  std::size_t glob = std::string_view::npos;  // behind the star; npos: there was none
+  std::size_t text = 0;                       // where what follows the star was last tried
+
+  [[nodiscard]] bool seen() const { return glob != std::string_view::npos; }
+};
+
+// Once a star is met, the one before it need never be asked again: the later can take whatever the earlier
+// could. Only a star that stops at "/" has the last one that does not to fall back on.
+bool matches(std::string_view glob, std::string_view text, bool slash_stops) {
+  Star one;
+  Star all;
+  std::size_t g = 0;
+  std::size_t t = 0;
+  while (t < text.size() || g < glob.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      const bool both = g + 1 < glob.size() && glob[g + 1] == '*';
+      g += both ? 2 : 1;
+      (both || !slash_stops ? all : one) = {g, t};
+      if (both || !slash_stops) one = {};
+      continue;
+    }
+    if (g < glob.size() && t < text.size() && glob[g] == text[t]) {
+      ++g;
+      ++t;
+    } else if (one.seen() && one.text < text.size() && text[one.text] != '/') {
+      t = ++one.text;
+      g = one.glob;
+    } else if (all.seen() && all.text < text.size()) {
+      t = ++all.text;
+      g = all.glob;
+      one = {};
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool matches_path(std::string_view glob, std::string_view path) { return matches(glob, path, true); }
+
+bool matches_text(std::string_view glob, std::string_view text) { return matches(glob, text, false); }
+
+}  // namespace tidewaiter::policy
