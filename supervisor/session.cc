@@ -122,6 +122,7 @@ void Session::serve(Notification notification) {
 
   const auto answer = [&] { return notification.answer(outcome.answer, target); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(answer) : answer();
+  if (outcome.exec) finish_exec(outcome);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
   if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
@@ -130,10 +131,31 @@ void Session::serve(Notification notification) {
     log::error("cannot answer a notification",
                {{"container", container_id_}, {"error", answered.error().message()}});
   }
-  if (!wanted || (abandoned && without_effect(outcome))) return;
+  if (!wanted || outcome.repeated || (abandoned && without_effect(outcome))) return;
   // It may have gone before /proc was asked, and its number be another's.
   if (abandoned && !stood) identity = {};
   report(syscall, outcome, target.tid(), std::move(identity), duration);
+}
+
+void Session::finish_exec(Outcome& outcome) {
+  using End = ExecTrace::End;
+  const End end = outcome.exec->trace.finish(outcome.exec->decided);
+  switch (end.kind) {
+    case End::Kind::kRuns:
+      return;
+    case End::Kind::kFailed:
+      outcome.answer = Answer::refuse(end.errno_value);
+      return;
+    case End::Kind::kKilled:
+      outcome.answer = Answer::kill();
+      outcome.decision->verdict = policy::Verdict::kKill;
+      outcome.reason = "the program or its arguments changed after they were decided on";
+      return;
+    case End::Kind::kAgain:
+    case End::Kind::kVanished:
+      outcome.repeated = true;  // nothing has been run that could be told of
+      return;
+  }
 }
 
 void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
@@ -147,6 +169,11 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   event.tid = tid;
   event.identity = std::move(identity);
   event.endpoint = outcome.endpoint;
+  if (outcome.program) {
+    event.path = outcome.program->path;
+    event.argv = outcome.program->argv;
+  }
+  event.reason = outcome.reason;
   event.verdict = verdict_of(outcome, supervision_.policy().mode);
   event.errno_value = errno_of(outcome);
   event.duration = duration;

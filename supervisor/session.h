@@ -46,6 +46,8 @@ class Session {
   bool receive_one();
   void serve(Notification notification);
   Outcome decide(Call& call, const Syscall& syscall);
+  // After the answer that let an execve go on.
+  static void finish_exec(Outcome& outcome);
   void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
               std::chrono::nanoseconds duration);
   [[nodiscard]] bool hung_up() const;

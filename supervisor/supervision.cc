@@ -128,6 +128,10 @@ policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {
   return policy::decide_bind(policy_, local);
 }
 
+policy::Decision Supervision::decide_exec(std::span<const policy::Execution> programs) const {
+  return policy::decide_exec(policy_, programs);
+}
+
 policy::Decision Supervision::unnamed_family(bool harmless) const {
   policy::Decision decision;
   decision.rule = "/network";

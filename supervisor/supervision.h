@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -44,6 +45,8 @@ class Supervision {
   // REQUIRES: policy().network.
   [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
   [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
+  // REQUIRES: policy().exec.
+  [[nodiscard]] policy::Decision decide_exec(std::span<const policy::Execution> programs) const;
   // The decision on a socket family that network rules cannot name.
   [[nodiscard]] policy::Decision unnamed_family(bool harmless) const;
 

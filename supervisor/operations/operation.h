@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
 #include "supervisor/supervision.h"
+#include "supervisor/target/exec_trace.h"
 #include "supervisor/target/target.h"
 #include "supervisor/waiting.h"
 
@@ -60,6 +62,18 @@ struct Call {
   [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
 };
 
+// A program, as an event tells of it.
+struct ExecutedProgram {
+  std::string path;
+  std::vector<std::string> argv;
+};
+
+// An execve that the kernel may perform once it is answered, and what it has to come to.
+struct PendingExec {
+  ExecTrace trace;
+  DecidedExecution decided;
+};
+
 // What became of it.
 struct Outcome {
   Answer answer;
@@ -68,6 +82,9 @@ struct Outcome {
   std::optional<PerformedCall> performed;  // to be remembered when the answer is lost
   bool attempted = false;                  // the kernel was asked, so that a lost answer is an event too
   bool repeated = false;                   // the call was performed, and reported, before
+  std::optional<ExecutedProgram> program;
+  std::optional<PendingExec> exec;  // to be finished when the answer is sent
+  std::string reason;               // why it ended otherwise than its rule says; empty: it did not
 
   static Outcome failed(int errno_value) {
     return {.answer = Answer::refuse(errno_value),
@@ -75,7 +92,10 @@ struct Outcome {
             .endpoint = {},
             .performed = {},
             .attempted = false,
-            .repeated = false};
+            .repeated = false,
+            .program = {},
+            .exec = {},
+            .reason = {}};
   }
 };
 

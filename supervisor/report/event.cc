@@ -41,6 +41,26 @@ void append(std::string& out, std::string_view key, long long value) {
   out += std::to_string(value);
 }
 
+// What a line has of a program's arguments, in bytes. They may have megabytes.
+constexpr std::size_t kMaxArguments = 4096;
+
+void append_argv(std::string& out, std::span<const std::string> argv) {
+  out += ",\"argv\":[";
+  std::size_t left = kMaxArguments;
+  bool whole = true;
+  for (std::size_t i = 0; i < argv.size() && whole; ++i) {
+    const std::string_view shown = std::string_view(argv[i]).substr(0, left);
+    whole = shown.size() == argv[i].size();
+    if (i != 0) out += ',';
+    append_json_string(out, shown);
+    left -= shown.size();
+    if (left == 0 && i + 1 < argv.size()) whole = false;
+    if (left > 0) --left;  // empty arguments take room, too
+  }
+  out += ']';
+  if (!whole) out += ",\"argv_cut\":true";
+}
+
 }  // namespace
 
 std::string to_text(const policy::IpAddress& address) {
@@ -65,6 +85,8 @@ std::string to_json_line(const Event& event) {
     append(line, "port", event.endpoint->port);
     append(line, "transport", event.endpoint->transport == policy::Transport::kTcp ? "tcp" : "udp");
   }
+  if (!event.path.empty()) append(line, "path", event.path);
+  if (!event.argv.empty()) append_argv(line, event.argv);
   append(line, "verdict", to_text(event.verdict));
   line += ",\"denied\":";
   line += event.verdict == EventVerdict::kDenied || event.verdict == EventVerdict::kAudited ||
@@ -74,6 +96,7 @@ std::string to_json_line(const Event& event) {
   if (event.errno_value != 0) {
     if (const char* name = ::strerrorname_np(event.errno_value)) append(line, "errno", name);
   }
+  if (!event.reason.empty()) append(line, "reason", event.reason);
   // Seconds with six decimals: a microsecond is as fine as a notification goes.
   std::array<char, 32> duration{};
   const double seconds = std::chrono::duration<double>(event.duration).count();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ struct Event {
   pid_t tid = 0;
   Identity identity;
   std::optional<policy::Endpoint> endpoint;
+  std::string_view path;              // of the program that was to be run
+  std::span<const std::string> argv;  // what it was to get
+  std::string_view reason;            // why it ended otherwise than its rule says
   EventVerdict verdict = EventVerdict::kFailed;
   int errno_value = 0;                  // what the call failed with; 0: it did not
   std::chrono::nanoseconds duration{};  // from receipt to answer

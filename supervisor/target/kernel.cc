@@ -29,13 +29,11 @@
 namespace tidewaiter::supervisor {
 namespace {
 
-constexpr std::size_t kProcFileLimit = 64U << 10U;
-
 std::string proc_path(pid_t tid, const char* name) { return "/proc/" + std::to_string(tid) + "/" + name; }
 
 // The thread group of `tid`, from /proc/TID/status.
 Result<pid_t> thread_group(pid_t tid) {
-  const std::string status = TRY(sys::read_file(proc_path(tid, "status"), kProcFileLimit));
+  const std::string status = TRY(sys::read_file(proc_path(tid, "status"), Kernel::kProcFileLimit));
   const std::size_t at = status.find("\nTgid:");
   pid_t group = 0;
   if (at == std::string::npos || std::sscanf(status.c_str() + at, "\nTgid: %d", &group) != 1) {
@@ -171,12 +169,15 @@ class SystemKernel final : public Kernel {
     return {};
   }
 
-  Result<std::string> read_proc_file(pid_t tid, const char* name) override {
-    return sys::read_file(proc_path(tid, name), kProcFileLimit);
+  Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override {
+    return sys::read_file(proc_path(tid, name), limit);
   }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override {
     return sys::readlink(proc_path(tid, name));
   }
+
+  FileCalls& files() override { return system_file_calls(); }
+  TraceCalls& trace() override { return system_trace_calls(); }
 
   Result<int> socket_option(int socket, int level, int name) override {
     int value = 0;

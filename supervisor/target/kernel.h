@@ -11,6 +11,8 @@
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "oci/seccomp/notify.h"
+#include "supervisor/target/file_calls.h"
+#include "supervisor/target/trace_calls.h"
 
 namespace tidewaiter::supervisor {
 
@@ -39,9 +41,14 @@ class Kernel {
   // SIGKILL to the thread group (pidfd_send_signal(2)).
   virtual Status kill(int pidfd) = 0;
 
-  // /proc/TID/NAME: a file's text (at most 64 KiB), a link's text.
-  virtual Result<std::string> read_proc_file(pid_t tid, const char* name) = 0;
+  // /proc/TID/NAME: a file's text, a link's text. EFBIG: the file has more than `limit` bytes.
+  static constexpr std::size_t kProcFileLimit = 64U << 10U;
+  virtual Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) = 0;
   virtual Result<std::string> read_proc_link(pid_t tid, const char* name) = 0;
+
+  // Files, and tracing.
+  virtual FileCalls& files() = 0;
+  virtual TraceCalls& trace() = 0;
 
   // socket(7) calls on a copy of the target's socket.
   virtual Result<int> socket_option(int socket, int level, int name) = 0;

@@ -40,7 +40,7 @@ Status Target::kill() { return kernel_.kill(pidfd_.get()); }
 
 Identity Target::identity() const {
   Identity identity;
-  if (const auto status = kernel_.read_proc_file(tid_, "status")) {
+  if (const auto status = kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit)) {
     parse(status_field(*status, "Tgid"), identity.pid);
     parse(status_field(*status, "PPid"), identity.parent_pid);
   }
@@ -48,8 +48,18 @@ Identity Target::identity() const {
   return identity;
 }
 
+Result<std::string> Target::innermost_number(const char* field) const {
+  const std::string status = TRY(kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit));
+  const std::string_view numbers = status_field(status, field);
+  const std::size_t tab = numbers.rfind('\t');
+  const std::string_view last = tab == std::string_view::npos ? numbers : numbers.substr(tab + 1);
+  pid_t number = 0;
+  if (!parse(last, number)) return fail(EPROTO, "no pid namespaces in /proc status");
+  return std::to_string(number);
+}
+
 Result<bool> Target::has_capability(int capability) const {
-  const std::string status = TRY(kernel_.read_proc_file(tid_, "status"));
+  const std::string status = TRY(kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit));
   std::uint64_t effective = 0;
   if (!parse(status_field(status, "CapEff"), effective, 16)) return fail(EPROTO, "no CapEff in /proc status");
   return ((effective >> static_cast<unsigned>(capability)) & 1U) != 0;

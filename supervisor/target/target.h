@@ -44,6 +44,10 @@ class Target {
 
   [[nodiscard]] Identity identity() const;
 
+  // Its number, or its process's, in its own pid namespace: the last of the `field` (NSpid, NStgid) of
+  // /proc/TID/status.
+  [[nodiscard]] Result<std::string> innermost_number(const char* field) const;
+
   // Whether it has `capability` in its own user namespace (CapEff in /proc/TID/status).
   [[nodiscard]] Result<bool> has_capability(int capability) const;
 

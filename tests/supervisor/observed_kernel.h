@@ -39,9 +39,11 @@ class ObservedKernel : public Kernel {
     return real_.read_memory(tid, address, buffer);
   }
   Status kill(int pidfd) override { return real_.kill(pidfd); }
-  Result<std::string> read_proc_file(pid_t tid, const char* name) override {
-    return real_.read_proc_file(tid, name);
+  Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override {
+    return real_.read_proc_file(tid, name, limit);
   }
+  FileCalls& files() override { return real_.files(); }
+  TraceCalls& trace() override { return real_.trace(); }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override {
     return real_.read_proc_link(tid, name);
   }

@@ -120,7 +120,9 @@ class ScriptedKernel final : public Kernel {
   Result<UniqueFd> duplicate_fd(int pidfd, int number) override;
   Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) override;
   Status kill(int pidfd) override;
-  Result<std::string> read_proc_file(pid_t tid, const char* name) override;
+  Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override;
+  FileCalls& files() override { return files_; }
+  TraceCalls& trace() override { return trace_; }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override;
   Result<int> socket_option(int socket, int level, int name) override;
   Result<std::uint64_t> socket_cookie(int socket) override;

@@ -1,0 +1,195 @@
+#include "supervisor/operations/exec.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "supervisor/operations/script.h"
+#include "supervisor/target/lookup.h"
+#include "supervisor/target/memory.h"
+
+// Newer than the headers of Debian 12 (include/uapi/linux/fcntl.h).
+#ifndef AT_EXECVE_CHECK
+#define AT_EXECVE_CHECK 0x10000
+#endif
+
+namespace tidewaiter::supervisor {
+namespace {
+
+constexpr std::size_t kMaxPath = 4096;           // PATH_MAX, with the NUL
+constexpr std::size_t kMaxArgument = 32 * 4096;  // MAX_ARG_STRLEN (include/uapi/linux/binfmts.h), likewise
+// What the kernel admits for arguments, environment and the pointers to both, whatever RLIMIT_STACK says
+// (bprm_stack_limits in fs/exec.c).
+constexpr std::size_t kMaxArguments = 6U << 20U;
+
+// The registers of the call.
+struct Request {
+  int directory = AT_FDCWD;
+  TargetAddress path{};
+  TargetAddress argv{};
+  int flags = 0;
+};
+
+Request request_of(const Call& call) {
+  Request request;
+  int first = 0;
+  if (call.notification.call().nr == SYS_execveat) {
+    request.directory = static_cast<int>(call.argument(0));
+    request.flags = static_cast<int>(call.argument(4));
+    first = 1;
+  }
+  request.path = TargetAddress{call.argument(first)};
+  request.argv = TargetAddress{call.argument(first + 1)};
+  return request;
+}
+
+// What the call says in memory. Read once.
+struct Captured {
+  std::string path;
+  std::vector<std::string> argv;
+};
+
+Result<std::vector<std::string>> capture_argv(Memory& memory, TargetAddress array) {
+  std::vector<std::string> argv;
+  std::size_t total = 0;
+  auto at = static_cast<std::uint64_t>(array);
+  while (at != 0) {
+    std::uint64_t pointer = 0;
+    TRY(memory.read(TargetAddress{at}, std::as_writable_bytes(std::span(&pointer, 1))));
+    if (pointer == 0) break;
+    argv.push_back(TRY(memory.read_string(TargetAddress{pointer}, kMaxArgument, E2BIG)));
+    total += argv.back().size() + 1 + sizeof pointer;
+    if (total > kMaxArguments) return fail(E2BIG, "arguments");
+    at += sizeof pointer;
+  }
+  // Since Linux 5.18 (do_execveat_common); before, a program without argv[0] got none.
+  if (argv.empty()) argv.emplace_back();
+  return argv;
+}
+
+Result<Captured> capture(const Call& call, const Request& request) {
+  Memory memory(call.target);
+  Captured captured;
+  captured.path = TRY(memory.read_string(request.path, kMaxPath, ENAMETOOLONG));
+  captured.argv = TRY(capture_argv(memory, request.argv));
+  return captured;
+}
+
+// A program that would run, and what it would get.
+struct Program {
+  FoundFile file;
+  std::vector<std::string> argv;
+};
+
+// What the kernel calls the file when it hands it to an interpreter (alloc_bprm, fs/exec.c).
+std::string name_for_interpreter(const Request& request, const Captured& captured) {
+  if (request.directory == AT_FDCWD || captured.path.starts_with('/')) return captured.path;
+  const std::string descriptor = "/dev/fd/" + std::to_string(request.directory);
+  return captured.path.empty() ? descriptor : descriptor + "/" + captured.path;
+}
+
+// What an interpreter gets: its own name, its argument, the script, and what the script would have got.
+std::vector<std::string> interpreter_argv(const Shebang& shebang, const std::string& script,
+                                          const std::vector<std::string>& argv) {
+  std::vector<std::string> made{shebang.interpreter};
+  if (shebang.argument) made.push_back(*shebang.argument);
+  made.push_back(script);
+  if (!argv.empty()) made.insert(made.end(), argv.begin() + 1, argv.end());
+  return made;
+}
+
+// The file asked for, and the interpreter of each that is a script.
+Result<std::vector<Program>> look_up(Call& call, const Request& request, Captured captured) {
+  Lookup lookup(call.kernel.files(), call.target);
+  std::string name = name_for_interpreter(request, captured);
+  std::vector<Program> programs(1);
+  programs[0].file =
+      captured.path.empty() && (request.flags & AT_EMPTY_PATH) != 0
+          ? TRY(lookup.find_descriptor(request.directory))
+          : TRY(lookup.find(request.directory, captured.path, (request.flags & AT_SYMLINK_NOFOLLOW) == 0));
+  programs[0].argv = std::move(captured.argv);
+  for (;;) {
+    const auto& script = programs.back();
+    const auto shebang =
+        parse_shebang(TRY(call.kernel.files().first_bytes(script.file.fd.get(), Shebang::kBytes)));
+    if (!shebang) return programs;
+    if (programs.size() > static_cast<std::size_t>(Shebang::kMaxDepth)) return fail(ELOOP, "interpreters");
+    Program interpreter{TRY(lookup.find(AT_FDCWD, shebang->interpreter)),
+                        interpreter_argv(*shebang, name, script.argv)};
+    name = shebang->interpreter;
+    programs.push_back(std::move(interpreter));
+  }
+}
+
+policy::Decision decide(const Call& call, const std::vector<Program>& programs) {
+  std::vector<policy::Execution> executions;
+  for (const Program& program : programs) {
+    executions.push_back({program.file.path, {program.argv.begin(), program.argv.end()}});
+  }
+  return call.supervision.decide_exec(executions);
+}
+
+DecidedExecution decided(const Program& program) {
+  DecidedExecution execution{program.file.status, {}};
+  for (const std::string& argument : program.argv) {
+    execution.arguments += argument;
+    execution.arguments += '\0';
+  }
+  return execution;
+}
+
+// A search along PATH asks for many a file that is not there.
+bool names_nothing(const Error& error) { return error.code == ENOENT || error.code == ENOTDIR; }
+
+Outcome failed(const Error& error) {
+  Outcome outcome = Outcome::failed(error.code != 0 ? error.code : EIO);
+  // The kernel's own answer; there is nothing to run, and so nothing to decide.
+  if (names_nothing(error)) {
+    outcome.decision =
+        policy::Decision{.verdict = policy::Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Outcome exec(Call& call) {
+  const Request request = request_of(call);
+  if ((request.flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK)) != 0) {
+    return Outcome::failed(EINVAL);
+  }
+  // A file system may take its time, FUSE as long as its daemon likes; and so may the kernel with the exec.
+  if (!call.waiting.begin(call.notification)) return Outcome::failed(EAGAIN);
+  auto captured = capture(call, request);
+  if (!captured) return failed(captured.error());
+  const auto programs = look_up(call, request, std::move(*captured));
+  if (!programs) return failed(programs.error());
+  if (!call.notification.still_stands()) return Outcome::failed(EINTR);
+
+  Outcome outcome;
+  outcome.decision = decide(call, *programs);
+  outcome.program = ExecutedProgram{programs->front().file.path, programs->front().argv};
+  if (const auto settled = call.supervision.settled(*outcome.decision)) {
+    outcome.answer = *settled;
+    return outcome;
+  }
+  auto trace = ExecTrace::attach(call.kernel, call.target.tid());
+  if (!trace) {
+    outcome.decision->verdict = policy::Verdict::kDeny;
+    outcome.decision->log = call.supervision.policy().events.denied;
+    outcome.reason =
+        "its caller cannot be traced, for a debugger may be attached to it: " + trace.error().message();
+    outcome.answer = Answer::refuse(EPERM);
+    return outcome;
+  }
+  outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back())});
+  outcome.answer = Answer::let_run();
+  return outcome;
+}
+
+}  // namespace tidewaiter::supervisor

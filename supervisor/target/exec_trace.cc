@@ -1,0 +1,88 @@
+#include "supervisor/target/exec_trace.h"
+
+#include <cerrno>
+
+#include "oci/base/log.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// Results that user mode never sees: the kernel makes the call again (ERESTARTSYS to ERESTART_RESTARTBLOCK,
+// include/linux/errno.h).
+bool restarts(long result) { return -516 <= result && result <= -512; }
+
+}  // namespace
+
+Result<ExecTrace> ExecTrace::attach(Kernel& kernel, pid_t tid) {
+  TRY(kernel.trace().seize(tid));
+  return ExecTrace(kernel, tid);
+}
+
+ExecTrace::~ExecTrace() {
+  if (attached_) (void)finish_with(nullptr);
+}
+
+ExecTrace::End ExecTrace::finish(const DecidedExecution& decided) { return finish_with(&decided); }
+
+ExecTrace::End ExecTrace::finish_with(const DecidedExecution* decided) {
+  attached_ = false;
+  // Not before the answer: it would take the target out of its call. Fails when the exec was made by a thread
+  // that is not its process's first, and so goes by another number now; its stop comes all the same.
+  (void)kernel_->trace().interrupt(tid_);
+  for (;;) {
+    const auto stop = kernel_->trace().wait();
+    if (stop) return end_of(*stop, decided);
+    // Interrupted by those who look after abandoned calls. The target must not be left behind.
+    if (stop.error().code != EINTR) {
+      log::error("cannot wait for an execve; its process is killed", {{"error", stop.error().message()}});
+      return kill(tid_);
+    }
+  }
+}
+
+ExecTrace::End ExecTrace::end_of(const TraceStop& stop, const DecidedExecution* decided) {
+  switch (stop.kind) {
+    case TraceStop::Kind::kExec:
+      if (decided == nullptr || !runs(stop.tid, *decided)) return kill(stop.tid);
+      if (!kernel_->trace().detach(stop.tid, 0)) return kill(stop.tid);
+      return {End::Kind::kRuns, 0};
+    case TraceStop::Kind::kOther: {
+      const auto result = kernel_->trace().call_result(stop.tid);
+      if (!kernel_->trace().detach(stop.tid, stop.signal)) return kill(stop.tid);
+      if (!result || *result >= 0 || restarts(*result)) return {End::Kind::kAgain, 0};
+      return {End::Kind::kFailed, static_cast<int>(-*result)};
+    }
+    case TraceStop::Kind::kEnded:
+    case TraceStop::Kind::kGone:
+      break;
+  }
+  return {End::Kind::kVanished, 0};
+}
+
+bool ExecTrace::runs(pid_t tid, const DecidedExecution& decided) const {
+  const auto file = kernel_->files().open_proc_link(tid, "exe");
+  if (!file) return false;
+  const auto status = kernel_->files().status(file->get());
+  if (!status || !status->same_file(decided.file)) return false;
+  // One byte more, so that longer arguments are told from these.
+  const auto arguments = kernel_->read_proc_file(tid, "cmdline", decided.arguments.size() + 1);
+  return arguments && *arguments == decided.arguments;
+}
+
+ExecTrace::End ExecTrace::kill(pid_t tid) {
+  if (const Status killed = kernel_->trace().kill_traced(tid); !killed) {
+    // It stays stopped, and dies with the thread that traces it.
+    log::error("cannot kill a process that runs another program than was decided",
+               {{"error", killed.error().message()}});
+    return {End::Kind::kKilled, 0};
+  }
+  // Until its tracer has seen it end, its parent does not.
+  for (;;) {
+    const auto stop = kernel_->trace().wait();
+    if (!stop && stop.error().code == EINTR) continue;
+    if (stop && stop->kind != TraceStop::Kind::kEnded && stop->kind != TraceStop::Kind::kGone) continue;
+    return {End::Kind::kKilled, 0};
+  }
+}
+
+}  // namespace tidewaiter::supervisor

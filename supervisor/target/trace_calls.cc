@@ -1,0 +1,70 @@
+#include "supervisor/target/trace_calls.h"
+
+#include <elf.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace tidewaiter::supervisor {
+namespace {
+
+class SystemTraceCalls final : public TraceCalls {
+ public:
+  Status seize(pid_t tid) override {
+    return trace(PTRACE_SEIZE, tid, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL, "PTRACE_SEIZE");
+  }
+
+  Status interrupt(pid_t tid) override { return trace(PTRACE_INTERRUPT, tid, 0, "PTRACE_INTERRUPT"); }
+
+  Result<TraceStop> wait() override {
+    int status = 0;
+    // __WNOTHREAD: only whom this thread traces.
+    const pid_t tid = ::waitpid(-1, &status, __WALL | __WNOTHREAD);
+    if (tid < 0 && errno == ECHILD) return TraceStop{};
+    if (tid < 0) return fail(errno, "waitpid");
+    if (!WIFSTOPPED(status)) return TraceStop{TraceStop::Kind::kEnded, tid, 0};
+    const int event = status >> 16;
+    if (event == PTRACE_EVENT_EXEC) return TraceStop{TraceStop::Kind::kExec, tid, 0};
+    // Stopped by SIGSTOP and its like (PTRACE_EVENT_STOP), it stays so when it is let go.
+    return TraceStop{TraceStop::Kind::kOther, tid, event == 0 ? WSTOPSIG(status) : 0};
+  }
+
+  Result<long> call_result(pid_t tid) override {
+    struct user_regs_struct registers {};
+    struct iovec where = {&registers, sizeof registers};
+    if (::ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &where) != 0) return fail(errno, "PTRACE_GETREGSET");
+#if defined(__x86_64__)
+    return static_cast<long>(registers.rax);
+#elif defined(__aarch64__)
+    return static_cast<long>(registers.regs[0]);
+#else
+#error "where this architecture returns a call's result has not been looked at"
+#endif
+  }
+
+  Status detach(pid_t tid, int signal) override { return trace(PTRACE_DETACH, tid, signal, "PTRACE_DETACH"); }
+
+  Status kill_traced(pid_t tid) override {
+    if (::kill(tid, SIGKILL) != 0) return fail(errno, "kill");
+    return {};
+  }
+
+ private:
+  static Status trace(__ptrace_request request, pid_t tid, long data, const char* name) {
+    if (::ptrace(request, tid, nullptr, data) != 0) return fail(errno, name);
+    return {};
+  }
+};
+
+}  // namespace
+
+TraceCalls& system_trace_calls() {
+  static SystemTraceCalls calls;
+  return calls;
+}
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "oci/base/result.h"
+
+namespace tidewaiter::supervisor {
+
+// What waiting for a traced thread told (ptrace(2)).
+struct TraceStop {
+  enum class Kind {
+    kExec,   // PTRACE_EVENT_EXEC: the new program is in place and has not run an instruction
+    kOther,  // any other stop, on its way back to user mode
+    kEnded,  // it has exited or was killed
+    kGone,   // nothing is traced any more: another thread's exec took its place
+  };
+  Kind kind = Kind::kGone;
+  pid_t tid = 0;   // the thread as it is called now: an exec gives it its process's number
+  int signal = 0;  // kOther: the signal that was about to be delivered; 0: none
+};
+
+// The part of the seam (kernel.h) that traces. The calling thread is the tracer: every call on a thread has
+// to come from the one that attached to it.
+class TraceCalls {
+ public:
+  virtual ~TraceCalls() = default;
+
+  // PTRACE_SEIZE with PTRACE_O_TRACEEXEC and PTRACE_O_EXITKILL. EPERM: it is traced already, or we may not.
+  virtual Status seize(pid_t tid) = 0;
+  // PTRACE_INTERRUPT: it stops before it is back in user mode.
+  virtual Status interrupt(pid_t tid) = 0;
+  // Waits for the next stop, or the end, of a thread that the calling one traces.
+  virtual Result<TraceStop> wait() = 0;
+  // The result of the call that a stopped thread has made: a value, or a negative errno.
+  virtual Result<long> call_result(pid_t tid) = 0;
+  // Lets a stopped thread go, with `signal` delivered unless it is 0.
+  virtual Status detach(pid_t tid, int signal) = 0;
+  // SIGKILL to the process of a thread that is traced, and so keeps its number.
+  virtual Status kill_traced(pid_t tid) = 0;
+};
+
+TraceCalls& system_trace_calls();
+
+}  // namespace tidewaiter::supervisor
