@@ -399,13 +399,13 @@ TEST(LiveAgent, FailsClosedWhereItCannotReceive) {
 // space backs.
 class StuckKernel final : public ObservedKernel {
  public:
-  Result<std::string> read_proc_file(pid_t tid, const char* name) override {
+  Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override {
     std::unique_lock lock(mutex_);
     if (!std::exchange(stuck_, true)) {
       changed_.notify_all();
       changed_.wait(lock, [&] { return released_; });
     }
-    return ObservedKernel::read_proc_file(tid, name);
+    return ObservedKernel::read_proc_file(tid, name, limit);
   }
   [[nodiscard]] bool wait_until_stuck() {
     std::unique_lock lock(mutex_);

@@ -47,14 +47,15 @@ void LiveTarget::hand_over(const std::vector<int>& notified) {
   if (!notify.valid() || !seccomp::send_fd(sockets_.theirs.get(), notify.get())) ::_exit(2);
 }
 
-LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body)
+LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
+                         Kernel* kernel)
     : supervision_(supervision_of(policy)),
       target_(std::move(notified), body),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_watching_(::eventfd(0, EFD_CLOEXEC)) {
   events_.emplace(*EventLog::open(folder_.path(), "box", 64U << 20U));
-  auto session =
-      Session::start(kernel_, target_.take_notify_fd(), "box", supervision_, *events_, wake_.get());
+  auto session = Session::start(kernel != nullptr ? *kernel : kernel_, target_.take_notify_fd(), "box",
+                                supervision_, *events_, wake_.get());
   if (!session) std::abort();
   session_ = std::move(*session);
   watcher_ = std::thread([this] { watch(); });

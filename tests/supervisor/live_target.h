@@ -38,7 +38,9 @@ class LiveTarget {
 // A target served by a session, on the real kernel; the session is looked after as Agent does it.
 class LiveSession {
  public:
-  LiveSession(const std::string& policy, std::vector<int> notified, const Body& body);
+  // `kernel`: what the session asks instead of the observed one.
+  LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
+              Kernel* kernel = nullptr);
   LiveSession(const LiveSession&) = delete;
   LiveSession& operator=(const LiveSession&) = delete;
   ~LiveSession();

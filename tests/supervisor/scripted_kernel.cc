@@ -188,7 +188,7 @@ Status ScriptedKernel::read_memory(pid_t tid, TargetAddress address, std::span<s
 
 Status ScriptedKernel::kill(int) { return call({.kind = Kind::kKill, .tid = tid_, .bytes = {}}); }
 
-Result<std::string> ScriptedKernel::read_proc_file(pid_t tid, const char* name) {
+Result<std::string> ScriptedKernel::read_proc_file(pid_t tid, const char* name, std::size_t /*limit*/) {
   TRY(call({.kind = Kind::kReadProcFile, .tid = tid, .bytes = {}}));
   const std::lock_guard lock(mutex_);
   const auto found = processes_.find(tid);

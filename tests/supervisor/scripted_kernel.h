@@ -18,6 +18,7 @@
 
 #include "oci/base/unique_fd.h"
 #include "supervisor/target/kernel.h"
+#include "tests/supervisor/no_calls.h"
 
 namespace tidewaiter::supervisor {
 
@@ -160,6 +161,8 @@ class ScriptedKernel final : public Kernel {
   bool owns_network_ = true;
   std::set<std::uint64_t> standing_;
   std::deque<struct seccomp_notif> queue_;
+  NoFileCalls files_;
+  NoTraceCalls trace_;
   UniqueFd queued_;  // eventfd that counts `queue_`: a signal ends a read(2) from it
 };
 

@@ -83,8 +83,8 @@ TEST(Bind, LeavesTheChoiceToTheKernelOnlyWherePort0IsNamed) {
   kernel.put_socket(kSocketNumber, kTcp4);
   kernel.put_memory(kPointer, ipv4("127.0.0.1", 0));
   OperationRun operation(kernel);
-  const Outcome outcome = operation.run(bind, chosen, address_call(1, SYS_bind, 16));
-  expect_performed({outcome, kernel.performed()}, Kind::kBind, kTcp4, ipv4("127.0.0.1", 0));
+  Outcome outcome = operation.run(bind, chosen, address_call(1, SYS_bind, 16));
+  expect_performed({std::move(outcome), kernel.performed()}, Kind::kBind, kTcp4, ipv4("127.0.0.1", 0));
   expect_refused(bind_with(kTcp4, ipv4("127.0.0.1", 0), 16), EACCES);
 }
 
@@ -118,9 +118,9 @@ TEST(Bind, FailsOnWhatIsNoSocket) {
   kernel.put_memory(kPointer, ipv4("0.0.0.0", 8080));
   for (const auto& [fd, errno_value] : {std::pair{4ULL, ENOTSOCK}, std::pair{5ULL, EBADF}}) {
     OperationRun operation(kernel);
-    const Outcome outcome =
+    Outcome outcome =
         operation.run(bind, supervision(), notification_of(1, SYS_bind, {fd, kPointer, 16}));
-    expect_refused({outcome, kernel.performed()}, errno_value);
+    expect_refused({std::move(outcome), kernel.performed()}, errno_value);
   }
 }
 
@@ -221,13 +221,13 @@ TEST(Bind, UsesOurCapabilityOnlyForATargetThatHasItInTheNetworksOwnNamespace) {
     kernel.set_owns_network(test.owns);
     if (test.fails) kernel.fail_always(*test.fails, EPERM);
     const Bytes address = ipv4("0.0.0.0", 80);
-    const Served served = bind_with(kernel, kTcp4, address, 16);
+    Served served = bind_with(kernel, kTcp4, address, 16);
     ASSERT_EQ(served.performed.size(), test.may ? 2U : 1U);
     EXPECT_EQ(served.performed[0].kind, Kind::kBindUnprivileged);
     if (test.may) {
-      expect_performed({served.outcome, {served.performed[1]}}, Kind::kBind, kTcp4, address);
+      expect_performed({std::move(served.outcome), {served.performed[1]}}, Kind::kBind, kTcp4, address);
     } else {
-      expect_refused({served.outcome, {}}, EACCES);
+      expect_refused({std::move(served.outcome), {}}, EACCES);
     }
   }
 }
@@ -280,7 +280,7 @@ TEST(Bind, IsLeftToTheKernelInAuditMode) {
   kernel.put_socket(kSocketNumber, kTcp4);
   kernel.put_memory(kPointer, ipv4("0.0.0.0", 80));
   OperationRun operation(kernel);
-  const Outcome outcome = operation.run(bind, audit, address_call(1, SYS_bind, 16));
+  Outcome outcome = operation.run(bind, audit, address_call(1, SYS_bind, 16));
   EXPECT_EQ(outcome.answer.kind, Answer::Kind::kLetRun);
   EXPECT_TRUE(kernel.performed().empty());
   ASSERT_TRUE(outcome.decision);

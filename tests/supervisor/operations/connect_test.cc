@@ -180,8 +180,8 @@ TEST(Connect, TakesTheLengthAsAnInt) {
     kernel.put_socket(kSocketNumber, kTcp4);
     kernel.put_memory(kPointer, address);
     OperationRun operation(kernel);
-    const Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, length));
-    expect_refused({outcome, kernel.performed()}, EINVAL);
+    Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, length));
+    expect_refused({std::move(outcome), kernel.performed()}, EINVAL);
     EXPECT_TRUE(kernel.calls(Kind::kReadMemory).empty());
   }
   // The upper half of the register does not count.
@@ -274,9 +274,9 @@ TEST(Connect, FailsAsTheCallItselfWould) {
   for (const auto& test : cases) {
     SCOPED_TRACE(test.name);
     OperationRun operation(kernel);
-    const Outcome outcome =
+    Outcome outcome =
         operation.run(connect, supervision(), notification_of(1, SYS_connect, {test.fd, test.pointer, 16}));
-    expect_refused({outcome, kernel.performed()}, test.errno_value);
+    expect_refused({std::move(outcome), kernel.performed()}, test.errno_value);
     EXPECT_FALSE(outcome.decision);
   }
   // The kernel takes the descriptor as an int.
@@ -294,7 +294,7 @@ TEST(Connect, AnswersWithTheErrnoOfWhatWasPerformed) {
       return fail(errno_value, "connect");
     };
     OperationRun operation(kernel);
-    const Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
+    Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
     EXPECT_EQ(outcome.answer.kind, Answer::Kind::kErrno);
     EXPECT_EQ(outcome.answer.errno_value, errno_value);
     ASSERT_TRUE(outcome.decision);
@@ -317,8 +317,8 @@ TEST(Connect, PerformsNothingForATargetThatNoLongerWaits) {
       if (call.kind == kind) kernel.invalidate(1);
     };
     OperationRun operation(kernel);
-    const Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
-    expect_refused({outcome, kernel.performed()}, EINTR);
+    Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
+    expect_refused({std::move(outcome), kernel.performed()}, EINTR);
   }
 }
 
@@ -334,8 +334,8 @@ TEST(Connect, PerformsWhatItDecidedOnHoweverMemoryAndDescriptorsChange) {
       kernel.put_socket(kSocketNumber, kUdp4);
     };
     OperationRun operation(kernel);
-    const Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
-    expect_performed({outcome, kernel.performed()}, kTcp4, ipv4("192.0.2.1", 80));
+    Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
+    expect_performed({std::move(outcome), kernel.performed()}, kTcp4, ipv4("192.0.2.1", 80));
     EXPECT_EQ(kernel.calls(Kind::kReadMemory).size(), 1U);
     EXPECT_EQ(kernel.calls(Kind::kDuplicateFd).size(), 1U);
   }
@@ -349,8 +349,8 @@ TEST(Connect, DecidesOnWhatItReadWhenMemoryChangedBefore) {
     if (call.kind == Kind::kReadMemory) kernel.put_memory(kPointer, ipv4("192.0.2.66", 80));
   };
   OperationRun operation(kernel);
-  const Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
-  expect_refused({outcome, kernel.performed()}, EACCES);
+  Outcome outcome = operation.run(connect, supervision(), address_call(1, SYS_connect, 16));
+  expect_refused({std::move(outcome), kernel.performed()}, EACCES);
 }
 
 // Whatever bytes a target makes up: what is connected to is allowed, or nowhere.
@@ -439,7 +439,7 @@ TEST(Connect, IsLeftToTheKernelInAuditMode) {
   for (const auto& [host, verdict] :
        {std::pair{"192.0.2.1", policy::Verdict::kAllow}, std::pair{"192.0.2.2", policy::Verdict::kDeny}}) {
     kernel.put_memory(kPointer, ipv4(host, 80));
-    const Outcome outcome = operation.run(connect, audit, address_call(1, SYS_connect, 16));
+    Outcome outcome = operation.run(connect, audit, address_call(1, SYS_connect, 16));
     EXPECT_EQ(outcome.answer.kind, Answer::Kind::kLetRun);
     ASSERT_TRUE(outcome.decision);
     EXPECT_EQ(outcome.decision->verdict, verdict);
@@ -456,9 +456,9 @@ TEST(Connect, RefusesWithTheErrnoOfThePolicy) {
   kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   OperationRun operation(kernel);
   for (const std::uint64_t fd : {3ULL, 4ULL}) {
-    const Outcome outcome =
+    Outcome outcome =
         operation.run(connect, other, notification_of(1, SYS_connect, {fd, kPointer, 16}));
-    expect_refused({outcome, kernel.performed()}, EHOSTUNREACH);
+    expect_refused({std::move(outcome), kernel.performed()}, EHOSTUNREACH);
   }
 }
 

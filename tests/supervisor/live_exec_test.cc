@@ -1,0 +1,420 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "tests/supervisor/faulty_kernel.h"
+#include "tests/supervisor/live_target.h"
+
+// execve under a policy, on the real kernel. The programs are a busybox's, who does what argv[0] says: `true`
+// and `false` are told apart by how they exit.
+
+namespace tidewaiter::supervisor {
+namespace {
+
+const std::vector<int> kExecs = {SYS_execve, SYS_execveat};
+constexpr const char* kBusybox = "/bin/busybox";
+constexpr long kKilled = 1000;  // exit codes are below; plus the signal
+
+std::string busybox_path() {
+  auto path = sys::realpath(kBusybox);
+  return path ? *path : kBusybox;
+}
+
+// Only `busybox true`, under whatever name it is called.
+std::string only_true() {
+  return R"({"version": 1, "exec": {"allow": [{"path": ")" + busybox_path() + R"(", "argv": ["true"]}]}})";
+}
+
+// How a child ended: its exit code, or kKilled and the signal.
+long end_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -errno;
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : kKilled + WTERMSIG(status);
+}
+
+// Forks a child that runs `body`, which executes something; it exits with 100 + errno when it comes back.
+template <typename Execute>
+long run_child(const Execute& execute) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    execute();
+    ::_exit(100 + errno);
+  }
+  return end_of(child);
+}
+
+long run(const char* path, std::vector<const char*> argv) {
+  argv.push_back(nullptr);
+  char* const environment[] = {nullptr};
+  return run_child([&] { ::execve(path, const_cast<char* const*>(argv.data()), environment); });
+}
+
+const nlohmann::json* find_event(const std::vector<nlohmann::json>& events, const char* verdict) {
+  const auto found = std::find_if(events.begin(), events.end(),
+                                  [&](const nlohmann::json& event) { return event["verdict"] == verdict; });
+  return found == events.end() ? nullptr : &*found;
+}
+
+TEST(LiveExec, RunsWhatIsAllowedAndNothingElse) {
+  LiveSession session(only_true(), kExecs, [] {
+    return std::vector<long>{run(kBusybox, {"true"}), run(kBusybox, {"false"}), run(kBusybox, {"true", "x"}),
+                             run("/bin/nothing", {"true"}), run("/etc/passwd", {"true"})};
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, (std::vector<long>{0, 100 + EACCES, 100 + EACCES, 100 + ENOENT, 100 + EACCES}));
+  const auto* allowed = find_event(events, "allowed");
+  ASSERT_NE(allowed, nullptr);
+  EXPECT_EQ((*allowed)["path"], busybox_path());
+  EXPECT_EQ((*allowed)["argv"], nlohmann::json({"true"}));
+  EXPECT_EQ((*allowed)["rule"], "/exec/allow/0");
+  EXPECT_FALSE(allowed->contains("errno"));
+  const auto* denied = find_event(events, "denied");
+  ASSERT_NE(denied, nullptr);
+  EXPECT_EQ((*denied)["argv"], nlohmann::json({"false"}));
+  EXPECT_EQ((*denied)["rule"], "/exec/allow");
+}
+
+TEST(LiveExec, TellsOfAFailureOfTheKernelsOwn) {
+  testing::TemporaryFolder folder;
+  const std::string file = folder.path() + "/empty";
+  std::ofstream(file) << "neither ELF nor script";
+  ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
+  LiveSession session(R"({"version": 1, "exec": {"allow": ["**"]}})", kExecs,
+                      [&] { return std::vector<long>{run(file.c_str(), {"x"})}; });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, std::vector<long>{100 + ENOEXEC});
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["verdict"], "allowed");
+  EXPECT_EQ(events[0]["errno"], "ENOEXEC");
+}
+
+// Everything in shared memory, where a thread of another process changes it all the time.
+struct Shared {
+  std::atomic<bool> stop{false};
+  std::atomic<long> flips{0};
+  char text[64] = {};
+};
+
+Shared* map_shared() {
+  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : new (memory) Shared;
+}
+
+// Runs `execute` in many children while `text` changes from one to the other. How often each end came.
+template <typename Execute>
+std::vector<long> race(Shared& shared, const char* one, const char* other, int attempts,
+                       const Execute& execute) {
+  std::thread flipper([&] {
+    while (!shared.stop.load()) {
+      std::strcpy(shared.text, (shared.flips++ % 2) != 0 ? one : other);
+    }
+  });
+  long good = 0;
+  long bad = 0;
+  long refused = 0;
+  long killed = 0;
+  for (int i = 0; i < attempts; ++i) {
+    const long end = run_child(execute);
+    ++(end == 0 ? good : end == 1 ? bad : end >= kKilled ? killed : refused);
+  }
+  shared.stop = true;
+  flipper.join();
+  return {good, bad, refused, killed, shared.flips};
+}
+
+constexpr int kAttempts = 2000;
+
+TEST(LiveExec, HoldsArgumentsThatChange) {
+  Shared& shared = *map_shared();
+  LiveSession session(only_true(), kExecs, [&] {
+    char* const environment[] = {nullptr};
+    char* const argv[] = {shared.text, nullptr};
+    return race(shared, "true", "false", kAttempts, [&] { ::execve(kBusybox, argv, environment); });
+  });
+  const auto [report, events] = session.run_to_end();
+  ASSERT_EQ(report.size(), 5U);
+  EXPECT_GT(report[0], 0);
+  EXPECT_EQ(report[1], 0) << "false ran";
+  EXPECT_GT(report[2], 0);
+  EXPECT_GT(report[4], kAttempts) << "nothing raced";
+}
+
+TEST(LiveExec, HoldsAPathThatChanges) {
+  Shared& shared = *map_shared();
+  testing::TemporaryFolder folder;
+  const std::string good = folder.path() + "/good";
+  const std::string evil = folder.path() + "/evil";
+  std::ofstream(good) << "#!/bin/sh\nexit 0\n";
+  std::ofstream(evil) << "#!/bin/sh\nexit 1\n";
+  for (const auto& file : {good, evil}) ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
+  const std::string policy = R"({"version": 1, "exec": {"allow": [")" + good + R"(", {"path": ")" +
+                             *sys::realpath("/bin/sh") + R"(", "argv": ["/bin/sh", ")" + good + R"("]}]}})";
+  LiveSession session(policy, kExecs, [&] {
+    char name[] = "x";
+    char* const environment[] = {nullptr};
+    char* const argv[] = {name, nullptr};
+    return race(shared, good.c_str(), evil.c_str(), kAttempts,
+                [&] { ::execve(shared.text, argv, environment); });
+  });
+  const auto [report, events] = session.run_to_end();
+  ASSERT_EQ(report.size(), 5U);
+  EXPECT_GT(report[0], 0);
+  EXPECT_EQ(report[1], 0) << "the other script ran";
+}
+
+TEST(LiveExec, HoldsALinkThatChanges) {
+  Shared& shared = *map_shared();
+  testing::TemporaryFolder folder;
+  const std::string link = folder.path() + "/link";
+  const std::string next = folder.path() + "/next";
+  const std::string evil = folder.path() + "/evil";
+  {
+    std::ifstream from(kBusybox, std::ios::binary);
+    std::ofstream(evil, std::ios::binary) << from.rdbuf();
+  }
+  ASSERT_EQ(::chmod(evil.c_str(), 0755), 0);
+  ASSERT_EQ(::symlink(kBusybox, link.c_str()), 0);
+  const std::string policy = R"({"version": 1, "exec": {"allow": [")" + busybox_path() + R"("]}})";
+  LiveSession session(policy, kExecs, [&]() -> std::vector<long> {
+    std::thread flipper([&] {
+      while (!shared.stop.load()) {
+        if (::symlink((shared.flips++ % 2) != 0 ? kBusybox : evil.c_str(), next.c_str()) != 0) ::abort();
+        if (::rename(next.c_str(), link.c_str()) != 0) ::abort();
+      }
+    });
+    // Which of them runs it says itself.
+    char shell[] = "sh";
+    char option[] = "-c";
+    std::string script = "test \"$(readlink /proc/$$/exe)\" = " + busybox_path();
+    char* const argv[] = {shell, option, script.data(), nullptr};
+    char* const environment[] = {nullptr};
+    long good = 0;
+    long bad = 0;
+    for (int i = 0; i < kAttempts; ++i) {
+      const long end = run_child([&] { ::execve(link.c_str(), argv, environment); });
+      if (end == 0) ++good;
+      if (end > 0 && end < 100) ++bad;
+    }
+    shared.stop = true;
+    flipper.join();
+    return {good, bad};
+  });
+  const auto [report, events] = session.run_to_end();
+  ASSERT_EQ(report.size(), 2U);
+  EXPECT_GT(report[0], 0);
+  EXPECT_EQ(report[1], 0) << "the other program ran";
+}
+
+TEST(LiveExec, TakesAnExecOfAnyThread) {
+  LiveSession session(only_true(), kExecs, [] {
+    const auto from_a_thread = [](const char* name) {
+      return run_child([&] {
+        std::thread thread([&] {
+          char* const argv[] = {const_cast<char*>(name), nullptr};
+          char* const environment[] = {nullptr};
+          ::execve(kBusybox, argv, environment);
+          ::_exit(100 + errno);
+        });
+        thread.join();
+      });
+    };
+    std::vector<long> ends;
+    for (int i = 0; i < 50; ++i) ends.push_back(from_a_thread("true"));
+    ends.push_back(from_a_thread("false"));
+    // Two at once: the kernel lets one of them be.
+    for (int i = 0; i < 50; ++i) {
+      ends.push_back(run_child([&] {
+        char name[] = "true";
+        char* const argv[] = {name, nullptr};
+        char* const environment[] = {nullptr};
+        std::thread other([&] { ::execve(kBusybox, argv, environment); });
+        ::execve(kBusybox, argv, environment);
+        other.join();
+      }));
+    }
+    return ends;
+  });
+  const auto [report, events] = session.run_to_end();
+  ASSERT_EQ(report.size(), 101U);
+  for (std::size_t i = 0; i < report.size(); ++i) EXPECT_EQ(report[i], i == 50 ? 100 + EACCES : 0) << i;
+}
+
+TEST(LiveExec, SpawnsAndSearchesThePath) {
+  LiveSession session(only_true(), kExecs, [] {
+    std::vector<long> ends;
+    char name[] = "true";
+    char* const argv[] = {name, nullptr};
+    char path[] = "PATH=/nowhere:/etc/passwd:/bin";
+    char* const environment[] = {path, nullptr};
+    ::putenv(path);
+    for (int i = 0; i < 20; ++i) {
+      pid_t child = 0;
+      const int error = ::posix_spawnp(&child, "busybox", nullptr, nullptr, argv, environment);
+      ends.push_back(error != 0 ? 100 + error : end_of(child));
+    }
+    return ends;
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, std::vector<long>(20, 0));
+  EXPECT_EQ(events.size(), 20U) << "a search along PATH is no event";
+}
+
+TEST(LiveExec, TakesEveryFormOfExecveat) {
+  LiveSession session(only_true(), kExecs, []() -> std::vector<long> {
+    char name[] = "true";
+    char* const argv[] = {name, nullptr};
+    char* const environment[] = {nullptr};
+    const int directory = ::open("/bin", O_PATH | O_DIRECTORY);
+    const int file = ::open(kBusybox, O_RDONLY);
+    const int memory = ::memfd_create("busybox", 0);
+    {
+      std::ifstream from(kBusybox, std::ios::binary);
+      std::ofstream("/proc/self/fd/" + std::to_string(memory), std::ios::binary) << from.rdbuf();
+    }
+    const std::string link = "/proc/self/fd/" + std::to_string(file);
+    const std::string memory_link = "/proc/self/fd/" + std::to_string(memory);
+    const auto at = [&](int from, const char* path, int flags) {
+      return run_child([&] { ::syscall(SYS_execveat, from, path, argv, environment, flags); });
+    };
+    return {
+        at(directory, "busybox", 0),
+        at(directory, "../bin/busybox", 0),
+        at(file, "", AT_EMPTY_PATH),
+        run_child([&] { ::execve(link.c_str(), argv, environment); }),
+        run_child([&] {
+          if (::chdir("/bin") != 0) ::_exit(99);
+          ::execve("./busybox", argv, environment);
+        }),
+        at(memory, "", AT_EMPTY_PATH),
+        run_child([&] { ::execve(memory_link.c_str(), argv, environment); }),
+        at(file, "", 0),
+        at(-1, "busybox", 0),
+        at(directory, "busybox", 0x4000000),
+    };
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, (std::vector<long>{0, 0, 0, 0, 0, 100 + EACCES, 100 + EACCES, 100 + ENOENT, 100 + EBADF,
+                                       100 + EINVAL}));
+}
+
+TEST(LiveExec, RefusesWhomADebuggerHolds) {
+  LiveSession session(only_true(), kExecs, []() -> std::vector<long> {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+      char name[] = "true";
+      char* const argv[] = {name, nullptr};
+      char* const environment[] = {nullptr};
+      ::execve(kBusybox, argv, environment);
+      ::_exit(100 + errno);
+    }
+    return {end_of(child)};
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, std::vector<long>{100 + EPERM});
+  const auto* denied = find_event(events, "denied");
+  ASSERT_NE(denied, nullptr);
+  EXPECT_NE((*denied)["reason"].get<std::string>().find("cannot be traced"), std::string::npos);
+}
+
+TEST(LiveExec, SurvivesAStormOfSignals) {
+  LiveSession session(only_true(), kExecs, []() -> std::vector<long> {
+    long good = 0;
+    for (int i = 0; i < 200; ++i) {
+      const long end = run_child([] {
+        struct sigaction action {};
+        action.sa_handler = [](int) {};
+        action.sa_flags = SA_RESTART;
+        ::sigaction(SIGALRM, &action, nullptr);
+        const struct itimerval often = {{0, 300}, {0, 300}};
+        char name[] = "true";
+        char* const argv[] = {name, nullptr};
+        char* const environment[] = {nullptr};
+        ::setitimer(ITIMER_REAL, &often, nullptr);
+        ::execve(kBusybox, argv, environment);
+      });
+      // The timer outlives the exec, and the handler does not.
+      if (end == 0 || end == kKilled + SIGALRM) ++good;
+    }
+    return {good};
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, std::vector<long>{200});
+}
+
+TEST(LiveExec, StopsAndGoesOnAsWithoutAPolicy) {
+  LiveSession session(only_true(), kExecs, []() -> std::vector<long> {
+    std::vector<long> ends;
+    for (int i = 0; i < 100; ++i) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        char name[] = "true";
+        char* const argv[] = {name, nullptr};
+        char* const environment[] = {nullptr};
+        ::execve(kBusybox, argv, environment);
+        ::_exit(100 + errno);
+      }
+      ::kill(child, SIGSTOP);
+      int status = 0;
+      ::waitpid(child, &status, WUNTRACED);
+      if (WIFSTOPPED(status)) {
+        ::kill(child, SIGCONT);
+        ends.push_back(end_of(child));
+      } else {
+        ends.push_back(WIFEXITED(status) ? WEXITSTATUS(status) : kKilled);
+      }
+    }
+    return ends;
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, std::vector<long>(100, 0));
+}
+
+// Each call that the agent makes fails in turn: what is refused never runs, what is allowed runs or fails,
+// and nobody waits for ever.
+TEST(LiveExec, FailsClosedWhicheverCallFails) {
+  for (const int code : {EPERM, ESRCH, EMFILE, ENOMEM}) {
+    for (int failing = 0;; ++failing) {
+      std::atomic<int> calls{0};
+      std::atomic<bool> struck{false};
+      std::string name_of_call;
+      FaultyKernel kernel([&](std::string_view name) {
+        // The answer is the last thing that can be done for a target; that it fails is told in another test.
+        if (name.starts_with("answer")) return 0;
+        if (calls++ != failing) return 0;
+        name_of_call = name;
+        struck = true;
+        return code;
+      });
+      LiveSession session(
+          only_true(), kExecs,
+          [] {
+            return std::vector<long>{run(kBusybox, {"false"}), run(kBusybox, {"true"})};
+          },
+          &kernel);
+      const auto [report, events] = session.run_to_end();
+      ASSERT_EQ(report.size(), 2U) << name_of_call << " " << ::strerrorname_np(code);
+      EXPECT_NE(report[0], 1) << name_of_call << " " << ::strerrorname_np(code) << ": what was refused ran";
+      if (!struck) break;
+      ASSERT_LT(failing, 200);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cerrno>
+#include <string>
+
+#include "supervisor/target/file_calls.h"
+#include "supervisor/target/trace_calls.h"
+
+namespace tidewaiter::supervisor {
+
+// For tests of what looks up no file and traces nobody: every call fails.
+class NoFileCalls final : public FileCalls {
+ public:
+  Result<UniqueFd> open_proc_link(pid_t, const char*) override { return fail(ENOSYS, "no files"); }
+  Result<UniqueFd> open_component(int, const std::string&, bool) override { return fail(ENOSYS, "no files"); }
+  Result<bool> is_magic_link(int, const std::string&) override { return fail(ENOSYS, "no files"); }
+  Result<std::string> read_link(int) override { return fail(ENOSYS, "no files"); }
+  Result<FileStatus> status(int) override { return fail(ENOSYS, "no files"); }
+  Result<bool> on_procfs(int) override { return fail(ENOSYS, "no files"); }
+  Result<std::string> path(int) override { return fail(ENOSYS, "no files"); }
+  Result<std::string> first_bytes(int, std::size_t) override { return fail(ENOSYS, "no files"); }
+};
+
+class NoTraceCalls final : public TraceCalls {
+ public:
+  Status seize(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Status interrupt(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Result<TraceStop> wait() override { return fail(ENOSYS, "no tracing"); }
+  Result<long> call_result(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Status detach(pid_t, int) override { return fail(ENOSYS, "no tracing"); }
+  Status kill_traced(pid_t) override { return fail(ENOSYS, "no tracing"); }
+};
+
+}  // namespace tidewaiter::supervisor
