@@ -35,22 +35,30 @@ std::string endpoint_in_words(const json& event) {
   return words;
 }
 
-std::string arguments_in_words(const json& argv) {
-  std::string words;
-  for (const json& argument : argv) {
-    if (!words.empty()) words += ' ';
+// The program's path, and what else it got: its argv[0] is only what the caller calls it.
+std::string program_in_words(const json& event) {
+  std::string words = text_of(event, "path");
+  const auto argv = event.find("argv");
+  if (argv == event.end() || !argv->is_array()) return words;
+  for (std::size_t i = 1; i < argv->size(); ++i) {
+    const json& argument = (*argv)[i];
+    words += ' ';
     words += argument.is_string() ? argument.get<std::string>()
                                   : argument.dump(-1, ' ', false, json::error_handler_t::replace);
   }
   return words;
 }
 
+// What decided, and what came in between.
+std::string rule_in_words(const json& event) {
+  const std::string reason = text_of(event, "reason");
+  return text_of(event, "rule") + (reason.empty() ? "" : " (" + reason + ")");
+}
+
 // What the call was about: whom it spoke to, what it ran, or who asked.
 std::string subject_of(const json& event) {
   if (event.contains("host")) return endpoint_in_words(event);
-  if (const auto argv = event.find("argv"); argv != event.end() && argv->is_array()) {
-    return arguments_in_words(*argv);
-  }
+  if (event.contains("path")) return program_in_words(event);
   return text_of(event, "executable");
 }
 
@@ -79,7 +87,7 @@ std::string event_line(std::string_view text) {
     return column(time, 23) + "  " + terminal_text(text_of(event, "lost")) + " events could not be written\n";
   }
   return row(time, text_of(event, "verdict"), text_of(event, "category"), text_of(event, "syscall"),
-             subject_of(event), text_of(event, "errno"), text_of(event, "rule"));
+             subject_of(event), text_of(event, "errno"), rule_in_words(event));
 }
 
 }  // namespace tidewaiter::shim

@@ -43,6 +43,7 @@ const ordered_json* own_seccomp(const ordered_json& config) {
 }
 
 struct Input {
+  const Policy& policy;
   const ordered_json& config;
   const runtime::Traits& runtime;
 };
@@ -110,6 +111,24 @@ Status check_bypass_annotations(const Input& input) {
   return {};
 }
 
+// A program's path is told from the root of its mount namespace: in the host's, every path would have the
+// bundle's folder in front, and no rule would mean what it says.
+Status check_mount_namespace(const Input& input) {
+  if (!supervises(input.policy, Operation::kExec)) return {};
+  const ordered_json* linux_part = member(input.config, "linux");
+  const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
+  if (namespaces != nullptr && namespaces->is_array()) {
+    for (const ordered_json& one : *namespaces) {
+      const ordered_json* type = member(one, "type");
+      if (type != nullptr && *type == "mount" && member(one, "path") == nullptr) return {};
+    }
+  }
+  return fail(
+      "/linux/namespaces: a policy with /exec needs a mount namespace of the container's own, as in "
+      "{\"type\": "
+      "\"mount\"}");
+}
+
 // One after the other: the first that fails is told.
 struct Check {
   std::string_view name;
@@ -121,6 +140,7 @@ constexpr Check kChecks[] = {
     {"own listener", check_own_listener},
     {"own notifications", check_own_notifications},
     {"bypass annotations", check_bypass_annotations},
+    {"mount namespace", check_mount_namespace},
 };
 
 Status check_listener(const Listener& listener) {
@@ -299,7 +319,7 @@ class Compiler {
         listener_(listener) {}
 
   Result<Plan> run() {
-    for (const Check& check : kChecks) TRY(check.run({config_, runtime_}));
+    for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_}));
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());

@@ -31,7 +31,7 @@ TEST(EventLine, ShowsWhatItHas) {
   } cases[] = {
       {R"({"host":"2001:db8::1","port":53,"transport":"udp"})", "udp://[2001:db8::1]:53"},
       {R"({"host":"2001:db8::1"})", "[2001:db8::1]"},
-      {R"({"argv":["git","clone","x"],"executable":"/usr/bin/git"})", "git clone x"},
+      {R"({"path":"/usr/bin/git","argv":["git","clone","x"],"executable":"/bin/sh"})", "/usr/bin/git clone x"},
       {R"({"executable":"/usr/bin/git"})", "/usr/bin/git"},
       {R"({"time":"2026-01-02T03:04:05Z"})", "2026-01-02 03:04:05"},
       {R"({"time":"2026-01-02T03:04:05.6Z","lost":12})", "12 events could not be written"},
@@ -43,7 +43,7 @@ TEST(EventLine, ShowsWhatItHas) {
 }
 
 TEST(EventLine, KeepsATerminalFromWhatAContainerWrites) {
-  for (const char* json : {R"({"argv":["\u001b]0;title\u0007"]})", R"({"executable":"a\nb"})",
+  for (const char* json : {R"({"path":"/x","argv":["x","\u001b]0;title\u0007"]})", R"({"executable":"a\nb"})",
                            "broken \x1b[2J line", R"({"rule":"\u009b2J"})"}) {
     const std::string line = event_line(json);
     EXPECT_THAT(line, Not(HasSubstr("\x1b")));

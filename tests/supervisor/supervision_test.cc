@@ -33,6 +33,7 @@ TEST(Supervision, SupervisesWhatThePolicyRestricts) {
     const char* policy;
     bool connect;
     bool bind;
+    bool exec = false;
   } cases[] = {
       {R"({"version": 1})", false, false},
       {R"({"version": 1, "network": {}})", false, false},
@@ -41,12 +42,16 @@ TEST(Supervision, SupervisesWhatThePolicyRestricts) {
       {R"({"version": 1, "network": {"deny": []}})", false, false},
       {R"({"version": 1, "network": {"bind": []}})", false, true},
       {R"({"version": 1, "network": {"allow": ["*"], "bind": ["*"]}})", true, true},
+      {R"({"version": 1, "exec": {}})", false, false},
+      {R"({"version": 1, "exec": {"allow": []}})", false, false, true},
+      {R"({"version": 1, "exec": {"deny": ["/bin/nc"]}})", false, false, true},
   };
   for (const auto& test : cases) {
     SCOPED_TRACE(test.policy);
     const Supervision supervision = supervision_of(test.policy);
     EXPECT_EQ(supervision.supervises(Operation::kConnect), test.connect);
     EXPECT_EQ(supervision.supervises(Operation::kBind), test.bind);
+    EXPECT_EQ(supervision.supervises(Operation::kExec), test.exec);
     EXPECT_FALSE(supervision.supervises(Operation::kNone));
   }
 }

@@ -458,9 +458,10 @@ TEST(Compile, AsksForConnectAndBindWhereTheyAreRestricted) {
 
 // A call that means the same and is only named in the list has to notify as well.
 TEST(Compile, AsksForEveryCallThatMeansARestrictedOperation) {
-  const Plan plan = compiled(with_network({}, true, true));
+  const Policy policy = with_network({}, true, true);
+  const Plan plan = compiled(policy);
   for (const SyscallEntry& entry : syscalls()) {
-    EXPECT_EQ(plan.notified.contains(entry.name), entry.operation != Operation::kNone) << entry.name;
+    EXPECT_EQ(plan.notified.contains(entry.name), supervises(policy, entry.operation)) << entry.name;
   }
 }
 
@@ -491,7 +492,7 @@ TEST(Compile, AsksForEveryConnectWhenRulesOnItDependOnArguments) {
   const Filter filter(plan.config);
   EXPECT_EQ(filter.answer("connect", {5}), kAsked);
   EXPECT_EQ(filter.answer("connect", {6}), kAsked);
-  EXPECT_THAT(rows_of(plan, "/syscalls/0")[0].note, HasSubstr("network rules"));
+  EXPECT_THAT(rows_of(plan, "/syscalls/0")[0].note, HasSubstr("the rules of /network"));
 }
 
 TEST(Compile, LeavesAPlainRefusalOfConnectToTheFilter) {
@@ -665,6 +666,71 @@ TEST(Compile, SaysWhatDecideSays) {
   EXPECT_GT(asked, 500U);
   EXPECT_GT(refusals, 500U);
   EXPECT_LT(impossible, 30U);
+}
+
+// --- exec -------------------------------------------------------------------------------------------
+
+Policy exec_policy(bool audit = false) {
+  Policy policy;
+  policy.name = "test";
+  policy.mode = audit ? Mode::kAudit : Mode::kEnforce;
+  policy.exec.emplace();
+  policy.exec->allow = std::vector<ExecRule>{
+      {.pointer = "/exec/allow/0", .path = "/bin/*", .argv = {}},
+      {.pointer = "/exec/allow/1", .path = "/bin/git", .argv = {{"git", "clone"}}, .more_arguments = true}};
+  policy.exec->deny = {{.pointer = "/exec/deny/0", .path = "/bin/nc", .argv = {}}};
+  return policy;
+}
+
+ordered_json bundle_with_mounts() {
+  ordered_json config = bare_bundle();
+  config["linux"]["namespaces"] = ordered_json::parse(R"([{"type": "pid"}, {"type": "mount"}])");
+  return config;
+}
+
+TEST(Compile, AsksTheAgentForEveryExecve) {
+  for (const bool audit : {false, true}) {
+    const Plan plan = compiled(exec_policy(audit), bundle_with_mounts());
+    const Filter filter(plan.config);
+    for (const char* name : {"execve", "execveat"}) {
+      EXPECT_EQ(filter.answer(name), kAsked) << name;
+      EXPECT_TRUE(plan.notified.contains(name)) << name;
+    }
+    EXPECT_EQ(filter.answer("openat"), kAllowed);
+    EXPECT_FALSE(plan.dropped_architectures.empty()) << "what another ABI asks for nobody could tell";
+    EXPECT_EQ(rows_of(plan, "/exec/allow/1")[0].what, "run /bin/git as git clone **: allowed");
+    EXPECT_EQ(rows_of(plan, "/exec/allow/0")[0].what, "run /bin/*: allowed");
+    EXPECT_EQ(rows_of(plan, "/exec/deny/0")[0].what,
+              std::string("run /bin/nc: ") + (audit ? "is reported (audit)" : "fails with EACCES"));
+    EXPECT_EQ(rows_of(plan, "/exec/allow")[0].mechanism, Mechanism::kAgent);
+    EXPECT_EQ(rows_of(plan, "/exec/allow")[0].cost, "one notification per execve, execveat");
+  }
+}
+
+TEST(Compile, AsksForNoExecveThatNothingRestricts) {
+  Policy policy = exec_policy();
+  policy.exec->allow.reset();
+  policy.exec->deny.clear();
+  EXPECT_FALSE(compiled(policy).supervised());
+}
+
+TEST(Compile, LeavesARefusedExecveatRefused) {
+  Policy policy = exec_policy();
+  policy.events.denied = false;
+  policy.syscalls = {rule({"execveat"}, Action::kErrno)};
+  const Plan plan = compiled(policy, bundle_with_mounts());
+  EXPECT_EQ(Filter(plan.config).answer("execveat"), refused(EPERM));
+  EXPECT_EQ(Filter(plan.config).answer("execve"), kAsked);
+}
+
+TEST(Compile, NeedsAMountNamespaceForPaths) {
+  ordered_json shared = bundle_with_mounts();
+  shared["linux"]["namespaces"][1]["path"] = "/proc/1/ns/mnt";
+  for (const ordered_json& config : {bare_bundle(), shared}) {
+    EXPECT_THAT(failure(exec_policy(), config), HasSubstr("needs a mount namespace"));
+  }
+  EXPECT_EQ(failure(exec_policy(), bundle_with_mounts()), "compiled");
+  EXPECT_EQ(failure(policy_of({}), bare_bundle()), "compiled");
 }
 
 }  // namespace

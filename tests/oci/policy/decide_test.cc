@@ -299,5 +299,94 @@ TEST(DecideSyscall, IsNotGotRoundByTheUpperHalfOfARegister) {
   EXPECT_EQ(decide_syscall(policy, "socket", other).verdict, kAllow);
 }
 
+// --- exec -------------------------------------------------------------------------------------------
+
+struct ExecCase {
+  std::vector<Execution> programs;
+  Verdict verdict;
+  const char* rule;
+};
+
+void expect_executions(const Policy& policy, const std::vector<ExecCase>& cases) {
+  for (const ExecCase& row : cases) {
+    const Decision decision = decide_exec(policy, row.programs);
+    const std::string_view path = row.programs.empty() ? "nothing" : row.programs[0].path;
+    EXPECT_EQ(decision.verdict, row.verdict) << path;
+    EXPECT_EQ(decision.rule, row.rule) << path;
+    EXPECT_EQ(decision.errno_value, row.verdict == kAllow ? 0 : EACCES) << path;
+  }
+}
+
+TEST(DecideExec, AllowsWhatARuleNamesAndRefusesTheRest) {
+  const Policy policy = policy_of(R"("exec": {"allow": ["/usr/bin/python3", "/opt/*/bin/*", "/srv/**",
+      {"path": "/usr/bin/git", "argv": ["git", "clone", "https://*"]},
+      {"path": "/bin/sh", "argv": ["sh", "-c", "**"]}]})");
+  expect_executions(policy,
+                    {
+                        {{{"/usr/bin/python3", {"python3", "-c", "x"}}}, kAllow, "/exec/allow/0"},
+                        {{{"/usr/bin/python3", {}}}, kAllow, "/exec/allow/0"},
+                        {{{"/usr/bin/python3 (deleted)", {"python3"}}}, kDeny, "/exec/allow"},
+                        {{{"/usr/bin/python", {"python3"}}}, kDeny, "/exec/allow"},
+                        {{{"/jail/usr/bin/python3", {"python3"}}}, kDeny, "/exec/allow"},
+                        {{{"/opt/x/bin/y", {"y"}}}, kAllow, "/exec/allow/1"},
+                        {{{"/opt/x/y/bin/z", {"z"}}}, kDeny, "/exec/allow"},
+                        {{{"/srv/a/b/c", {"c"}}}, kAllow, "/exec/allow/2"},
+                        {{{"/srv", {"c"}}}, kDeny, "/exec/allow"},
+                        {{{"/usr/bin/git", {"git", "clone", "https://x/y"}}}, kAllow, "/exec/allow/3"},
+                        {{{"/usr/bin/git", {"git", "clone"}}}, kDeny, "/exec/allow"},
+                        {{{"/usr/bin/git", {"git", "clone", "https://x", "y"}}}, kDeny, "/exec/allow"},
+                        {{{"/usr/bin/git", {"git", "clone", "http://x"}}}, kDeny, "/exec/allow"},
+                        {{{"/usr/bin/git", {"x", "clone", "https://x"}}}, kDeny, "/exec/allow"},
+                        {{{"/bin/sh", {"sh", "-c"}}}, kAllow, "/exec/allow/4"},
+                        {{{"/bin/sh", {"sh", "-c", "x", "y"}}}, kAllow, "/exec/allow/4"},
+                        {{{"/bin/sh", {"sh"}}}, kDeny, "/exec/allow"},
+                        {{}, kDeny, "/exec/allow"},
+                    });
+  expect_executions(policy_of(R"("exec": {"allow": []})"), {{{{"/bin/sh", {"sh"}}}, kDeny, "/exec/allow"}});
+}
+
+TEST(DecideExec, AsksForEveryInterpreter) {
+  const Policy policy = policy_of(R"("exec": {"allow": ["/usr/bin/pip",
+      {"path": "/usr/bin/python3", "argv": ["/usr/bin/python3", "/usr/bin/pip", "**"]}]})");
+  const Execution pip{"/usr/bin/pip", {"pip", "list"}};
+  expect_executions(
+      policy,
+      {
+          {{pip, {"/usr/bin/python3", {"/usr/bin/python3", "/usr/bin/pip", "list"}}},
+           kAllow,
+           "/exec/allow/0"},
+          {{pip, {"/usr/bin/python3", {"/usr/bin/python3", "/tmp/pip", "list"}}}, kDeny, "/exec/allow"},
+          {{pip, {"/usr/bin/perl", {"/usr/bin/perl", "/usr/bin/pip", "list"}}}, kDeny, "/exec/allow"},
+          {{{"/usr/bin/python3", {"/usr/bin/python3", "x"}}}, kDeny, "/exec/allow"},
+      });
+}
+
+TEST(DecideExec, DenyBeatsAllow) {
+  const Policy policy = policy_of(R"("exec": {"allow": ["/bin/*"], "deny": ["/bin/nc",
+      {"path": "/bin/sh", "argv": ["*", "-i"]}]})");
+  expect_executions(policy,
+                    {
+                        {{{"/bin/ls", {"ls"}}}, kAllow, "/exec/allow/0"},
+                        {{{"/bin/nc", {"nc"}}}, kDeny, "/exec/deny/0"},
+                        {{{"/bin/sh", {"anything", "-i"}}}, kDeny, "/exec/deny/1"},
+                        {{{"/bin/sh", {"sh", "-c"}}}, kAllow, "/exec/allow/0"},
+                        {{{"/bin/x", {"x"}}, {"/bin/nc", {"/bin/nc", "/bin/x"}}}, kDeny, "/exec/deny/0"},
+                    });
+  expect_executions(policy_of(R"("exec": {"deny": ["/bin/nc"]})"),
+                    {
+                        {{{"/bin/ls", {"ls"}}}, kAllow, ""},
+                        {{{"/bin/nc", {"nc"}}}, kDeny, "/exec/deny/0"},
+                    });
+}
+
+TEST(DecideExec, TakesItsErrnoAndItsEventsFromThePolicy) {
+  const Policy policy =
+      policy_of(R"("exec": {"allow": ["/bin/ls"], "errno": "ENOENT"}, "events": {"log": ["exec"]})");
+  const Decision denied = decide_exec(policy, std::vector<Execution>{{"/bin/sh", {}}});
+  EXPECT_EQ(denied.errno_value, ENOENT);
+  EXPECT_FALSE(denied.log);
+  EXPECT_TRUE(decide_exec(policy, std::vector<Execution>{{"/bin/ls", {}}}).log);
+}
+
 }  // namespace
 }  // namespace tidewaiter::policy

@@ -254,6 +254,35 @@ class LoadPolicy : public ::testing::Test {
   fs::path folder_;
 };
 
+TEST(ParsePolicy, ReadsExecRules) {
+  const Policy policy = policy_of(R"(, "exec": {
+      "allow": ["/usr/bin/python3", {"path": "/usr/bin/git", "argv": ["git", "clone", "*"]},
+                {"path": "/bin/*", "argv": ["**"]}],
+      "deny": [{"path": "**", "argv": ["nc", "**"]}], "errno": "ENOENT"})");
+  ASSERT_TRUE(policy.exec && policy.exec->allow);
+  const ExecPolicy& exec = *policy.exec;
+  EXPECT_TRUE(exec.restricts());
+  EXPECT_EQ(exec.errno_value, ENOENT);
+  const auto& allow = *exec.allow;
+  ASSERT_EQ(allow.size(), 3U);
+  EXPECT_EQ(allow[0].pointer, "/exec/allow/0");
+  EXPECT_EQ(allow[0].path, "/usr/bin/python3");
+  EXPECT_FALSE(allow[0].argv);
+  EXPECT_EQ(allow[1].argv, (std::vector<std::string>{"git", "clone", "*"}));
+  EXPECT_FALSE(allow[1].more_arguments);
+  EXPECT_EQ(allow[2].argv, std::vector<std::string>{});
+  EXPECT_TRUE(allow[2].more_arguments);
+  ASSERT_EQ(exec.deny.size(), 1U);
+  EXPECT_EQ(exec.deny[0].pointer, "/exec/deny/0");
+  EXPECT_EQ(exec.deny[0].argv, std::vector<std::string>{"nc"});
+
+  EXPECT_FALSE(policy_of("").exec);
+  EXPECT_FALSE(policy_of(R"(, "exec": {})").exec->restricts());
+  EXPECT_TRUE(policy_of(R"(, "exec": {"allow": []})").exec->restricts());
+  EXPECT_TRUE(policy_of(R"(, "exec": {"deny": ["/bin/nc"]})").exec->restricts());
+  EXPECT_EQ(policy_of(R"(, "exec": {})").exec->errno_value, EACCES);
+}
+
 TEST_F(LoadPolicy, NamesThePolicyAfterItsFile) {
   EXPECT_EQ(load(write("web.json", R"({"version": 1})"))->name, "web");
   EXPECT_EQ(load(write("web.v2.json", R"({"version": 1})"))->name, "web.v2");
@@ -266,10 +295,10 @@ TEST_F(LoadPolicy, HandsOutTheTextThatWasChecked) {
 }
 
 TEST_F(LoadPolicy, ReportsOneMistakeAndHowManyMoreInOneLine) {
-  const std::string path = write("p.json", R"({"version": 1, "exec": {}})");
+  const std::string path = write("p.json", R"({"version": 1, "files": {}})");
   EXPECT_EQ(
       load(path).error().message(),
-      path + ": /exec: \"exec\" is not supported yet; without it, everything it would restrict is open");
+      path + ": /files: \"files\" is not supported yet; without it, everything it would restrict is open");
   write("p.json", R"({"version": 2, "mode": 1, "events": 1})");
   EXPECT_EQ(
       load(path).error().message(),

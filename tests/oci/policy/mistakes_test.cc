@@ -49,6 +49,56 @@ void expect_rule_mistakes(const std::string& list, const std::vector<RuleCase>& 
   }
 }
 
+TEST(ParsePolicy, SaysWhatIsWrongWithExecRules) {
+  const struct {
+    std::string_view rule;
+    std::string_view place;
+    std::string message;
+  } cases[] = {
+      {R"("git")", "",
+       R"(expected an absolute path, or a glob over one, as in "/usr/bin/git" or "/usr/lib/**", found "git")"},
+      {R"("*")", "",
+       R"(expected an absolute path, or a glob over one, as in "/usr/bin/git" or "/usr/lib/**", found "*")"},
+      {R"("")", "",
+       R"(expected an absolute path, or a glob over one, as in "/usr/bin/git" or "/usr/lib/**", found "")"},
+      {R"("/usr/bin/")", "",
+       R"("/usr/bin/" names a directory; for every program below it, write "/usr/bin/**")"},
+      {R"("/usr/./sh")", "",
+       R"("/usr/./sh" can never match: a program's path is compared without "//", "." and "..")"},
+      {R"("/usr/..")", "",
+       R"("/usr/.." can never match: a program's path is compared without "//", "." and "..")"},
+      {R"("//sh")", "", R"("//sh" can never match: a program's path is compared without "//", "." and "..")"},
+      {R"("/x/***")", "", R"(expected "*" (which stops at "/") or "**" (which does not), found "/x/***")"},
+      {R"(true)", "",
+       R"(expected a path, as in "/usr/bin/git", or an object with "path" and "argv", found true)"},
+      {R"({"path": 1})", "/path", R"(expected a path, as in "/usr/bin/git", found 1)"},
+      {R"({"argv": ["git"]})", "",
+       R"(missing key "path"; expected the program's path, as in "/usr/bin/git")"},
+      {R"({"path": "/bin/sh", "arg": []})", "/arg", R"(unknown key "arg"; did you mean "argv"?)"},
+      {R"({"path": "/bin/sh", "argv": "sh"})", "/argv",
+       R"(expected an array of arguments, as in ["git", "clone", "*"], found "sh")"},
+      {R"({"path": "/bin/sh", "argv": ["sh", 1]})", "/argv/1",
+       R"(expected an argument, or a glob over one, as in "*", found 1)"},
+      {R"({"path": "/bin/sh", "argv": []})", "/argv",
+       R"(expected at least the program's own name, as in ["git", "clone", "*"]: every program gets one (argv[0]))"},
+      {R"({"path": "/bin/sh", "argv": ["sh", "**", "x"]})", "/argv",
+       R"("**", for any number of arguments, can only be the last element; "*" stands for one argument)"},
+  };
+  for (const auto& row : cases) {
+    const std::string text = R"({"version": 1, "exec": {"allow": [)" + std::string(row.rule) + "]}}";
+    const std::vector<std::string> expected = {"p.json: /exec/allow/0" + std::string(row.place) + ": " +
+                                               row.message};
+    EXPECT_EQ(mistakes_of(text), expected) << row.rule;
+  }
+  expect_mistakes({
+      {R"({"version": 1, "exec": []})", {R"(p.json: /exec: expected an object, found an array)"}},
+      {R"({"version": 1, "exec": {"alow": []}})",
+       {R"(p.json: /exec/alow: unknown key "alow"; did you mean "allow"?)"}},
+      {R"({"version": 1, "exec": {"deny": {}}})",
+       {R"(p.json: /exec/deny: expected an array of exec rules, as in ["/usr/bin/git"], found an object)"}},
+  });
+}
+
 TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
   expect_mistakes({
       {R"([])", {R"(p.json: expected an object, found an array)"}},
@@ -66,11 +116,9 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
       {R"({"version": 1, "netwrok": {}})",
        {R"(p.json: /netwrok: unknown key "netwrok"; did you mean "network"?)"}},
       {R"({"version": 1, "colour": 1})",
-       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "syscalls", "events" or "mode")"}},
+       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "syscalls", "events" or "mode")"}},
       {R"({"version": 1, "a/b~c\n": 1})",
-       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "syscalls", "events" or "mode")"}},
-      {R"({"version": 1, "exec": {}})",
-       {R"(p.json: /exec: "exec" is not supported yet; without it, everything it would restrict is open)"}},
+       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "syscalls", "events" or "mode")"}},
       {R"({"version": 1, "files": {}})",
        {R"(p.json: /files: "files" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "limits": {}})",
@@ -404,7 +452,7 @@ TEST(ParsePolicy, CollectsEveryMistakeInTheOrderOfTheFile) {
         R"(p.json: /network/allow/0: port 0 cannot be connected to; ports here are 1 to 65535, or "*" for all)",
         R"(p.json: /network/allow/2: port 0 cannot be connected to; ports here are 1 to 65535, or "*" for all)",
         R"(p.json: /network/errno: expected an error name as in "EACCES", or a number from 1 to 4095, found 0)",
-        R"(p.json: /exec: "exec" is not supported yet; without it, everything it would restrict is open)"}},
+        R"(p.json: /exec: expected an object, found 1)"}},
   });
 }
 

@@ -116,10 +116,12 @@ TEST(Syscalls, KnowHowWideArgumentsAre) {
   }
 }
 
-TEST(Syscalls, SuperviseConnectAndBindAndNothingElse) {
+TEST(Syscalls, SuperviseTheseAndNothingElse) {
   for (const SyscallEntry& entry : syscalls()) {
+    const bool executes = entry.name == "execve" || entry.name == "execveat";
     const Operation expected = entry.name == "connect" ? Operation::kConnect
                                : entry.name == "bind"  ? Operation::kBind
+                               : executes              ? Operation::kExec
                                                        : Operation::kNone;
     EXPECT_EQ(entry.operation, expected) << entry.name;
   }

@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# The policy's `exec`: which programs may be run, with which arguments, on real runtimes.
+
+load lib/common
+
+setup() {
+  start_test
+  make_bundle
+  policy tools '{"exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "0"]}]}}'
+}
+
+teardown() { end_test; }
+
+# A folder of the test's own at /work in the container, writable.
+mount_work() {
+  WORK=$BATS_TEST_TMPDIR/work
+  mkdir -p "$WORK"
+  edit_bundle --arg work "$WORK" '.mounts += [{destination: "/work", type: "bind", source: $work, options: ["bind", "rw"]}]
+    | .root.readonly = false'
+  ROOTFS=$BATS_TEST_TMPDIR/rootfs
+  make_rootfs "$ROOTFS"
+  mkdir -p "$ROOTFS/work"
+  edit_bundle --arg rootfs "$ROOTFS" '.root.path = $rootfs'
+}
+
+@test "exec policy: what is allowed runs, and nothing else" {
+  in_container sh -c 'tcp_connect --listen 127.0.0.1 8000 && end_with exit 0 && echo done'
+  assert_success
+  under_policy tools
+  in_container sh -c 'end_with exit 0 && echo done; tcp_connect --listen 127.0.0.1 8000; echo $?; end_with exit 1; echo $?'
+  assert_line "done"
+  assert_line --partial "tcp_connect: Permission denied"
+  assert_line "126"
+  assert_event '.syscall == "execve" and .verdict == "allowed" and .path == "/probes/end_with" and .argv == ["end_with", "exit", "0"]
+    and .rule == "/exec/allow/1" and .executable == "/bin/busybox" and .category == "process"'
+  assert_event '.verdict == "denied" and .denied and .errno == "EACCES" and .path == "/probes/tcp_connect" and .rule == "/exec/allow"'
+  assert_event '.verdict == "denied" and .argv == ["end_with", "exit", "1"]'
+  run tidewaiter log "$ID"
+  assert_line --partial "/probes/end_with exit 0"
+}
+
+@test "exec policy: the container's own first program" {
+  under_policy tools
+  in_container end_with exit 0
+  assert_success
+  in_container end_with exit 7
+  assert_failure
+  refute_output --partial "broken"
+  assert_event '.verdict == "denied" and .path == "/probes/end_with"'
+  without_policy
+  in_container end_with exit 7
+  assert_failure 7
+}
+
+@test "exec policy: without noNewPrivileges" {
+  edit_bundle '.process.noNewPrivileges = false'
+  policy both '{"exec": {"allow": ["/bin/busybox"]}, "syscalls": [{"names": ["setuid"], "action": "errno"}]}'
+  for name in tools both; do
+    under_policy "$name"
+    in_container sh -c 'end_with exit 7; echo $?; /probes/try_syscall setuid 0'
+    assert_line "126"
+  done
+}
+
+@test "exec policy: what is executed into the container" {
+  under_policy tools
+  start_container sleep 1000
+  run shim exec "$ID" /bin/busybox echo hello
+  assert_success
+  assert_output "hello"
+  run shim exec "$ID" /probes/end_with exit 7
+  assert_failure
+  assert_event '.verdict == "denied" and .path == "/probes/end_with" and .argv == ["/probes/end_with", "exit", "7"]'
+  without_policy
+  start_container sleep 1000
+  run shim exec "$ID" /probes/end_with exit 7
+  assert_failure 7
+}
+
+@test "exec policy: scripts, and their interpreters" {
+  mount_work
+  printf '#!/bin/sh\necho script\n' >"$WORK/good.sh"
+  cp "$WORK/good.sh" "$WORK/other.sh"
+  printf '#!/probes/try_syscall getuid\n' >"$WORK/interpreted"
+  chmod 755 "$WORK"/*
+  policy scripts '{"exec": {"allow": ["/work/good.sh", "/work/interpreted",
+    {"path": "/bin/busybox", "argv": ["/bin/sh", "/work/good.sh"]},
+    {"path": "/bin/busybox", "argv": ["sh", "-c", "*"]}]}}'
+  in_container sh -c '/work/good.sh; /work/other.sh; /work/interpreted; echo $?'
+  assert_output $'script\nscript\ngetuid: 0\n0'
+  under_policy scripts
+  in_container sh -c '/work/good.sh; /work/other.sh; /work/interpreted; echo $?; sh /work/good.sh'
+  assert_line --index 0 "script"
+  assert_line --partial "/work/other.sh: Permission denied"
+  assert_line --partial "/work/interpreted: Permission denied"
+  refute_line --index 1 "script"
+}
+
+@test "exec policy: a link, a copy, a descriptor, a chroot" {
+  mount_work
+  cp "$ROOTFS/probes/end_with" "$WORK/copy"
+  ln -s /bin/busybox "$WORK/true"
+  mkdir -p "$WORK/jail/bin"
+  cp "$ROOTFS/probes/end_with" "$WORK/jail/bin/busybox"
+  edit_bundle '.process.capabilities |= with_entries(.value += ["CAP_SYS_CHROOT"])'
+  local commands='/work/true; echo $?; /work/copy exit 0; echo $?; chroot /work/jail /bin/busybox exit 0; echo $?
+    exec 5</probes/end_with; /proc/self/fd/5 exit 3; echo $?; cd /bin; ./busybox true; echo $?'
+  in_container sh -c "$commands"
+  assert_output $'0\n0\n0\n3\n0'
+  under_policy tools
+  in_container sh -c "$commands"
+  assert_line --index 0 "0"
+  assert_event '.verdict == "denied" and .path == "/work/copy"'
+  assert_event '.verdict == "denied" and .path == "/work/jail/bin/busybox"'
+  assert_event '.verdict == "denied" and .path == "/probes/end_with"'
+  assert_event '.verdict == "allowed" and .path == "/bin/busybox" and .argv[0] == "./busybox"'
+}
+
+@test "exec policy: deny beats allow, and another errno" {
+  policy denies '{"exec": {"allow": ["/**"], "deny": ["/probes/end*"], "errno": "ENOENT"}}'
+  under_policy denies
+  in_container sh -c 'end_with exit 0; echo $?; tcp_connect --listen 127.0.0.1 8000'
+  assert_line --partial "end_with: not found"
+  assert_line "connect: ok"
+  assert_event '.verdict == "denied" and .rule == "/exec/deny/0" and .errno == "ENOENT"'
+}
+
+@test "exec policy: audit reports, and lets it run" {
+  policy audit '{"exec": {"allow": ["/bin/busybox"]}, "mode": "audit"}'
+  under_policy audit
+  in_container sh -c 'end_with exit 0 && echo ran'
+  assert_output "ran"
+  assert_event '.verdict == "audited" and .denied and .path == "/probes/end_with"'
+}
+
+@test "exec policy: pipelines, job control and time limits as without a policy" {
+  # What the shell says on stderr of the killed may come before or after the rest.
+  local commands='exec 2>/dev/null; seq 1000 | while read -r line; do echo $line; done | cat | tail -n 1
+    timeout 1 sleep 60; echo $?
+    sleep 60 & kill $!; wait $!; echo $?
+    for i in 1 2 3 4 5 6 7 8 9 10; do (cat /etc/hosts >/dev/null; busybox true) & done; wait; echo all
+    echo 1 2 3 | xargs -n 1 -P 3 busybox echo | sort | tr -d "\n"'
+  mount_work
+  echo hosts >"$ROOTFS/etc/hosts"
+  in_container sh -c "$commands"
+  local bare_output=$output bare_status=$status
+  under_policy tools
+  in_container sh -c "$commands"
+  assert_equal "$output" "$bare_output"
+  assert_equal "$status" "$bare_status"
+}

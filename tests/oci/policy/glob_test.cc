@@ -1,0 +1,92 @@
+#include "oci/policy/glob.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+namespace tidewaiter::policy {
+namespace {
+
+TEST(Glob, MatchesWholePaths) {
+  const struct {
+    const char* glob;
+    const char* path;
+    bool matches;
+  } cases[] = {
+      {"/usr/bin/git", "/usr/bin/git", true},
+      {"/usr/bin/git", "/usr/bin/git2", false},
+      {"/usr/bin/git", "/usr/bin/gi", false},
+      {"/usr/bin/*", "/usr/bin/git", true},
+      {"/usr/bin/*", "/usr/bin/", true},
+      {"/usr/bin/*", "/usr/bin/x/y", false},
+      {"/usr/*/git", "/usr/bin/git", true},
+      {"/usr/*/git", "/usr/local/bin/git", false},
+      {"/usr/**/git", "/usr/local/bin/git", true},
+      {"/usr/**", "/usr/local/bin/git", true},
+      {"/usr/**", "/usr", false},
+      {"**", "", true},
+      {"**", "/x/y", true},
+      {"**/git", "/usr/bin/git", true},
+      {"**/git", "git", false},
+      {"/a*b*c", "/axxbxxc", true},
+      {"/a*b*c", "/axxb/xxc", false},
+      {"/a**b*c", "/ax/xbxxc", true},
+      {"/a**b*c", "/ax/xb/xc", false},
+      {"/a**b*c", "/a/b/bc", true},
+      {"/a**b*c/d", "/ab/bxc/bc/d", true},
+      {"/usr/lib/python3.*/**", "/usr/lib/python3.11/x/y", true},
+      {"/[a-z]?", "/[a-z]?", true},
+      {"/[a-z]?", "/bc", false},
+      {"", "", true},
+      {"", "x", false},
+  };
+  for (const auto& test : cases) {
+    EXPECT_EQ(matches_path(test.glob, test.path), test.matches) << test.glob << " " << test.path;
+  }
+}
+
+TEST(Glob, MatchesWholeTexts) {
+  EXPECT_TRUE(matches_text("https://*", "https://x/y"));
+  EXPECT_TRUE(matches_text("*", ""));
+  EXPECT_TRUE(matches_text("a*c", "a/b/c"));
+  EXPECT_FALSE(matches_text("a*c", "a/b/cd"));
+  EXPECT_TRUE(matches_text("", ""));
+  EXPECT_FALSE(matches_text("", "a"));
+}
+
+// What the words say, and nothing clever about it.
+bool slow_match(std::string_view glob, std::string_view text, bool slash_stops) {
+  if (glob.empty()) return text.empty();
+  if (glob.starts_with('*')) {
+    const bool all = glob.starts_with("**") || !slash_stops;
+    const auto rest = glob.substr(glob.starts_with("**") ? 2 : 1);
+    for (std::size_t taken = 0;; ++taken) {
+      if (slow_match(rest, text.substr(taken), slash_stops)) return true;
+      if (taken == text.size() || (!all && text[taken] == '/')) return false;
+    }
+  }
+  return !text.empty() && text[0] == glob[0] && slow_match(glob.substr(1), text.substr(1), slash_stops);
+}
+
+TEST(Glob, AgreesWithItsDefinition) {
+  std::mt19937 random(1);
+  const auto some = [&](std::string_view letters, std::size_t most) {
+    std::string text(random() % (most + 1), ' ');
+    for (char& c : text) c = letters[random() % letters.size()];
+    return text;
+  };
+  int matched = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string glob = some("ab/***", 9);
+    const std::string text = some("ab/", 9);
+    const bool expected = slow_match(glob, text, true);
+    matched += static_cast<int>(expected);
+    ASSERT_EQ(matches_path(glob, text), expected) << glob << " " << text;
+    ASSERT_EQ(matches_text(glob, text), slow_match(glob, text, false)) << glob << " " << text;
+  }
+  EXPECT_GT(matched, 1000);
+}
+
+}  // namespace
+}  // namespace tidewaiter::policy
