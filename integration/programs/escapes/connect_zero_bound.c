@@ -1,0 +1,12 @@
+// escape: connects to 0.0.0.0 from a socket that is bound to the stranger: the kernel takes that for the destination
+// group: names and addresses
+// policy: network
+// neighbour: connect_zero --neighbour
+#include "escape.h"
+
+static void attack(void) {
+  struct sockaddr_in local = ipv4("127.0.0.2", kAllowedPort), to = ipv4("0.0.0.0", kPort);
+  const int fd = tcp(AF_INET);
+  if (bind(fd, ADDRESS(local)) < 0) broken("bind");
+  if (connect(fd, ADDRESS(to)) < 0) held("connect: %s", strerror(errno));
+}

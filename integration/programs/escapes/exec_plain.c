@@ -1,0 +1,10 @@
+// escape: executes what is not allowed
+// group: plain
+// policy: exec
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  run(forbidden());
+  held("execve: %s", strerror(errno));
+}

@@ -1,0 +1,12 @@
+// escape: connects by sendmsg with MSG_FASTOPEN
+// group: alternative calls
+// policy: network
+// neighbour: connect_tcp --neighbour
+#include "escape.h"
+
+static void attack(void) {
+  struct sockaddr_in to = stranger();
+  struct iovec part = {"x", 1};
+  struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1};
+  if (sendmsg(tcp(AF_INET), &message, MSG_FASTOPEN | MSG_NOSIGNAL) < 0) held("sendmsg: %s", strerror(errno));
+}

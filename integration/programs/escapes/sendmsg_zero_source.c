@@ -1,0 +1,20 @@
+// escape: sends to 0.0.0.0 and says by IP_PKTINFO that it comes from the stranger: the kernel takes that for the destination
+// group: names and addresses
+// policy: network
+// neighbour: sendmsg_udp --neighbour
+// pending: sends with an address are not decided yet
+#include "escape.h"
+
+static void attack(void) {
+  struct sockaddr_in source = stranger(), to = ipv4("0.0.0.0", kPort);
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+  } control = {{.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo))}};
+  const struct in_pktinfo from = {.ipi_spec_dst = source.sin_addr};
+  memcpy(CMSG_DATA(&control.header), &from, sizeof from);
+  struct iovec part = {"x", 1};
+  struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1,
+                           .msg_control = &control, .msg_controllen = sizeof control};
+  if (sendmsg(udp(AF_INET), &message, 0) < 0) held("sendmsg: %s", strerror(errno));
+}

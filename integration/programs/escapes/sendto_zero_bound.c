@@ -1,0 +1,13 @@
+// escape: sends to 0.0.0.0 from a socket that is bound to the stranger: the kernel takes that for the destination
+// group: names and addresses
+// policy: network
+// neighbour: sendto_udp --neighbour
+// pending: sends with an address are not decided yet
+#include "escape.h"
+
+static void attack(void) {
+  struct sockaddr_in local = ipv4("127.0.0.2", kAllowedPort), to = ipv4("0.0.0.0", kPort);
+  const int fd = udp(AF_INET);
+  if (bind(fd, ADDRESS(local)) < 0) broken("bind");
+  if (sendto(fd, "x", 1, 0, ADDRESS(to)) < 0) held("sendto: %s", strerror(errno));
+}
