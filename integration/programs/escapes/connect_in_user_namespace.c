@@ -2,6 +2,7 @@
 // group: namespaces
 // policy: network
 // neighbour: connect_tcp --neighbour
+// capabilities: CAP_SETFCAP
 #include "escape.h"
 
 static void attack(void) {

@@ -1,4 +1,4 @@
-// escape: loses the answers to allowed connects by signals, and asks with the same socket for the stranger: a remembered answer must not do
+// escape: loses the answers to allowed connects by signals, then asks for the stranger
 // group: signals
 // policy: network
 // attempts: 5000

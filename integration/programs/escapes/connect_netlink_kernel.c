@@ -1,4 +1,4 @@
-// escape: listens to a multicast group of netlink by connecting to it; its neighbour asks the kernel, as the C library does
+// escape: connects to a multicast group of netlink; the neighbour asks the kernel, as the C library does
 // group: names and addresses
 // policy: network
 // capabilities: CAP_NET_ADMIN

@@ -1,4 +1,4 @@
-// escape: the address lies across two pages of a file, which are thrown away all the time and have to be read again
+// escape: the address lies across two pages that are thrown away all the time, and read again
 // group: argument races
 // policy: network
 // attempts: 10000

@@ -2,8 +2,8 @@
 // group: argument races
 // policy: network
 // neighbour: connect_tcp --neighbour
-// capabilities: CAP_SYS_PTRACE
 // attempts: 2000
+// capabilities: CAP_SYS_PTRACE
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 
@@ -33,7 +33,8 @@ static void attack(void) {
   struct uffdio_api api = {.api = UFFD_API};
   page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   struct uffdio_register range = {.range = {(uintptr_t)page, 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
-  if (ioctl(faults, UFFDIO_API, &api) < 0 || ioctl(faults, UFFDIO_REGISTER, &range) < 0) broken("userfaultfd");
+  if (ioctl(faults, UFFDIO_API, &api) < 0 || ioctl(faults, UFFDIO_REGISTER, &range) < 0)
+    broken("userfaultfd");
   thread(answer_faults, NULL);
   while (more()) {
     const int fd = tcp(AF_INET);

@@ -13,7 +13,8 @@ static struct {
 static uint64_t stack_pointer __attribute__((used));
 extern char came_back[];
 
-__attribute__((noinline, noclone)) static int call_from_32_bit(long number, long first, long second, long third) {
+__attribute__((noinline, noclone)) static int call_from_32_bit(long number, long first, long second,
+                                                               long third) {
   int result;
   __asm__ volatile(
       "movq %%rsp, stack_pointer(%%rip)\n"

@@ -1,4 +1,4 @@
-// escape: jumps into a 32-bit segment and connects by sysenter or syscall, whichever of them the processor has there
+// escape: connects from a 32-bit segment by sysenter or syscall, whichever the processor has there
 // group: second ABIs
 // policy: network
 // neighbour: connect_tcp --neighbour
@@ -9,13 +9,14 @@ static struct {
   uint16_t segment;
 } __attribute__((packed)) far_pointer = {0, 0x23};  // __USER32_CS
 
-// Never comes back: the kernel returns to where the C library of a 32-bit program would have been. The call is made by then.
+// Never comes back: the kernel returns to where the C library of a 32-bit program would have been. The call
+// is made by then.
 __attribute__((noinline)) static void jump(const unsigned char* code, int fd, const void* address) {
   far_pointer.offset = low(code);
   __asm__ volatile("ljmpl *(%[target])"
                    :
-                   : "a"(kI386Connect), "b"((long)fd), "c"((long)low(address)), "d"((long)sizeof(struct sockaddr_in)),
-                     [target] "D"(&far_pointer)
+                   : "a"(kI386Connect), "b"((long)fd), "c"((long)low(address)),
+                     "d"((long)sizeof(struct sockaddr_in)), [target] "D"(&far_pointer)
                    : "memory");
 }
 

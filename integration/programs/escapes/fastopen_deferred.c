@@ -1,4 +1,4 @@
-// escape: puts a multipath connect to the friend off until data is sent, takes it back, and sends to the stranger
+// escape: puts a multipath connect to the friend off, takes it back, and sends to the stranger
 // group: alternative calls
 // policy: network
 // neighbour: connect_tcp --neighbour

@@ -7,5 +7,6 @@
 static void attack(void) {
   struct sockaddr_in to = stranger();
   const long flags = 0x500000000L | MSG_FASTOPEN | MSG_NOSIGNAL;
-  if (syscall(SYS_sendto, tcp(AF_INET), "x", 1, flags, &to, sizeof to) < 0) held("sendto: %s", strerror(errno));
+  if (syscall(SYS_sendto, tcp(AF_INET), "x", 1, flags, &to, sizeof to) < 0)
+    held("sendto: %s", strerror(errno));
 }

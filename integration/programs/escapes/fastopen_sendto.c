@@ -6,5 +6,6 @@
 
 static void attack(void) {
   struct sockaddr_in to = stranger();
-  if (sendto(tcp(AF_INET), "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, ADDRESS(to)) < 0) held("sendto: %s", strerror(errno));
+  if (sendto(tcp(AF_INET), "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, ADDRESS(to)) < 0)
+    held("sendto: %s", strerror(errno));
 }

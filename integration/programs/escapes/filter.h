@@ -6,18 +6,20 @@
 
 #include "escape.h"
 
-// Puts a filter on the caller that answers `number` with `action` and allows the rest. Returns what seccomp(2) does.
+// Puts a filter on the caller that answers `number` with `action` and allows the rest. Returns what
+// seccomp(2) does.
 static inline int filter(int number, uint32_t action, unsigned flags) {
   struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
                                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-                               BPF_STMT(BPF_RET | BPF_K, action), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+                               BPF_STMT(BPF_RET | BPF_K, action),
+                               BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const struct sock_fprog program = {sizeof code / sizeof *code, code};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 }
 
-// Traces a child that makes the harmless call getppid, and at `stop` has it connect to the stranger instead. `stop` is the
-// status of waitpid without its lower byte.
+// Traces a child that makes the harmless call getppid, and at `stop` has it connect to the stranger instead.
+// `stop` is the status of waitpid without its lower byte.
 static inline void trace_and_rewrite(void (*child_begins)(void), int request, int stop) {
   static struct sockaddr_in to;
   to = stranger();
@@ -32,7 +34,8 @@ static inline void trace_and_rewrite(void (*child_begins)(void), int request, in
   }
   int status;
   if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) held("the child cannot be traced");
-  if (ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) < 0) {
+  if (ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) <
+      0) {
     held("PTRACE_SETOPTIONS: %s", strerror(errno));
   }
   for (;;) {

@@ -2,12 +2,14 @@
 
 #include "escape.h"
 
-// The i386 system calls of an x86-64 kernel. Their pointers have 32 bits, so what they point to lies in low_page().
+// The i386 system calls of an x86-64 kernel. Their pointers have 32 bits, so what they point to lies in
+// low_page().
 enum { kI386Execve = 11, kI386Socketcall = 102, kI386Execveat = 358, kI386Socket = 359, kI386Bind = 361 };
 enum { kI386Connect = 362, kI386Sendto = 369 };
 
 static inline unsigned char* low_page(void) {
-  void* page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  void* page =
+      mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   if (page == MAP_FAILED) broken("mmap of a low page");
   return page;
 }

@@ -9,6 +9,7 @@ static void attack(void) {
   const int fd = tcp(AF_INET);
   unsigned char* page = low_page();
   memcpy(page, &local, sizeof local);
-  if (i386_call(kI386Bind, (unsigned long)fd, low(page), sizeof local, 0, 0) < 0) held("bind: %s", strerror(errno));
+  if (i386_call(kI386Bind, (unsigned long)fd, low(page), sizeof local, 0, 0) < 0)
+    held("bind: %s", strerror(errno));
   check_bound(fd);
 }

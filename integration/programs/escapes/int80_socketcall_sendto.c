@@ -12,5 +12,6 @@ static void attack(void) {
   memcpy(page, &to, sizeof to);
   const uint32_t arguments[] = {(uint32_t)udp(AF_INET), low(page), 1, 0, low(page), sizeof to};
   memcpy(page + 64, arguments, sizeof arguments);
-  if (i386_call(kI386Socketcall, kSocketcallSendto, low(page + 64), 0, 0, 0) < 0) held("socketcall: %s", strerror(errno));
+  if (i386_call(kI386Socketcall, kSocketcallSendto, low(page + 64), 0, 0, 0) < 0)
+    held("socketcall: %s", strerror(errno));
 }

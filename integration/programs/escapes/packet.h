@@ -5,8 +5,8 @@
 
 #include "escape.h"
 
-// A UDP datagram of one byte from the friend to the stranger, with its IPv4 header, as it goes over the wire. Returns its
-// size, 29 bytes.
+// A UDP datagram of one byte from the friend to the stranger, with its IPv4 header, as it goes over the wire.
+// Returns its size, 29 bytes.
 static inline size_t write_packet(unsigned char* packet) {
   const struct sockaddr_in from = the_friend(), to = stranger();
   memset(packet, 0, 29);

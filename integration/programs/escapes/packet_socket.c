@@ -3,7 +3,8 @@
 // policy: network
 // neighbour: connect_udp --neighbour
 // capabilities: CAP_NET_RAW
-// sysctl: net.ipv4.conf.lo.route_localnet=1 net.ipv4.conf.lo.accept_local=1
+// sysctl: net.ipv4.conf.lo.route_localnet=1
+// sysctl: net.ipv4.conf.lo.accept_local=1
 #include "packet.h"
 
 static void attack(void) {

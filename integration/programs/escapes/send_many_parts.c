@@ -1,4 +1,4 @@
-// escape: gives the agent messages of 1024 parts and a mebibyte each to read from many threads, and sends to the stranger
+// escape: floods the agent with messages of 1024 parts and a mebibyte, then sends to the stranger
 // group: the agent itself
 // policy: network
 // neighbour: sendto_udp --neighbour
@@ -11,7 +11,8 @@ static void* send_large(void* unused) {
   struct iovec parts[1024];
   for (int i = 0; i < 1024; i++) parts[i] = (struct iovec){bytes, sizeof bytes};
   struct sockaddr_in to = the_friend();
-  const struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = parts, .msg_iovlen = 1024};
+  const struct msghdr message = {
+      .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = parts, .msg_iovlen = 1024};
   const int fd = udp(AF_INET);
   for (;;) sendmsg(fd, &message, MSG_DONTWAIT);  // too large for UDP, which is found late
   return unused;

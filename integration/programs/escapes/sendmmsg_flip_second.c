@@ -13,8 +13,10 @@ static void attack(void) {
   struct iovec part = {"x", 1};
   struct mmsghdr messages[2] = {0};
   for (int i = 0; i < 2; i++) {
-    messages[i].msg_hdr = (struct msghdr){.msg_name = i == 0 ? &first : &address, .msg_namelen = sizeof address,
-                                          .msg_iov = &part, .msg_iovlen = 1};
+    messages[i].msg_hdr = (struct msghdr){.msg_name = i == 0 ? &first : &address,
+                                          .msg_namelen = sizeof address,
+                                          .msg_iov = &part,
+                                          .msg_iovlen = 1};
   }
   thread(flip_for_ever, &flip);
   const int fd = udp(AF_INET);

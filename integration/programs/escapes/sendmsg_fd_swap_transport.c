@@ -23,6 +23,7 @@ static void attack(void) {
   if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0) broken("socketpair");
   sockets[0] = pair[0];
   sockets[1] = udp(AF_INET);
+  dup2(sockets[0], kNumber);
   thread(swap, NULL);
   while (more()) {
     char got;

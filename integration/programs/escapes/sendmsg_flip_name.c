@@ -15,6 +15,7 @@ static void attack(void) {
   }
   const int fd = udp(AF_INET);
   struct iovec part = {"x", 1};
-  struct msghdr message = {.msg_name = address, .msg_namelen = sizeof *address, .msg_iov = &part, .msg_iovlen = 1};
+  struct msghdr message = {
+      .msg_name = address, .msg_namelen = sizeof *address, .msg_iov = &part, .msg_iovlen = 1};
   while (more()) sendmsg(fd, &message, 0);
 }

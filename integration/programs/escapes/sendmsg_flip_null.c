@@ -1,4 +1,4 @@
-// escape: flips msg_name of a connected socket between NULL, which goes to the friend, and the stranger's address
+// escape: flips msg_name of a connected socket between NULL and the stranger's address
 // group: argument races
 // policy: network
 // attempts: 20000

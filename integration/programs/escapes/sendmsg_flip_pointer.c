@@ -12,7 +12,8 @@ static void attack(void) {
   static void *to_first = &first, *to_second = &second;
   first = the_friend();
   second = stranger();
-  message = (struct msghdr){.msg_name = &first, .msg_namelen = sizeof first, .msg_iov = &part, .msg_iovlen = 1};
+  message =
+      (struct msghdr){.msg_name = &first, .msg_namelen = sizeof first, .msg_iov = &part, .msg_iovlen = 1};
   static struct flip flip = {&message.msg_name, &to_first, &to_second, sizeof to_first};
   thread(flip_for_ever, &flip);
   const int fd = udp(AF_INET);

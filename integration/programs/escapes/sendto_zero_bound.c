@@ -1,4 +1,4 @@
-// escape: sends to 0.0.0.0 from a socket that is bound to the stranger: the kernel takes that for the destination
+// escape: 0.0.0.0 from a socket bound to the stranger: the kernel goes where the socket is
 // group: names and addresses
 // policy: network
 // neighbour: sendto_udp --neighbour

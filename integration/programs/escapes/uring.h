@@ -4,14 +4,16 @@
 
 #include "escape.h"
 
-// Has the kernel do one operation through io_uring, and returns its result; held() where there is no io_uring.
+// Has the kernel do one operation through io_uring, and returns its result; held() where there is no
+// io_uring.
 static inline int by_io_uring(struct io_uring_sqe operation) {
   struct io_uring_params parameters = {0};
   const int ring = (int)syscall(SYS_io_uring_setup, 4, &parameters);
   if (ring < 0) held("io_uring_setup: %s", strerror(errno));
   const size_t size = parameters.cq_off.cqes + parameters.cq_entries * sizeof(struct io_uring_cqe) + 4096;
   char* queues = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-  struct io_uring_sqe* entries = mmap(NULL, 4 * sizeof operation, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+  struct io_uring_sqe* entries =
+      mmap(NULL, 4 * sizeof operation, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
   if (queues == MAP_FAILED || entries == MAP_FAILED) broken("mmap of the ring");
   entries[0] = operation;
   ((unsigned*)(queues + parameters.sq_off.array))[0] = 0;

@@ -1,5 +1,5 @@
-// What the escapes start: leaves a mark on descriptor 9 that it has run. Built twice with a mark of its own: `good`, which
-// the policies allow, and `forbidden`. As `mark` it is forbidden when an argument says so.
+// What the escapes start: leaves a mark on descriptor 9 that it has run. Built twice with a mark of its own:
+// `good`, which the policies allow, and `forbidden`. As `mark` it is forbidden when an argument says so.
 #include <string.h>
 #include <unistd.h>
 

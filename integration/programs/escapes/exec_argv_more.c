@@ -1,0 +1,11 @@
+// escape: gives an argument more than the rule names
+// group: names and addresses
+// policy: exec-argv
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  char* arguments[] = {"mark", "good", is_neighbour ? NULL : "forbidden", NULL};
+  execve(GOOD_FOLDER "/mark", arguments, no_environment);
+  held("execve: %s", strerror(errno));
+}

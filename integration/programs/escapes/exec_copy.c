@@ -1,0 +1,12 @@
+// escape: executes a copy in a folder of its own
+// group: alternative calls
+// policy: exec
+// neighbour: exec_plain --neighbour
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  copy_program(forbidden(), "/tmp/prog");
+  run("/tmp/prog");
+  held("%s", strerror(errno));
+}

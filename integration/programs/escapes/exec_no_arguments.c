@@ -1,0 +1,10 @@
+// escape: executes without any arguments: argv is NULL
+// group: alternative calls
+// policy: exec
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  syscall(SYS_execve, forbidden(), NULL, NULL);
+  held("%s", strerror(errno));
+}

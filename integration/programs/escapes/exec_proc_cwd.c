@@ -1,0 +1,11 @@
+// escape: executes through /proc/self/cwd
+// group: alternative calls
+// policy: exec
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  if (chdir(forbidden_folder()) < 0) broken("chdir");
+  run("/proc/self/cwd/prog");
+  held("%s", strerror(errno));
+}

@@ -1,0 +1,11 @@
+// escape: executes by a relative path
+// group: alternative calls
+// policy: exec
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  if (chdir(forbidden_folder()) < 0) broken("chdir");
+  run("./prog");
+  held("%s", strerror(errno));
+}

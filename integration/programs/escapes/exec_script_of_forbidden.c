@@ -1,0 +1,13 @@
+// escape: an allowed script names a forbidden interpreter
+// group: alternative calls
+// policy: exec-script
+// pending: exec rules are not supported yet
+#include "escape.h"
+
+static void attack(void) {
+  char text[100];
+  snprintf(text, sizeof text, "#! %s  with arguments\n", forbidden());
+  write_script("/tmp/script", text);
+  run("/tmp/script");
+  held("execve: %s", strerror(errno));
+}
