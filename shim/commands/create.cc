@@ -11,6 +11,7 @@
 #include "oci/policy/load.h"
 #include "oci/spec/config.h"
 #include "shim/commands/commands.h"
+#include "shim/entrypoint.h"
 #include "shim/failure.h"
 #include "shim/restorer.h"
 #include "shim/runtime.h"
@@ -97,6 +98,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
+  TRY(check_entrypoint(file.policy, *bundle));
   const Record record = TRY(make_record(invocation, options.id, *bundle, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }

@@ -21,8 +21,9 @@
 namespace tidewaiter::supervisor {
 namespace {
 
-constexpr std::size_t kMaxPath = 4096;           // PATH_MAX, with the NUL
-constexpr std::size_t kMaxArgument = 32 * 4096;  // MAX_ARG_STRLEN (include/uapi/linux/binfmts.h), likewise
+constexpr std::size_t kMaxPath = 4096;  // PATH_MAX, with the NUL
+constexpr std::size_t kMaxArgument =
+    std::size_t{32} * 4096;  // MAX_ARG_STRLEN (include/uapi/linux/binfmts.h), likewise
 // What the kernel admits for arguments, environment and the pointers to both, whatever RLIMIT_STACK says
 // (bprm_stack_limits in fs/exec.c).
 constexpr std::size_t kMaxArguments = 6U << 20U;
@@ -128,6 +129,7 @@ Result<std::vector<Program>> look_up(Call& call, const Request& request, Capture
 
 policy::Decision decide(const Call& call, const std::vector<Program>& programs) {
   std::vector<policy::Execution> executions;
+  executions.reserve(programs.size());
   for (const Program& program : programs) {
     executions.push_back({program.file.path, {program.argv.begin(), program.argv.end()}});
   }

@@ -31,7 +31,8 @@ TEST(EventLine, ShowsWhatItHas) {
   } cases[] = {
       {R"({"host":"2001:db8::1","port":53,"transport":"udp"})", "udp://[2001:db8::1]:53"},
       {R"({"host":"2001:db8::1"})", "[2001:db8::1]"},
-      {R"({"path":"/usr/bin/git","argv":["git","clone","x"],"executable":"/bin/sh"})", "/usr/bin/git clone x"},
+      {R"({"path":"/usr/bin/git","argv":["git","clone","x"],"executable":"/bin/sh"})",
+       "/usr/bin/git clone x"},
       {R"({"executable":"/usr/bin/git"})", "/usr/bin/git"},
       {R"({"time":"2026-01-02T03:04:05Z"})", "2026-01-02 03:04:05"},
       {R"({"time":"2026-01-02T03:04:05.6Z","lost":12})", "12 events could not be written"},
