@@ -113,6 +113,25 @@ both() {
   assert eventually nothing_left
 }
 
+@test "podman: exec rules" {
+  policy tools '{"exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}'
+  local options
+  for options in "" "--user 1000" "--security-opt=no-new-privileges" "--privileged"; do
+    # shellcheck disable=SC2086
+    run podman run --rm --network none $options "$IMAGE" sh -c 'end_with exit 7 || end_with exit 6'
+    assert_failure 6
+    # shellcheck disable=SC2086
+    run podman run --rm --network none $options --annotation io.tidewaiter.policy=tools "$IMAGE" \
+      sh -c 'end_with exit 7; echo $?; busybox true && echo ran; end_with exit 6'
+    assert_failure 6
+    assert_line 126
+    assert_line ran
+  done
+  run podman run --rm --network none --annotation io.tidewaiter.policy=tools "$IMAGE" end_with exit 7
+  assert_failure
+  assert_output --partial 'the policy tools does not let the container run "/probes/end_with"'
+}
+
 @test "podman: create, and start later" {
   podman create --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
   run podman start --attach subject

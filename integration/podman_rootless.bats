@@ -48,6 +48,9 @@ start_rootless_podman() {
   cat >"$USER_HOME/.config/tidewaiter/policies/strict.json" <<'JSON'
 {"version": 1, "network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}
 JSON
+  cat >"$USER_HOME/.config/tidewaiter/policies/tools.json" <<'JSON'
+{"version": 1, "exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}
+JSON
   chown -R twtest: "$USER_HOME"
   as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
 }
@@ -124,6 +127,28 @@ nothing_left_of_user() {
   run as_user "podman run --rm --network none --user 1000 --cap-drop all --annotation io.tidewaiter.policy=strict $IMAGE \
     sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
   assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
+}
+
+@test "rootless podman: exec rules, for root and an ordinary user of the container" {
+  local options
+  for options in "" "--user 1000 --cap-drop all" "--security-opt no-new-privileges"; do
+    run as_user "podman run --rm --network none $options $IMAGE sh -c 'end_with exit 7 || end_with exit 6'"
+    assert_failure 6
+    run as_user "podman run --rm --network none $options --annotation io.tidewaiter.policy=tools $IMAGE \
+      sh -c 'end_with exit 7; echo \$?; busybox true && echo ran; end_with exit 6'"
+    assert_failure 6
+    assert_line 126
+    assert_line ran
+    run -0 as_user "tidewaiter log $(newest_log "$USER_HOME/.local/state/tidewaiter") --json"
+    assert_equal "$(jq -s 'map(select(.denied and .path == "/probes/end_with")) | length' <<<"$output")" 1
+  done
+  run -0 as_user "podman run --detach --network none --name subject --annotation io.tidewaiter.policy=tools $IMAGE \
+    sh -c 'trap \"exit 9\" TERM; while :; do sleep 0.05; done' >/dev/null"
+  run as_user "podman exec subject end_with exit 7"
+  assert_failure
+  refute [ "$status" = 7 ]
+  run -6 as_user "podman exec subject end_with exit 6"
+  run -0 as_user "podman rm --force --time 0 subject"
 }
 
 @test "rootless podman: a policy that cannot be used: podman says why" {
