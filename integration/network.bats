@@ -130,6 +130,45 @@ succeeds_but_not_under() {
   assert_success
 }
 
+# Who may have ping sockets is the network namespace's affair; in a new one it is nobody.
+allow_ping_sockets() {
+  edit_bundle '.linux.sysctl["net.ipv4.ping_group_range"] = "0 0"'
+}
+
+@test "icmp" {
+  allow_ping_sockets
+  policy echo '{"network": {"allow": ["icmp://127.0.0.1", "icmp://::1"]}}'
+  succeeds_but_not_under echo ping_connect 127.0.0.2
+  assert_output "connect: EACCES"
+  assert_event '.denied and .host == "127.0.0.2" and .transport == "icmp" and .rule == "/network/allow" and (has("port") | not)'
+  in_container ping_connect 127.0.0.1
+  assert_success
+  assert_event '.verdict == "allowed" and .host == "127.0.0.1" and .transport == "icmp" and .rule == "/network/allow/0"'
+  in_container ping_connect ::1
+  assert_success
+}
+
+@test "icmp is apart from tcp and udp" {
+  allow_ping_sockets
+  policy echo '{"network": {"allow": ["icmp://*"]}}'
+  succeeds_but_not_under echo udp_connect 127.0.0.1 8000
+  succeeds_but_not_under echo tcp_connect --listen 127.0.0.1 8000
+  succeeds_but_not_under friend ping_connect 127.0.0.1
+  policy no-echo '{"network": {"deny": ["icmp://127.0.0.2"]}}'
+  succeeds_but_not_under no-echo ping_connect 127.0.0.2
+  in_container ping_connect 127.0.0.1
+  assert_success
+  in_container udp_connect 127.0.0.2 8000
+  assert_success
+}
+
+@test "icmp rules are not for raw sockets" {
+  edit_bundle '.process.capabilities[] |= (. + ["CAP_NET_RAW"] | unique)'
+  policy echo '{"network": {"allow": ["icmp://*"]}}'
+  succeeds_but_not_under echo ping_connect --raw 127.0.0.1
+  assert_output "connect: EACCES"
+}
+
 @test "TCP fast open is no way round" {
   succeeds_but_not_under nobody send_to --fastopen 127.0.0.1 8000
 }

@@ -108,7 +108,6 @@ TABLE
 {"version": 1, "exec": {"allow": ["/bin/sh"]}}
 {"version": 1, "files": {"read": ["/usr"]}}
 {"version": 1, "network": {"allow": ["unix:/run/pg/*"]}}
-{"version": 1, "network": {"allow": ["icmp://*"]}}
 TABLE
 }
 

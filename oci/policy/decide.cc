@@ -81,7 +81,15 @@ bool supervises(const Policy& policy, Operation operation) {
 }
 
 bool admits(const NetworkRule& rule, Transport transport, std::uint16_t port) {
-  return (transport == Transport::kTcp ? rule.tcp : rule.udp) && contains_port(rule.ports, port);
+  switch (transport) {
+    case Transport::kTcp:
+      return rule.tcp && contains_port(rule.ports, port);
+    case Transport::kUdp:
+      return rule.udp && contains_port(rule.ports, port);
+    case Transport::kIcmp:
+      return rule.icmp;
+  }
+  return false;
 }
 
 Decision decide_by_rules(const Policy& policy, const NetworkRule* denying, const NetworkRule* allowing) {

@@ -18,7 +18,7 @@ namespace tidewaiter::policy {
 struct Endpoint {
   Transport transport = Transport::kTcp;
   IpAddress address;
-  std::uint16_t port = 0;  // host byte order
+  std::uint16_t port = 0;  // host byte order; with ICMP whatever the address had there
   bool operator==(const Endpoint&) const = default;
 };
 
@@ -47,7 +47,7 @@ Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const 
 // REQUIRES: policy.network.
 Decision decide_by_rules(const Policy& policy, const NetworkRule* denying, const NetworkRule* allowing);
 
-// Whether transport and port are among those of the rule, whatever the address.
+// Whether transport and port are among those of the rule, whatever the address. ICMP has every port.
 bool admits(const NetworkRule& rule, Transport transport, std::uint16_t port);
 
 // REQUIRES: policy.network. Port 0 (the kernel chooses) is allowed by a rule that contains port 0 and,

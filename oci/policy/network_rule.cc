@@ -72,7 +72,9 @@ Result<std::vector<PortRange>> parse_ports(std::string_view text) {
   return ranges;
 }
 
-Result<std::vector<PortRange>> parse_destination_ports(std::string_view text) {
+// What follows the colon behind the target.
+Result<std::vector<PortRange>> parse_destination_ports(std::string_view text, const NetworkRule& rule) {
+  if (rule.icmp) return fail("ICMP has no ports; leave out " + quote(":" + std::string(text)));
   std::vector<PortRange> ranges = TRY(parse_ports(text));
   if (text != "*" &&
       std::any_of(ranges.begin(), ranges.end(), [](const PortRange& range) { return range.first == 0; }))
@@ -217,13 +219,12 @@ Status parse_scheme(std::string_view& text, NetworkRule& rule) {
   if (end == std::string_view::npos) return {};
   const std::string_view scheme = text.substr(0, end);
   text.remove_prefix(end + 3);
-  if (scheme == "icmp")
-    return fail("\"icmp://\" rules are not supported yet; expected \"tcp://\" or \"udp://\"");
-  if (scheme != "tcp" && scheme != "udp")
-    return fail("expected \"tcp://\", \"udp://\" or no scheme for both, found " +
+  if (scheme != "tcp" && scheme != "udp" && scheme != "icmp")
+    return fail("expected \"tcp://\", \"udp://\", \"icmp://\" or no scheme for TCP and UDP, found " +
                 quote(std::string(scheme) + "://"));
   rule.tcp = scheme == "tcp";
   rule.udp = scheme == "udp";
+  rule.icmp = scheme == "icmp";
   return {};
 }
 
@@ -253,7 +254,7 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
     if (!after.empty() && after.front() != ':')
       return fail("expected \":\" and ports, or nothing, after the bracket, found " + quote(after));
     rule.host = TRY(parse_ipv6_target(inside, text));
-    if (!after.empty()) rule.ports = TRY(parse_destination_ports(after.substr(1)));
+    if (!after.empty()) rule.ports = TRY(parse_destination_ports(after.substr(1), rule));
     return rule;
   }
 
@@ -265,7 +266,8 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
   }
   const std::size_t colon = rest.find(':');
   rule.host = TRY(parse_target(rest.substr(0, colon)));
-  if (colon != std::string_view::npos) rule.ports = TRY(parse_destination_ports(rest.substr(colon + 1)));
+  if (colon != std::string_view::npos)
+    rule.ports = TRY(parse_destination_ports(rest.substr(colon + 1), rule));
   return rule;
 }
 

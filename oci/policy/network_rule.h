@@ -9,6 +9,7 @@
 // The grammar of network rules (docs/policy.md, "Network rules"):
 //
 //   rule    = [ "tcp://" | "udp://" ] target [ ":" ports ]
+//           | "icmp://" target
 //   target  = "*" | host name | IPv4 | IPv4 "/" length | IPv6 | IPv6 "/" length
 //           | "[" IPv6 "]" | "[" IPv6 "/" length "]"          in brackets when ports follow
 //   ports   = "*" | item *( "," item )

@@ -56,7 +56,8 @@ struct SyscallRule {
 
 // --- network: who may be connected to, which ports may be bound -----------------------------------
 
-enum class Transport { kTcp, kUdp };
+// ICMP: over IPv4, and ICMPv6 over IPv6. It has no ports.
+enum class Transport { kTcp, kUdp, kIcmp };
 
 struct PortRange {
   std::uint16_t first = 0;
@@ -94,8 +95,9 @@ struct NetworkRule {
   std::string text;     // as written in the file
   bool tcp = true;
   bool udp = true;
+  bool icmp = false;
   std::variant<AnyHost, Prefix, HostName> host;
-  std::vector<PortRange> ports;  // never empty; all ports is {0, 65535}
+  std::vector<PortRange> ports;  // never empty; all ports, and always of an ICMP rule, is {0, 65535}
 };
 
 struct BindRule {

@@ -64,7 +64,8 @@ Outcome bind(Call& call) {
   Outcome outcome;
   std::uint16_t port = 0;
   const auto transport = socket->transport();
-  if (!transport) {
+  // What a ping socket is bound to is no port but an ICMP identifier, which rules cannot name.
+  if (!transport || transport == policy::Transport::kIcmp) {
     outcome.decision = call.supervision.unnamed_family(always_allowed(*socket, *address));
   } else {
     auto local = parse_endpoint(*transport, *address);

@@ -33,6 +33,8 @@ std::optional<policy::Transport> Socket::transport() const {
     return policy::Transport::kTcp;
   if (type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE))
     return policy::Transport::kUdp;
+  const int icmp = domain == AF_INET ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6};
+  if (type == SOCK_DGRAM && protocol == icmp) return policy::Transport::kIcmp;
   return std::nullopt;
 }
 

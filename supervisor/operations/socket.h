@@ -24,7 +24,8 @@ struct Socket {
   int type = 0;      // SOCK_*
   int protocol = 0;  // IPPROTO_*
 
-  // The transport network rules speak of; nullopt for what they cannot name (raw, ICMP, SCTP, …).
+  // The transport network rules speak of; nullopt for what they cannot name (raw, SCTP, …). kIcmp is a ping
+  // socket (icmp(7)), which sends echo requests only; a raw ICMP socket could send anything.
   [[nodiscard]] std::optional<policy::Transport> transport() const;
 };
 

@@ -27,6 +27,18 @@ std::string_view to_text(EventVerdict verdict) {
   return "failed";
 }
 
+std::string_view to_text(policy::Transport transport) {
+  switch (transport) {
+    case policy::Transport::kTcp:
+      return "tcp";
+    case policy::Transport::kUdp:
+      return "udp";
+    case policy::Transport::kIcmp:
+      return "icmp";
+  }
+  return "";
+}
+
 void append(std::string& out, std::string_view key, std::string_view value) {
   out += ",\"";
   out += key;
@@ -82,8 +94,8 @@ std::string to_json_line(const Event& event) {
   if (!event.identity.executable.empty()) append(line, "executable", event.identity.executable);
   if (event.endpoint) {
     append(line, "host", to_text(event.endpoint->address));
-    append(line, "port", event.endpoint->port);
-    append(line, "transport", event.endpoint->transport == policy::Transport::kTcp ? "tcp" : "udp");
+    if (event.endpoint->transport != policy::Transport::kIcmp) append(line, "port", event.endpoint->port);
+    append(line, "transport", to_text(event.endpoint->transport));
   }
   if (!event.path.empty()) append(line, "path", event.path);
   if (!event.argv.empty()) append_argv(line, event.argv);

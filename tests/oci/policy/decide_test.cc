@@ -89,12 +89,38 @@ TEST(DecideConnect, LetsDenyBeatAllow) {
                           });
 }
 
+TEST(DecideConnect, AllowsIcmpByItsOwnRulesOnly) {
+  const Policy policy = policy_of(R"("network": {"allow": [
+      "*", "icmp://10.0.0.0/8", "icmp://api.example.com", "icmp://2001:db8::1"], "deny": ["10.0.0.2", "icmp://10.0.0.3"]})");
+  constexpr Transport kIcmp = Transport::kIcmp;
+  expect_connects(policy, {
+                              {"10.0.0.1", 0, kAllow, "/network/allow/1", kIcmp},
+                              {"10.0.0.1", 65535, kAllow, "/network/allow/1", kIcmp},
+                              {"11.0.0.1", 0, kDeny, "/network/allow", kIcmp},
+                              {"198.51.100.7", 0, kAllow, "/network/allow/2", kIcmp},
+                              {"2001:db8::7", 0, kAllow, "/network/allow/2", kIcmp},
+                              {"2001:db8::1", 0, kAllow, "/network/allow/3", kIcmp},
+                              // What is denied to TCP and UDP is not to ICMP, nor the other way round.
+                              {"10.0.0.2", 0, kAllow, "/network/allow/1", kIcmp},
+                              {"10.0.0.3", 0, kDeny, "/network/deny/1", kIcmp},
+                              {"10.0.0.3", 1, kAllow, "/network/allow/0"},
+                              {"11.0.0.1", 1, kAllow, "/network/allow/0", Transport::kUdp},
+                          });
+  expect_connects(policy_of(R"("network": {"allow": ["icmp://10.0.0.1"]})"),
+                  {
+                      {"10.0.0.1", 0, kAllow, "/network/allow/0", kIcmp},
+                      {"10.0.0.1", 1, kDeny, "/network/allow"},
+                      {"10.0.0.1", 1, kDeny, "/network/allow", Transport::kUdp},
+                  });
+}
+
 TEST(DecideConnect, AllowsEverythingElseWithoutAnAllowList) {
   expect_connects(policy_of(R"("network": {"deny": ["10.0.0.0/8"]})"),
                   {
                       {"10.1.1.1", 1, kDeny, "/network/deny/0"},
                       {"11.1.1.1", 1, kAllow, ""},
                       {"::1", 1, kAllow, ""},
+                      {"11.1.1.1", 0, kAllow, "", Transport::kIcmp},
                   });
 }
 

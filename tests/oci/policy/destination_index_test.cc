@@ -48,10 +48,11 @@ std::vector<NetworkRule> random_rules(Random& random, const std::string& list) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     NetworkRule& rule = rules[i];
     rule.pointer = "/network/" + list + "/" + std::to_string(i);
-    const std::size_t scheme = below(random, 3);
-    rule.tcp = scheme != 0;
-    rule.udp = scheme != 1;
-    rule.ports = random_ports(random);
+    const std::size_t scheme = below(random, 4);  // UDP, TCP, both, ICMP
+    rule.icmp = scheme == 3;
+    rule.tcp = scheme == 1 || scheme == 2;
+    rule.udp = scheme == 0 || scheme == 2;
+    if (!rule.icmp) rule.ports = random_ports(random);
     switch (below(random, 12)) {
       case 0:
         rule.host = AnyHost{};
@@ -85,7 +86,8 @@ TEST(DestinationIndex, DecidesAsAScanOfTheListsDoes) {
     const DestinationIndex index(policy, hosts);
 
     for (int call = 0; call < 40; ++call) {
-      const Endpoint destination{.transport = below(random, 2) == 0 ? Transport::kTcp : Transport::kUdp,
+      constexpr Transport kTransports[] = {Transport::kTcp, Transport::kUdp, Transport::kIcmp};
+      const Endpoint destination{.transport = kTransports[below(random, 3)],
                                  .address = random_address(random),
                                  .port = static_cast<std::uint16_t>(below(random, 6))};
       const Decision scanned = decide_connect(policy, hosts, destination);

@@ -93,9 +93,32 @@ TEST(ParseNetworkRule, ReadsEveryForm) {
     EXPECT_EQ(rule->text, row.text);
     EXPECT_EQ(rule->tcp, row.tcp) << row.text;
     EXPECT_EQ(rule->udp, row.udp) << row.text;
+    EXPECT_FALSE(rule->icmp) << row.text;
     EXPECT_EQ(host_text(*rule), row.host) << row.text;
     EXPECT_EQ(rule->ports, row.ports) << row.text;
     EXPECT_EQ(rule->pointer, "") << row.text;
+  }
+}
+
+TEST(ParseNetworkRule, ReadsIcmpRules) {
+  const struct {
+    std::string text;
+    std::string host;
+  } cases[] = {
+      {"icmp://*", "any"},
+      {"icmp://10.0.0.1", "10.0.0.1/32"},
+      {"icmp://10.0.0.0/8", "10.0.0.0/8"},
+      {"icmp://[::1]", "::1/128"},
+      {"icmp://2001:db8::/32", "2001:db8::/32"},
+      {"icmp://Host.example.", "name host.example"},
+  };
+  for (const auto& row : cases) {
+    const auto rule = parse_network_rule(row.text);
+    ASSERT_TRUE(rule) << row.text << ": " << rule.error().message();
+    EXPECT_TRUE(rule->icmp) << row.text;
+    EXPECT_FALSE(rule->tcp || rule->udp) << row.text;
+    EXPECT_EQ(host_text(*rule), row.host) << row.text;
+    EXPECT_EQ(rule->ports, kAllPorts) << row.text;
   }
 }
 

@@ -23,8 +23,11 @@ using Socket = ScriptedKernel::Socket;
 
 constexpr const char* kPolicy = R"({"version": 1, "network": {
     "allow": ["tcp://192.0.2.1:80", "udp://192.0.2.1:53", "tcp://[2001:db8::1]:443", "192.0.2.64/28",
-              "127.0.0.1:7", "tcp://[::1]:8"],
+              "127.0.0.1:7", "tcp://[::1]:8", "icmp://192.0.2.7", "icmp://2001:db8::7"],
     "deny": ["192.0.2.66"]}})";
+
+constexpr const char* kIcmpRule4 = "/network/allow/6";
+constexpr const char* kIcmpRule6 = "/network/allow/7";
 
 // Shared: its tables of syscalls take longest to make.
 const Supervision& supervision() {
@@ -77,6 +80,8 @@ struct DestinationCase {
 TEST(Connect, IsDecidedByTransportAddressAndPort) {
   constexpr Socket kUdpLite{AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, 75};
   constexpr Socket kMptcp{AF_INET, SOCK_STREAM, IPPROTO_MPTCP, 76};
+  constexpr Socket kPing4{AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 77};
+  constexpr Socket kPing6{AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, 78};
   const DestinationCase cases[] = {
       {"TCP, allowed", kTcp4, ipv4("192.0.2.1", 80), 0, "192.0.2.1", "/network/allow/0"},
       {"TCP, another port", kTcp4, ipv4("192.0.2.1", 81), EACCES, "192.0.2.1", "/network/allow"},
@@ -102,6 +107,14 @@ TEST(Connect, IsDecidedByTransportAddressAndPort) {
       {"denied inside an allowed prefix", kTcp4, ipv4("192.0.2.66", 9), EACCES, "192.0.2.66",
        "/network/deny/0"},
       {"port 0", kTcp4, ipv4("192.0.2.1", 0), EACCES, "192.0.2.1", "/network/allow"},
+      {"ICMP, allowed", kPing4, ipv4("192.0.2.7", 0), 0, "192.0.2.7", kIcmpRule4},
+      {"ICMP, allowed, whatever is where others have the port", kPing4, ipv4("192.0.2.7", 9), 0, "192.0.2.7",
+       kIcmpRule4},
+      {"ICMP, where TCP and UDP are allowed", kPing4, ipv4("192.0.2.65", 0), EACCES, "192.0.2.65",
+       "/network/allow"},
+      {"UDP, where only ICMP is allowed", kUdp4, ipv4("192.0.2.7", 9), EACCES, "192.0.2.7", "/network/allow"},
+      {"ICMPv6, allowed", kPing6, ipv6("2001:db8::7", 0), 0, "2001:db8::7", kIcmpRule6},
+      {"ICMPv6, refused", kPing6, ipv6("2001:db8::1", 443), EACCES, "2001:db8::1", "/network/allow"},
   };
   for (const DestinationCase& test : cases) {
     SCOPED_TRACE(test.name);
@@ -214,8 +227,11 @@ TEST(Connect, RefusesSocketsThatNoRuleCanName) {
   const std::pair<Socket, Bytes> cases[] = {
       {{AF_INET, SOCK_RAW, IPPROTO_TCP, 1}, ipv4("192.0.2.1", 80)},
       {{AF_INET, SOCK_RAW, IPPROTO_RAW, 1}, ipv4("192.0.2.1", 80)},
-      {{AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 1}, ipv4("192.0.2.1", 0)},
-      {{AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6, 1}, ipv6("2001:db8::1", 443)},
+      // A ping socket's rules are no rules for a socket that can send any ICMP message.
+      {{AF_INET, SOCK_RAW, IPPROTO_ICMP, 1}, ipv4("192.0.2.7", 0)},
+      {{AF_INET6, SOCK_RAW, IPPROTO_ICMPV6, 1}, ipv6("2001:db8::7", 0)},
+      {{AF_INET, SOCK_DGRAM, IPPROTO_ICMPV6, 1}, ipv4("192.0.2.7", 0)},
+      {{AF_INET6, SOCK_DGRAM, IPPROTO_ICMP, 1}, ipv6("2001:db8::7", 0)},
       {{AF_INET, SOCK_STREAM, IPPROTO_SCTP, 1}, ipv4("192.0.2.1", 80)},
       {{AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, 1}, ipv4("192.0.2.1", 80)},
       // Same numbers of type and protocol, another family.
@@ -456,8 +472,7 @@ TEST(Connect, RefusesWithTheErrnoOfThePolicy) {
   kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   OperationRun operation(kernel);
   for (const std::uint64_t fd : {3ULL, 4ULL}) {
-    Outcome outcome =
-        operation.run(connect, other, notification_of(1, SYS_connect, {fd, kPointer, 16}));
+    Outcome outcome = operation.run(connect, other, notification_of(1, SYS_connect, {fd, kPointer, 16}));
     expect_refused({std::move(outcome), kernel.performed()}, EHOSTUNREACH);
   }
 }

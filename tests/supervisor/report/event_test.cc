@@ -56,6 +56,15 @@ TEST(Event, SaysWhoWhereAndByWhichRule) {
   EXPECT_EQ(json["transport"], "udp");
 }
 
+TEST(Event, HasNoPortWithIcmp) {
+  Event event = make_event();
+  event.endpoint = policy::Endpoint{policy::Transport::kIcmp, {}, 7};
+  const nlohmann::json json = parse_line(to_json_line(event));
+  EXPECT_EQ(json["transport"], "icmp");
+  EXPECT_EQ(json["host"], "0.0.0.0");
+  EXPECT_FALSE(json.contains("port"));
+}
+
 TEST(Event, NamesEveryVerdict) {
   const struct {
     EventVerdict verdict;
