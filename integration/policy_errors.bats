@@ -105,7 +105,6 @@ TABLE
     under_policy future
     refuses_with future.json "not supported yet"
   done <<'TABLE'
-{"version": 1, "exec": {"allow": ["/bin/sh"]}}
 {"version": 1, "files": {"read": ["/usr"]}}
 {"version": 1, "network": {"allow": ["unix:/run/pg/*"]}}
 TABLE
