@@ -2,7 +2,6 @@
 // group: processes
 // policy: exec-network
 // attempts: 1000
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void* connect_for_ever(void* to) {

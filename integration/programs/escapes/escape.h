@@ -42,7 +42,7 @@
 // arrived, 1 that it did not.
 
 enum { kPort = 8000, kAllowedPort = 8500, kForbiddenPort = 7000, kMarkerFd = 9 };
-enum { kRaceSeconds = 4, kPatienceSeconds = 25 };
+enum { kRaceSeconds = 2, kPatienceSeconds = 25 };
 // So that whoever races against the attempts is running, too, before cheap ones are over.
 static const double kLeastRaceSeconds = 0.3;
 

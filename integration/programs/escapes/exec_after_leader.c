@@ -1,7 +1,6 @@
 // escape: executes from a thread whose thread-group leader has exited
 // group: processes
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void* execute(void* leader) {

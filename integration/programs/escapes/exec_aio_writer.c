@@ -1,8 +1,7 @@
 // escape: the path is written by asynchronous input (io_submit) that was asked for before
 // group: argument races
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include <linux/aio_abi.h>
 
 #include "escape.h"

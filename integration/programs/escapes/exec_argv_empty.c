@@ -1,7 +1,6 @@
 // escape: hides the forbidden argument behind an empty one
 // group: names and addresses
 // policy: exec-argv
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: hides the forbidden argument behind 100000 others
 // group: names and addresses
 // policy: exec-argv
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

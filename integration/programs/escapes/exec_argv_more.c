@@ -1,7 +1,6 @@
 // escape: gives an argument more than the rule names
 // group: names and addresses
 // policy: exec-argv
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: gives the argument to the allowed program by another form of its path
 // group: names and addresses
 // policy: exec-argv
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

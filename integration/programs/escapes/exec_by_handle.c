@@ -3,7 +3,6 @@
 // policy: exec
 // neighbour: exec_plain --neighbour
 // capabilities: CAP_DAC_READ_SEARCH
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -3,7 +3,6 @@
 // policy: exec
 // neighbour: exec_plain --neighbour
 // capabilities: CAP_SYS_CHROOT
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: who flips the path is sent SIGCONT all the time, so that it does not stay stopped
 // group: signals
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

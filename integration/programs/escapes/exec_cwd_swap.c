@@ -1,8 +1,7 @@
 // escape: a process that shares the working folder changes it, while a relative path is executed
 // group: path races
 // policy: exec
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: executes through /dev/fd, a symlink to /proc/self/fd
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: goes by way of an allowed folder and back: /escapes/good/../forbidden/prog
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: executes the forbidden program with the name of the allowed one as its first argument
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: exchanges the page under an argument by mapping another file over it
 // group: argument races
 // policy: exec-argv
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static char* page;

@@ -1,8 +1,7 @@
 // escape: another process changes a pointer of argv in memory that both share
 // group: argument races
 // policy: exec-argv
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: another process writes the path through /proc/PID/mem
 // group: argument races
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static char path[] = "/tmp/a";

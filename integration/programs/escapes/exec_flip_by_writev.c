@@ -2,8 +2,7 @@
 // group: argument races
 // policy: exec
 // neighbour: exec_plain --neighbour
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static char path[] = "/tmp/a";

@@ -2,7 +2,6 @@
 // group: argument races
 // policy: exec
 // attempts: 2000
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: executes in a vfork child while a thread of its waiting parent changes the path
 // group: argument races
 // policy: exec
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static char path[] = "/tmp/a";

@@ -1,8 +1,7 @@
 // escape: the folder's descriptor that execveat is given is exchanged by dup2
 // group: path races
 // policy: exec
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 enum { kNumber = 100 };

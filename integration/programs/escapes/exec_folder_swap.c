@@ -1,8 +1,7 @@
 // escape: a folder within the path is exchanged for another (RENAME_EXCHANGE of symlinks)
 // group: path races
 // policy: exec
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

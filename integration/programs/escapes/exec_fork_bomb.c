@@ -2,7 +2,6 @@
 // group: processes
 // policy: exec
 // attempts: 6000
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: who flips the path is a new process all the time, not there yet when others are stopped
 // group: processes
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 // Flips for a while, having made the next one, and ends.
@@ -11,7 +10,7 @@ static void breed(char* letter) {
     const pid_t next = fork();
     if (next < 0) continue;
     if (next == 0) {
-      for (int i = 0; i < 3000; i++) *(volatile char*)letter = i % 2 ? 'a' : 'b';
+      for (int i = 0; i < 20000 + getpid() % 2; i++) *(volatile char*)letter = i % 2 ? 'a' : 'b';
       continue;  // the child goes on as the parent
     }
     _exit(0);

@@ -2,7 +2,6 @@
 // group: the agent itself
 // policy: exec-argv
 // attempts: 1000
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: the interpreter that an allowed script names is a symlink, which is exchanged
 // group: path races
 // policy: exec-script
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

@@ -2,8 +2,7 @@
 // group: argument races
 // policy: exec
 // neighbour: exec_plain --neighbour
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "uring.h"
 
 // Reads the file's first letter or its second over the path's last one, on a kernel thread.

@@ -1,8 +1,7 @@
 // escape: the kernel writes the path: by reads that began before, and are served meanwhile
 // group: argument races
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 // Stopping every process does not stop what a pipe's other end has been given already.

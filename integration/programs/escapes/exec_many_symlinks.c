@@ -1,7 +1,6 @@
 // escape: executes by way of 39 symlinks, the most that the kernel follows
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

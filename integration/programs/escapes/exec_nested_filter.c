@@ -1,7 +1,6 @@
 // escape: has a filter of its own that allows execve
 // group: filters of its own
 // policy: exec
-// pending: exec rules are not supported yet
 #include "filter.h"
 
 static void attack(void) {

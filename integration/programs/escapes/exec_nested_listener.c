@@ -2,7 +2,6 @@
 // group: filters of its own
 // policy: exec
 // neighbour: exec_plain --neighbour
-// pending: exec rules are not supported yet
 #include "filter.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: executes without any arguments: argv is NULL
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

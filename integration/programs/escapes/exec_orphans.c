@@ -1,8 +1,7 @@
 // escape: who flips the path has left its session, its process group and its parents
 // group: processes
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

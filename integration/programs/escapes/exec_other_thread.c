@@ -1,7 +1,6 @@
 // escape: executes from a thread that is not its process's first
 // group: processes
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void* execute(void* unused) {

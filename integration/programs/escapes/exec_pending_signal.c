@@ -2,7 +2,6 @@
 // group: signals
 // policy: exec
 // attempts: 2000
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static char* path;

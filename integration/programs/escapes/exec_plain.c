@@ -1,7 +1,6 @@
 // escape: executes what is not allowed
 // group: plain
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: executes by posix_spawn
 // group: processes
 // policy: exec
-// pending: exec rules are not supported yet
 #include <spawn.h>
 
 #include "escape.h"

@@ -1,7 +1,6 @@
 // escape: executes through /proc/self/cwd
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

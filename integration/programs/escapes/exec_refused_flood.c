@@ -1,8 +1,7 @@
 // escape: 32 threads ask for forbidden programs all the time, and count on one that slips through
 // group: the agent itself
 // policy: exec
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void* ask(void* unused) {

@@ -1,8 +1,7 @@
 // escape: the script that is executed is exchanged for another (RENAME_EXCHANGE)
 // group: path races
 // policy: exec-script
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 // The policy allows /tmp/script, and with it whatever is put there as long as its interpreter is allowed.

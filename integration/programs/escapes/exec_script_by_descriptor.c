@@ -1,7 +1,6 @@
 // escape: an open script is executed by its descriptor, and its interpreter is forbidden
 // group: alternative calls
 // policy: exec-script
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: a script's first line is so long that the kernel cuts it, behind a path with many slashes
 // group: alternative calls
 // policy: exec-script
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: an allowed script names a forbidden interpreter
 // group: alternative calls
 // policy: exec-script
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: an allowed script's interpreter is an allowed script, whose interpreter is forbidden
 // group: alternative calls
 // policy: exec-script
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: an allowed script's interpreter is a relative path, from a forbidden working folder
 // group: alternative calls
 // policy: exec-script
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: rewrites the first line of an allowed script, which names its interpreter, while it is looked at
 // group: path races
 // policy: exec-script
-// attempts: 4000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

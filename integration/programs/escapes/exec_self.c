@@ -2,7 +2,6 @@
 // group: alternative calls
 // policy: exec
 // neighbour: exec_plain --neighbour
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 // The program runs once more here, and finds that it is not the first process.

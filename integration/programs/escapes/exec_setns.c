@@ -3,7 +3,6 @@
 // policy: exec
 // neighbour: exec_plain --neighbour
 // capabilities: CAP_SETFCAP
-// pending: exec rules are not supported yet
 #include <sys/mount.h>
 
 #include "escape.h"
@@ -24,7 +23,8 @@ static void attack(void) {
   for (pid_t pid = getpid() + 1; pid < getpid() + 100 && child < 0; pid++) {
     if (kill(pid, 0) == 0) child = pid;
   }
-  if (read(ready[0], &byte, 1) != 1) broken("read");
+  close(ready[1]);
+  if (read(ready[0], &byte, 1) != 1) held("the child made no namespaces");
   const int handle = (int)syscall(SYS_pidfd_open, child, 0);
   if (setns(handle, CLONE_NEWUSER | CLONE_NEWNS) < 0) held("setns: %s", strerror(errno));
   run(GOOD);

@@ -1,8 +1,7 @@
 // escape: the path lies on a page of a file that is thrown away all the time, and has to be read again
 // group: argument races
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: the same with threads of another process: each makes the next one, flips the path, and ends
 // group: processes
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void* breed(void* letter) {
@@ -12,7 +11,7 @@ static void* breed(void* letter) {
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   while (pthread_create(&next, &detached, breed, letter) != 0) {
   }
-  for (int i = 0; i < 3000; i++) *(volatile char*)letter = i % 2 ? 'a' : 'b';
+  for (int i = 0; i < 20000 + gettid() % 2; i++) *(volatile char*)letter = i % 2 ? 'a' : 'b';
   return NULL;
 }
 

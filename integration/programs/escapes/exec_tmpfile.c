@@ -2,7 +2,6 @@
 // group: alternative calls
 // policy: exec
 // neighbour: exec_plain --neighbour
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -2,8 +2,7 @@
 // group: processes
 // policy: exec
 // neighbour: exec_plain --neighbour
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void attack(void) {

@@ -1,8 +1,7 @@
 // escape: two threads of one process execute at once, one what is allowed and one what is not
 // group: processes
 // policy: exec
-// attempts: 3000
-// pending: exec rules are not supported yet
+// attempts: 1500
 #include "escape.h"
 
 static void* execute(void* path) {

@@ -1,7 +1,6 @@
 // escape: executes with its memory unreadable (PR_SET_DUMPABLE) and without a working folder
 // group: processes
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -4,7 +4,6 @@
 // neighbour: exec_plain --neighbour
 // attempts: 500
 // capabilities: CAP_SYS_PTRACE
-// pending: exec rules are not supported yet
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 

@@ -1,7 +1,6 @@
 // escape: executes in a vfork child
 // group: processes
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

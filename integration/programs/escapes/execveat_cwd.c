@@ -1,7 +1,6 @@
 // escape: executes by execveat relative to the working folder (AT_FDCWD)
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: execveat with bits that the kernel ignores in the descriptor's and the flags' registers
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: executes by execveat with an absolute path, for which the descriptor does not count
 // group: alternative calls
 // policy: exec
-// pending: exec rules are not supported yet
 #include "escape.h"
 
 static void attack(void) {
