@@ -2,6 +2,7 @@
 // group: namespaces
 // policy: exec
 // neighbour: exec_plain --neighbour
+// pending: exec rules have no baseline yet
 #include <linux/sched.h>
 #include <sys/mount.h>
 
