@@ -173,6 +173,94 @@ allow_ping_sockets() {
   succeeds_but_not_under nobody send_to --fastopen 127.0.0.1 8000
 }
 
+@test "datagrams: to an address of their own" {
+  local way
+  for way in --sendto --sendmsg --sendmmsg; do
+    succeeds_but_not_under friend send_to "$way" 127.0.0.2 8000
+    assert_output "${way#--}: EACCES"
+    assert_event '.syscall == "'"${way#--}"'" and .verdict == "denied" and .host == "127.0.0.2" and .port == 8000 and .transport == "udp"
+      and .size == 1 and .rule == "/network/allow" and .errno == "EACCES"'
+    in_container send_to "$way" 127.0.0.1 8000
+    assert_output "${way#--}: ok"
+    assert_event '.syscall == "'"${way#--}"'" and .verdict == "allowed" and .host == "127.0.0.1" and .size == 1'
+  done
+  succeeds_but_not_under friend send_to --sendmsg ::1 8000
+  succeeds_but_not_under friend send_to --sendto ::ffff:127.0.0.2 8000
+  policy not-local '{"network": {"deny": ["127.0.0.0/8"]}}'
+  succeeds_but_not_under not-local send_to --sendto 0.0.0.0 8000
+}
+
+@test "datagrams: sendmmsg stops at the first that is refused" {
+  in_container send_several 8000 127.0.0.1 127.0.0.2 127.0.0.3
+  assert_output "sendmmsg: 3 ok, lengths 5 5 5, 3 arrived"
+  under_policy friend
+  in_container send_several 8000 127.0.0.1 127.0.0.2 127.0.0.3
+  assert_output "sendmmsg: 1 ok, lengths 5 99 99, 1 arrived"
+  assert_event '.syscall == "sendmmsg" and .denied and .host == "127.0.0.2"'
+  in_container send_several 8000 127.0.0.2 127.0.0.1
+  assert_output "sendmmsg: -1 EACCES, lengths 99 99, 0 arrived"
+}
+
+@test "datagrams: an address that changes while it is decided on" {
+  local way
+  for way in "" --sendmsg; do
+    without_policy
+    # shellcheck disable=SC2086
+    in_container flip_datagram $way 8000 127.0.0.1 127.0.0.2 200000
+    assert_success
+    refute_output --partial "denied 0 "
+    under_policy friend
+    # shellcheck disable=SC2086
+    in_container flip_datagram $way 8000 127.0.0.1 127.0.0.2 3000
+    assert_success
+    assert_output --regexp '^allowed [1-9][0-9]* denied 0 refused [1-9][0-9]*$'
+  done
+}
+
+@test "datagrams: audit reports them, and they arrive" {
+  policy audit '{"mode": "audit", "network": {"allow": []}}'
+  under_policy audit
+  in_container send_several 8000 127.0.0.1 127.0.0.2
+  assert_output "sendmmsg: 2 ok, lengths 5 5, 2 arrived"
+  assert_event '.syscall == "sendmmsg" and .verdict == "audited" and .host == "127.0.0.1"'
+}
+
+# The agent sends in the target's place, and nobody can tell.
+@test "messages on unix sockets: as natively" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_SETUID", "CAP_SETGID"])'
+  local what
+  for what in rights credentials forge pipe pipe-quiet full waiting restarted ask-netlink; do
+    without_policy
+    in_container send_message "$what"
+    assert_success
+    local native=$output
+    under_policy nobody
+    in_container send_message "$what"
+    assert_success
+    assert_equal "$output" "$native"
+    case $what in
+      rights) assert_output "a y through the descriptor; none of ours: EBADF" ;;
+      credentials) assert_output "ours; ours" ;;
+      forge) assert_output $'process: EPERM\nuser: EPERM\ngroup: EPERM' ;;
+      pipe) assert_output $'sendmsg: EPIPE\n1 signals' ;;
+      pipe-quiet) assert_output $'sendmsg: EPIPE\n0 signals' ;;
+      full) assert_output $'MSG_DONTWAIT: EAGAIN\nO_NONBLOCK: EAGAIN' ;;
+      waiting) assert_output "3145728 bytes, as sent, and 200 others meanwhile" ;;
+      restarted) assert_output "3000 datagrams, 0 not once, with signals" ;;
+      ask-netlink) assert_output "netlink: ok" ;;
+    esac
+  done
+  refute_event '.syscall == "sendmsg"'
+}
+
+# What the agent may, the target may not by sending through it.
+@test "netlink changes nothing" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_ADMIN"])'
+  succeeds_but_not_under friend send_message change-netlink
+  assert_output "netlink: EACCES"
+  assert_event '.syscall == "sendmsg" and .denied'
+}
+
 @test "a connect put off is no way round" {
   succeeds_but_not_under friend mptcp_deferred 127.0.0.1 127.0.0.2 8000
   assert_output "setsockopt: ENOPROTOOPT"

@@ -126,6 +126,8 @@ void Session::serve(Notification notification) {
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
   if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
+  // After the answer: before it, the signal would take the target out of the call.
+  if (answered && outcome.broken_pipe) (void)target.break_pipe();
   waiting_.end();
   if (!answered && !abandoned) {
     log::error("cannot answer a notification",
@@ -174,6 +176,7 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
     event.argv = outcome.program->argv;
   }
   event.reason = outcome.reason;
+  event.size = outcome.size;
   event.verdict = verdict_of(outcome, supervision_.policy().mode);
   event.errno_value = errno_of(outcome);
   event.duration = duration;

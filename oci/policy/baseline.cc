@@ -99,8 +99,6 @@ constexpr BaselineRow kBaseline[] = {
 };
 
 constexpr OpenWay kLeftOpen[] = {
-    {true, false, "datagrams sent with an address (sendto, sendmsg, sendmmsg)",
-     "UDP rules hold for connect(2) only: an unconnected socket may send anywhere"},
     {true, true, "raw sockets",
      "a container with CAP_NET_RAW can write packets itself; take the capability away, or refuse `socket` "
      "with SOCK_RAW in `syscalls`"},

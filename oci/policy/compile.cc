@@ -220,6 +220,7 @@ std::string_view part_of(Operation operation) {
       break;
     case Operation::kConnect:
     case Operation::kBind:
+    case Operation::kSend:
       return "/network";
     case Operation::kExec:
       return "/exec";
@@ -420,12 +421,37 @@ class Compiler {
     if (demand.unconditional() && (constant == ActionKind::kErrno || constant == ActionKind::kKillProcess))
       return {};
     if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
+      if (entry.operation == Operation::kSend) {
+        undecided_.emplace(name, silent);
+        return {};
+      }
       return fail(std::string(part_of(entry.operation)) + ": `" + name +
                   "` cannot be supervised: " + std::string(silent));
     }
-    demand = {.cases = {}, .otherwise = kNotify, .native_only = true};
+    demand = entry.operation == Operation::kSend ? asked_unless_refused(demand, entry)
+                                                 : seccomp::SyscallDemand{.cases = {}, .otherwise = kNotify};
+    demand.native_only = true;
     operations_.insert(name);
     return {};
+  }
+
+  // The demand, with the agent asked where it lets a call run: but for those that say in a register that they
+  // have no address. Sends are too many to ask about those that are none of the network rules' business.
+  static seccomp::SyscallDemand asked_unless_refused(const seccomp::SyscallDemand& demand,
+                                                     const SyscallEntry& entry) {
+    seccomp::SyscallDemand asked{.cases = {}, .otherwise = demand.otherwise};
+    const auto add = [&](std::vector<ArgumentTest> tests, const ProfileAction& action) {
+      if (action == kAllow && entry.only_with >= 0) {
+        auto without = tests;
+        without.push_back({.index = static_cast<unsigned>(entry.only_with), .value = 0});
+        asked.cases.push_back({std::move(without), kAllow});
+      }
+      return seccomp::SyscallDemand::Case{std::move(tests), action == kAllow ? kNotify : action};
+    };
+    for (const auto& one : demand.cases) asked.cases.push_back(add(one.tests, one.action));
+    asked.otherwise = add({}, demand.otherwise).action;
+    simplify(asked);
+    return asked;
   }
 
   Status merge_into_bundle() {
@@ -556,21 +582,32 @@ class Compiler {
     return std::holds_alternative<HostName>(rule.host) ? "resolved once, when the container starts" : "";
   }
 
-  // A rule the agent holds when a call of `operation` is made, unless the filter refuses every such call
-  // anyway.
-  void describe_operation(Operation operation, std::string pointer, std::string what, std::string note) {
+  // "connect, sendmsg, sendto with an address": the calls of these operations for which `wanted` holds.
+  template <typename Wanted>
+  static std::string calls_of(std::initializer_list<Operation> operations, Wanted wanted) {
     std::vector<std::string> calls;
     for (const SyscallEntry& entry : syscalls()) {
-      if (entry.operation == operation) calls.emplace_back(entry.name);
+      if (std::find(operations.begin(), operations.end(), entry.operation) == operations.end()) continue;
+      if (!wanted(entry)) continue;
+      calls.push_back(std::string(entry.name) + (entry.only_with < 0 ? "" : " with an address"));
     }
+    return join(calls);
+  }
+
+  // A rule the agent holds when a call of one of `operations` is made, unless the filter refuses every such
+  // call anyway.
+  void describe_operation(std::initializer_list<Operation> operations, std::string pointer, std::string what,
+                          std::string note) {
     PlanRow row{
         .pointer = std::move(pointer), .what = std::move(what), .cost = "none", .note = std::move(note)};
-    if (std::any_of(calls.begin(), calls.end(),
-                    [this](const std::string& name) { return plan_.notified.contains(name); })) {
+    const std::string asked = calls_of(
+        operations, [this](const SyscallEntry& entry) { return plan_.notified.contains(entry.name); });
+    if (!asked.empty()) {
       row.mechanism = Mechanism::kAgent;
-      row.cost = "one notification per " + join(calls);
+      row.cost = "one notification per " + asked;
     } else {
-      row.note = "every " + join(calls) + " is refused before this rule is asked";
+      row.note = "every " + calls_of(operations, [](const SyscallEntry&) { return true; }) +
+                 " is refused before this rule is asked";
     }
     plan_.rows.push_back(std::move(row));
   }
@@ -582,21 +619,22 @@ class Compiler {
                                     ? "is reported (audit)"
                                     : "fails with " + errno_words(network.errno_value);
     for (const NetworkRule& rule : network.deny) {
-      describe_operation(Operation::kConnect, rule.pointer, "connect to " + rule.text + ": " + refusal,
-                         note_on(rule));
+      describe_operation({Operation::kConnect, Operation::kSend}, rule.pointer,
+                         "connect to " + rule.text + ": " + refusal, note_on(rule));
     }
     if (network.allow) {
       for (const NetworkRule& rule : *network.allow) {
-        describe_operation(Operation::kConnect, rule.pointer, "connect to " + rule.text + ": allowed",
-                           note_on(rule));
+        describe_operation({Operation::kConnect, Operation::kSend}, rule.pointer,
+                           "connect to " + rule.text + ": allowed", note_on(rule));
       }
-      describe_operation(Operation::kConnect, "/network/allow", "connect to anything else: " + refusal, "");
+      describe_operation({Operation::kConnect, Operation::kSend}, "/network/allow",
+                         "connect to anything else: " + refusal, "");
     }
     if (network.bind) {
       for (const BindRule& rule : *network.bind) {
-        describe_operation(Operation::kBind, rule.pointer, "bind to port " + rule.text + ": allowed", "");
+        describe_operation({Operation::kBind}, rule.pointer, "bind to port " + rule.text + ": allowed", "");
       }
-      describe_operation(Operation::kBind, "/network/bind", "bind to any other port: " + refusal, "");
+      describe_operation({Operation::kBind}, "/network/bind", "bind to any other port: " + refusal, "");
     }
     if (policy_.events.network && !network.restricts_connect() && network.restricts_bind()) {
       add_left_open("connections", "nothing restricts them, so they are not logged either");
@@ -609,13 +647,13 @@ class Compiler {
     const std::string refusal =
         policy_.mode == Mode::kAudit ? "is reported (audit)" : "fails with " + errno_words(exec.errno_value);
     for (const ExecRule& rule : exec.deny) {
-      describe_operation(Operation::kExec, rule.pointer, "run " + words(rule) + ": " + refusal, "");
+      describe_operation({Operation::kExec}, rule.pointer, "run " + words(rule) + ": " + refusal, "");
     }
     if (!exec.allow) return;
     for (const ExecRule& rule : *exec.allow) {
-      describe_operation(Operation::kExec, rule.pointer, "run " + words(rule) + ": allowed", "");
+      describe_operation({Operation::kExec}, rule.pointer, "run " + words(rule) + ": allowed", "");
     }
-    describe_operation(Operation::kExec, "/exec/allow", "run anything else: " + refusal, "");
+    describe_operation({Operation::kExec}, "/exec/allow", "run anything else: " + refusal, "");
   }
 
   void describe_start() {
@@ -653,6 +691,9 @@ class Compiler {
                    residual ? Mechanism::kAgent : Mechanism::kFilter,
                    residual ? "at most one notification per call" : "none", std::string(row.reason));
     }
+    for (const auto& [name, reason] : undecided_) {
+      add_left_open("what " + name + " sends to an address of its own", std::string(reason));
+    }
     for (const OpenWay& way : left_open()) {
       if (concerns(way, policy_)) {
         add_left_open(std::string(way.what), std::string(way.reason));
@@ -666,8 +707,9 @@ class Compiler {
   const runtime::Traits& runtime_;
   const Listener& listener_;
   seccomp::Demands demands_;
-  std::set<std::string, std::less<>> settled_;     // calls whose demand has its unconditional answer
-  std::set<std::string, std::less<>> operations_;  // calls that notify because they are operations
+  std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
+  std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
+  std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;
 };
 

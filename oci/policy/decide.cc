@@ -71,6 +71,7 @@ bool supervises(const Policy& policy, Operation operation) {
     case Operation::kNone:
       return false;
     case Operation::kConnect:
+    case Operation::kSend:
       return policy.network && policy.network->restricts_connect();
     case Operation::kBind:
       return policy.network && policy.network->restricts_bind();

@@ -20,6 +20,7 @@ enum class Operation {
   kConnect,  // network.allow, network.deny
   kBind,     // network.bind
   kExec,     // exec.allow, exec.deny
+  kSend,     // network.allow, network.deny: what is sent with an address of its own
 };
 
 struct SyscallEntry {
@@ -33,6 +34,10 @@ struct SyscallEntry {
   // got round by setting it. Empty for calls that only ABIs of 32 bits have, too, where every argument is
   // one.
   std::string_view takes = {};
+
+  // The argument without which the operation concerns nothing: a null pointer in it (all 64 bits) says so in
+  // a register, where the filter sees it. -1: there is none.
+  int only_with = -1;
 
   // Whether a runtime makes it between loading the filter, which without noNewPrivileges is early, and
   // executing the container's program (runc libcontainer/standard_init_linux.go, crun src/libcrun/linux.c).

@@ -87,8 +87,10 @@ Outcome bind(Call& call) {
     return outcome;
   }
 
-  PerformedCall performed{call.target.tid(), call.notification.call().nr,
-                          call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
+  PerformedCall performed{.tid = call.target.tid(),
+                          .number = call.notification.call().nr,
+                          .socket_cookie = call.kernel.socket_cookie(socket->fd.get()).value_or(0),
+                          .address = *address};
   if (const auto lost = call.repeats.take(performed)) {
     outcome.answer = *lost;
     outcome.repeated = true;

@@ -1,12 +1,9 @@
 #include "supervisor/operations/connect.h"
 
-#include <linux/netlink.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 
-#include "oci/policy/address.h"
 #include "supervisor/operations/socket.h"
 
 namespace tidewaiter::supervisor {
@@ -15,21 +12,8 @@ namespace {
 // Of the families that network rules cannot name, those whose sockets stay within the machine's kernel and
 // are harmless with this very address. The C library asks rtnetlink about interfaces in every getaddrinfo(3).
 bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
-  if (socket.domain != AF_NETLINK || address.size() != sizeof(struct sockaddr_nl)) return false;
-  struct sockaddr_nl netlink {};
-  std::memcpy(&netlink, address.data(), sizeof netlink);
   // Other processes' ports and multicast groups need capabilities that are ours, not the target's.
-  return netlink.nl_family == AF_NETLINK && netlink.nl_pid == 0 && netlink.nl_groups == 0;
-}
-
-// The captured address, except that an unspecified host (0.0.0.0, ::) becomes the loopback address it was
-// decided as: left to itself the kernel takes the address the socket is bound to, which is another one.
-std::vector<std::byte> where_decided(std::vector<std::byte> address,
-                                     const std::optional<policy::Endpoint>& destination) {
-  if (!destination) return address;
-  const policy::IpAddress host = policy::as_destination(destination->address);
-  if (host != destination->address) replace_host(address, host);
-  return address;
+  return socket.domain == AF_NETLINK && is_netlink_kernel(address);
 }
 
 bool fails_with(const Answer& answer, int errno_value) {
@@ -76,8 +60,10 @@ Outcome connect(Call& call) {
     return outcome;
   }
 
-  PerformedCall performed{call.target.tid(), call.notification.call().nr,
-                          call.kernel.socket_cookie(socket->fd.get()).value_or(0), *address};
+  PerformedCall performed{.tid = call.target.tid(),
+                          .number = call.notification.call().nr,
+                          .socket_cookie = call.kernel.socket_cookie(socket->fd.get()).value_or(0),
+                          .address = *address};
   // An interrupted connect goes on by itself (connect(2)), and is asked again how it does.
   const auto lost = call.repeats.take(performed);
   const bool goes_on = lost && fails_with(*lost, EINTR);

@@ -26,17 +26,26 @@ struct PerformedCall {
   pid_t tid = 0;
   int number = 0;                   // syscall
   std::uint64_t socket_cookie = 0;  // 0: unknown
-  std::vector<std::byte> address;   // as captured
-  bool operator==(const PerformedCall&) const = default;
+  std::vector<std::byte> address;   // as captured; of a send, what tells it from another (send.cc)
+  // Only the same thread's next call of this kind on the socket says that the call does not come again:
+  // others may be at it as well.
+  bool of_thread_alone = false;
+  // Of sendmmsg: what its first messages came to. No part of what tells one call from another.
+  std::vector<std::uint32_t> lengths = {};
+
+  [[nodiscard]] bool is(const PerformedCall& other) const {
+    return tid == other.tid && number == other.number && socket_cookie == other.socket_cookie &&
+           address == other.address;
+  }
 };
 
 // The last few such calls of a container. Thread-safe.
 class Repeats {
  public:
   void remember(PerformedCall call, const Answer& lost);
-  // The answer that was lost, if `call` was performed before. Forgets it, and whatever else was performed on
-  // this socket: the socket is past that.
-  std::optional<Answer> take(const PerformedCall& call);
+  // The answer that was lost, if `call` was performed before, and its `lengths`. Forgets it, and
+  // whatever else was performed on this socket, as far as it is past that.
+  std::optional<Answer> take(const PerformedCall& call, std::vector<std::uint32_t>* lengths = nullptr);
 
  private:
   // A repeat follows its signal at once; a target that interrupts more calls than this gets the kernel's own
@@ -76,26 +85,22 @@ struct PendingExec {
 
 // What became of it.
 struct Outcome {
-  Answer answer;
-  std::optional<policy::Decision> decision;  // absent: it failed before there was anything to decide
-  std::optional<policy::Endpoint> endpoint;
-  std::optional<PerformedCall> performed;  // to be remembered when the answer is lost
-  bool attempted = false;                  // the kernel was asked, so that a lost answer is an event too
-  bool repeated = false;                   // the call was performed, and reported, before
-  std::optional<ExecutedProgram> program;
-  std::optional<PendingExec> exec;  // to be finished when the answer is sent
-  std::string reason;               // why it ended otherwise than its rule says; empty: it did not
+  Answer answer = {};
+  std::optional<policy::Decision> decision = {};  // absent: it failed before there was anything to decide
+  std::optional<policy::Endpoint> endpoint = {};
+  std::optional<PerformedCall> performed = {};  // to be remembered when the answer is lost
+  bool attempted = false;                       // the kernel was asked, so that a lost answer is an event too
+  bool repeated = false;                        // the call was performed, and reported, before
+  bool broken_pipe = false;                     // a SIGPIPE goes with the answer
+  std::optional<std::uint64_t> size = {};       // bytes that were sent, or would have been
+  std::optional<ExecutedProgram> program = {};
+  std::optional<PendingExec> exec = {};  // to be finished when the answer is sent
+  std::string reason = {};               // why it ended otherwise than its rule says; empty: it did not
 
   static Outcome failed(int errno_value) {
-    return {.answer = Answer::refuse(errno_value),
-            .decision = {},
-            .endpoint = {},
-            .performed = {},
-            .attempted = false,
-            .repeated = false,
-            .program = {},
-            .exec = {},
-            .reason = {}};
+    Outcome outcome;
+    outcome.answer = Answer::refuse(errno_value);
+    return outcome;
   }
 };
 

@@ -11,12 +11,16 @@ void Repeats::remember(PerformedCall call, const Answer& lost) {
   entries_.push_back({std::move(call), lost});
 }
 
-std::optional<Answer> Repeats::take(const PerformedCall& call) {
+std::optional<Answer> Repeats::take(const PerformedCall& call, std::vector<std::uint32_t>* lengths) {
   const std::lock_guard lock(mutex_);
   std::optional<Answer> answer;
-  std::erase_if(entries_, [&](const Entry& entry) {
-    if (entry.call == call) answer = entry.answer;
-    return entry.call.socket_cookie == call.socket_cookie && entry.call.number == call.number;
+  std::erase_if(entries_, [&](Entry& entry) {
+    if (entry.call.is(call)) {
+      answer = entry.answer;
+      if (lengths != nullptr) *lengths = std::move(entry.call.lengths);
+    }
+    return entry.call.socket_cookie == call.socket_cookie && entry.call.number == call.number &&
+           (!entry.call.of_thread_alone || entry.call.tid == call.tid);
   });
   return answer;
 }

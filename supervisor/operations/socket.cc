@@ -1,5 +1,6 @@
 #include "supervisor/operations/socket.h"
 
+#include <linux/netlink.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+
+#include "oci/policy/address.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -91,6 +94,20 @@ Result<policy::Endpoint> parse_endpoint(policy::Transport transport, std::span<c
     default:
       return fail(EAFNOSUPPORT, "address family");
   }
+}
+
+bool is_netlink_kernel(std::span<const std::byte> address) {
+  if (address.size() != sizeof(struct sockaddr_nl)) return false;
+  const auto netlink = address_as<struct sockaddr_nl>(address);
+  return netlink.nl_family == AF_NETLINK && netlink.nl_pid == 0 && netlink.nl_groups == 0;
+}
+
+std::vector<std::byte> where_decided(std::vector<std::byte> address,
+                                     const std::optional<policy::Endpoint>& destination) {
+  if (!destination) return address;
+  const policy::IpAddress host = policy::as_destination(destination->address);
+  if (host != destination->address) replace_host(address, host);
+  return address;
 }
 
 void replace_host(std::span<std::byte> address, const policy::IpAddress& host) {

@@ -43,6 +43,15 @@ int family(std::span<const std::byte> address);
 // when it is too short for its family, EAFNOSUPPORT for any other family.
 Result<policy::Endpoint> parse_endpoint(policy::Transport transport, std::span<const std::byte> address);
 
+// Whether it is the netlink address of the kernel itself (netlink(7)): neither another process's nor a
+// group's.
+bool is_netlink_kernel(std::span<const std::byte> address);
+
+// The captured address, except that an unspecified host (0.0.0.0, ::) becomes the loopback address it was
+// decided as: left to itself the kernel takes the address the socket is bound to, which is another one.
+std::vector<std::byte> where_decided(std::vector<std::byte> address,
+                                     const std::optional<policy::Endpoint>& destination);
+
 // Puts `host` where parse_endpoint() found the IP address. REQUIRES: it found one, of the same family.
 void replace_host(std::span<std::byte> address, const policy::IpAddress& host);
 

@@ -99,6 +99,7 @@ std::string to_json_line(const Event& event) {
   }
   if (!event.path.empty()) append(line, "path", event.path);
   if (!event.argv.empty()) append_argv(line, event.argv);
+  if (event.size) append(line, "size", static_cast<long long>(*event.size));
   append(line, "verdict", to_text(event.verdict));
   line += ",\"denied\":";
   line += event.verdict == EventVerdict::kDenied || event.verdict == EventVerdict::kAudited ||

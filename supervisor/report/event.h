@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,7 @@ struct Event {
   std::string_view path;              // of the program that was to be run
   std::span<const std::string> argv;  // what it was to get
   std::string_view reason;            // why it ended otherwise than its rule says
+  std::optional<std::uint64_t> size;  // bytes
   EventVerdict verdict = EventVerdict::kFailed;
   int errno_value = 0;                  // what the call failed with; 0: it did not
   std::chrono::nanoseconds duration{};  // from receipt to answer

@@ -15,6 +15,7 @@ struct Outcome;
 Outcome connect(Call& call);
 Outcome bind(Call& call);
 Outcome exec(Call& call);
+Outcome send(Call& call);
 
 struct OperationRow {
   policy::Operation operation;
@@ -25,6 +26,7 @@ inline constexpr std::array kOperations = {
     OperationRow{policy::Operation::kConnect, connect},
     OperationRow{policy::Operation::kBind, bind},
     OperationRow{policy::Operation::kExec, exec},
+    OperationRow{policy::Operation::kSend, send},
 };
 
 constexpr const OperationRow* find_operation(policy::Operation operation) {
@@ -47,11 +49,13 @@ constexpr bool complete(policy::Operation operation) {
     case policy::Operation::kConnect:
     case policy::Operation::kBind:
     case policy::Operation::kExec:
+    case policy::Operation::kSend:
       return has_row(operation);
   }
   return false;
 }
 static_assert(complete(policy::Operation::kNone) && complete(policy::Operation::kConnect) &&
-              complete(policy::Operation::kBind) && complete(policy::Operation::kExec));
+              complete(policy::Operation::kBind) && complete(policy::Operation::kExec) &&
+              complete(policy::Operation::kSend));
 
 }  // namespace tidewaiter::supervisor

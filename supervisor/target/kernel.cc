@@ -161,6 +161,27 @@ class SystemKernel final : public Kernel {
     return {};
   }
 
+  Result<UniqueFd> open_memory(pid_t tid) override {
+    UniqueFd memory(::open(proc_path(tid, "mem").c_str(), O_WRONLY | O_CLOEXEC));
+    if (!memory.valid()) return fail(errno, "open " + proc_path(tid, "mem"));
+    return memory;
+  }
+
+  Status write_memory(int memory, TargetAddress address, std::span<const std::byte> bytes) override {
+    const ssize_t count =
+        ::pwrite(memory, bytes.data(), bytes.size(), static_cast<off_t>(static_cast<std::uint64_t>(address)));
+    if (count < 0) return fail(errno == EIO ? EFAULT : errno, "write memory");
+    if (static_cast<std::size_t>(count) != bytes.size()) return fail(EFAULT, "write memory");
+    return {};
+  }
+
+  Status break_pipe(int pidfd) override {
+    if (::syscall(SYS_pidfd_send_signal, pidfd, SIGPIPE, nullptr, 0) != 0) {
+      return fail(errno, "pidfd_send_signal");
+    }
+    return {};
+  }
+
   Status kill(int pidfd) override {
     // Through a PIDFD_THREAD descriptor SIGKILL reaches the whole group all the same (signal(7)).
     if (::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) != 0) {
@@ -216,6 +237,36 @@ class SystemKernel final : public Kernel {
     constexpr std::uint16_t kFirstUnprivileged = 1024;
     if (scope.still_owner() && port < kFirstUnprivileged) return fail(EACCES, "bind");
     return bind(socket, address);
+  }
+
+  Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) override {
+    // sendmsg(2) reads these and writes none of them.
+    const auto mutable_data = [](std::span<const std::byte> bytes) {
+      return const_cast<std::byte*>(bytes.data());
+    };
+    struct iovec payload = {mutable_data(message.payload), message.payload.size()};
+    struct msghdr header {};
+    header.msg_name = message.name.empty() ? nullptr : mutable_data(message.name);
+    header.msg_namelen = static_cast<socklen_t>(message.name.size());
+    header.msg_iov = &payload;
+    header.msg_iovlen = 1;
+    header.msg_control = message.control.empty() ? nullptr : mutable_data(message.control);
+    header.msg_controllen = message.control.size();
+    const ssize_t count = ::sendmsg(socket, &header, flags);
+    if (count < 0) return fail(errno, "sendmsg");
+    return static_cast<std::size_t>(count);
+  }
+
+  Result<bool> nonblocking(int socket) override {
+    const int flags = ::fcntl(socket, F_GETFL);
+    if (flags < 0) return fail(errno, "fcntl F_GETFL");
+    return (flags & O_NONBLOCK) != 0;
+  }
+
+  Result<bool> shares_users(pid_t tid) override {
+    const auto ours = TRY(sys::stat("/proc/thread-self/ns/user"));
+    const auto theirs = TRY(sys::stat(proc_path(tid, "ns/user")));
+    return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
   }
 
   Result<bool> owns_network(pid_t tid, int socket) override {

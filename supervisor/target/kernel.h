@@ -19,6 +19,13 @@ namespace tidewaiter::supervisor {
 // An address in a target's memory. It cannot be dereferenced here, which is its point.
 enum class TargetAddress : std::uint64_t {};
 
+// One message for sendmsg(2). An empty name is none.
+struct OutgoingMessage {
+  std::span<const std::byte> name;
+  std::span<const std::byte> control;
+  std::span<const std::byte> payload;
+};
+
 // Every system call the agent makes between receiving a notification and answering it. The one seam: tests
 // put a scripted kernel here and make each call fail in turn. Errors carry the positive errno.
 class Kernel {
@@ -38,8 +45,14 @@ class Kernel {
   virtual Result<UniqueFd> duplicate_fd(int pidfd, int number) = 0;
   // process_vm_readv(2): fills `buffer` wholly, or EFAULT.
   virtual Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) = 0;
+  // /proc/TID/mem for writing: the memory the thread has now, whoever gets its number later.
+  virtual Result<UniqueFd> open_memory(pid_t tid) = 0;
+  // Writes `bytes` wholly, or EFAULT.
+  virtual Status write_memory(int memory, TargetAddress address, std::span<const std::byte> bytes) = 0;
   // SIGKILL to the thread group (pidfd_send_signal(2)).
   virtual Status kill(int pidfd) = 0;
+  // SIGPIPE, as a thread's own write gets it: to the thread where `pidfd` names one.
+  virtual Status break_pipe(int pidfd) = 0;
 
   // /proc/TID/NAME: a file's text, a link's text. EFBIG: the file has more than `limit` bytes.
   static constexpr std::size_t kProcFileLimit = 64U << 10U;
@@ -58,6 +71,12 @@ class Kernel {
   // bind() as a task without CAP_NET_BIND_SERVICE would do it.
   // `port` is the one in the address. EACCES: the port needs the capability.
   virtual Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) = 0;
+  // sendmsg(2), of one buffer. The number of bytes.
+  virtual Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) = 0;
+  // O_NONBLOCK of its open file description.
+  virtual Result<bool> nonblocking(int socket) = 0;
+  // Whether `tid` lives in our own user namespace.
+  virtual Result<bool> shares_users(pid_t tid) = 0;
   // Whether the user namespace that owns the socket's network namespace is the one `tid` lives in.
   virtual Result<bool> owns_network(pid_t tid, int socket) = 0;
 };

@@ -2,7 +2,9 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -17,6 +19,14 @@ struct Identity {
   pid_t pid = 0;         // thread group
   pid_t parent_pid = 0;  // as the agent's pid namespace sees them
   std::string executable;
+};
+
+// As whom a task sends: what the kernel attaches to its messages on Unix sockets (unix(7), SCM_CREDENTIALS).
+struct Credentials {
+  pid_t process = 0;                // thread group, in the agent's pid namespace
+  pid_t own_number = 0;             // and in the task's
+  std::array<uid_t, 3> users = {};  // real, effective, saved, in the agent's user namespace
+  std::array<gid_t, 3> groups = {};
 };
 
 // The task that waits in a notified call. What is taken from it through its thread id proves nothing until
@@ -39,6 +49,16 @@ class Target {
   // Opens the task itself; what was opened is to be trusted once the notification is known to stand still.
   Status open();
 
+  // Opens its memory for writing; with open(), before the notification is known to stand still.
+  Status open_memory();
+  // Writes its memory. REQUIRES: open_memory() succeeded.
+  Status write(TargetAddress address, std::span<const std::byte> bytes) const {
+    return kernel_.write_memory(memory_.get(), address, bytes);
+  }
+
+  // SIGPIPE, that comes with EPIPE (send(2)). REQUIRES: open() or duplicate_fd() succeeded.
+  Status break_pipe();
+
   // SIGKILL to its process. REQUIRES: open() succeeded.
   Status kill();
 
@@ -51,12 +71,20 @@ class Target {
   // Whether it has `capability` in its own user namespace (CapEff in /proc/TID/status).
   [[nodiscard]] Result<bool> has_capability(int capability) const;
 
+  // From /proc/TID/status; an error where it does not say all of it.
+  [[nodiscard]] Result<Credentials> credentials() const;
+
+  // What the agent calls the user (`map` is "uid_map") or group ("gid_map") that the task calls `id`. EINVAL:
+  // the task's user namespace has none (user_namespaces(7)).
+  [[nodiscard]] Result<std::uint32_t> id_outside(const char* map, std::uint32_t id) const;
+
  private:
   Result<int> pidfd();
 
   Kernel& kernel_;
   pid_t tid_;
   UniqueFd pidfd_;
+  UniqueFd memory_;
 };
 
 }  // namespace tidewaiter::supervisor

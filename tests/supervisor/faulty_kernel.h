@@ -48,6 +48,30 @@ class FaultyKernel final : public Kernel {
     TRY(ask("read_memory"));
     return real_.read_memory(tid, address, buffer);
   }
+  Result<UniqueFd> open_memory(pid_t tid) override {
+    TRY(ask("open_memory"));
+    return real_.open_memory(tid);
+  }
+  Status write_memory(int memory, TargetAddress address, std::span<const std::byte> bytes) override {
+    TRY(ask("write_memory"));
+    return real_.write_memory(memory, address, bytes);
+  }
+  Status break_pipe(int pidfd) override {
+    TRY(ask("break_pipe"));
+    return real_.break_pipe(pidfd);
+  }
+  Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) override {
+    TRY(ask("send"));
+    return real_.send(socket, message, flags);
+  }
+  Result<bool> nonblocking(int socket) override {
+    TRY(ask("nonblocking"));
+    return real_.nonblocking(socket);
+  }
+  Result<bool> shares_users(pid_t tid) override {
+    TRY(ask("shares_users"));
+    return real_.shares_users(tid);
+  }
   Status kill(int pidfd) override {
     TRY(ask("kill"));
     return real_.kill(pidfd);

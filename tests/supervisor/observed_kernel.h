@@ -56,6 +56,16 @@ class ObservedKernel : public Kernel {
     return real_.bind_unprivileged(socket, address, port);
   }
   Result<bool> owns_network(pid_t tid, int socket) override { return real_.owns_network(tid, socket); }
+  Result<UniqueFd> open_memory(pid_t tid) override { return real_.open_memory(tid); }
+  Status write_memory(int memory, TargetAddress address, std::span<const std::byte> bytes) override {
+    return real_.write_memory(memory, address, bytes);
+  }
+  Status break_pipe(int pidfd) override { return real_.break_pipe(pidfd); }
+  Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) override {
+    return real_.send(socket, message, flags);
+  }
+  Result<bool> nonblocking(int socket) override { return real_.nonblocking(socket); }
+  Result<bool> shares_users(pid_t tid) override { return real_.shares_users(tid); }
 
  private:
   Status answered(std::uint64_t id, Status status);

@@ -85,7 +85,8 @@ std::vector<ScriptedKernel::Recorded> ScriptedKernel::answers() const {
 std::vector<ScriptedKernel::Recorded> ScriptedKernel::performed() const {
   std::vector<Recorded> found = calls();
   std::erase_if(found, [](const Recorded& call) {
-    return call.kind != Kind::kConnect && call.kind != Kind::kBind && call.kind != Kind::kBindUnprivileged;
+    return call.kind != Kind::kConnect && call.kind != Kind::kBind && call.kind != Kind::kBindUnprivileged &&
+           call.kind != Kind::kSend;
   });
   return found;
 }
@@ -193,7 +194,7 @@ Result<std::string> ScriptedKernel::read_proc_file(pid_t tid, const char* name, 
   const std::lock_guard lock(mutex_);
   const auto found = processes_.find(tid);
   if (found == processes_.end()) return fail(ENOENT, name);
-  return found->second.status;
+  return std::string_view(name) == "status" ? found->second.status : found->second.id_map;
 }
 
 Result<std::string> ScriptedKernel::read_proc_link(pid_t tid, const char* name) {
@@ -267,6 +268,43 @@ Status ScriptedKernel::bind_unprivileged(int socket, std::span<const std::byte> 
 Result<bool> ScriptedKernel::owns_network(pid_t tid, int socket) {
   TRY(call({.kind = Kind::kOwnsNetwork, .tid = tid, .socket = number_of(socket), .bytes = {}}));
   return owns_network_;
+}
+
+Result<UniqueFd> ScriptedKernel::open_memory(pid_t tid) {
+  TRY(call({.kind = Kind::kOpenMemory, .tid = tid, .bytes = {}}));
+  if (tid != tid_) return fail(ENOENT, "open_memory");
+  return some_descriptor();
+}
+
+Status ScriptedKernel::write_memory(int, TargetAddress address, std::span<const std::byte> bytes) {
+  return call({.kind = Kind::kWriteMemory,
+               .value = static_cast<std::int64_t>(address),
+               .bytes = {bytes.begin(), bytes.end()}});
+}
+
+Status ScriptedKernel::break_pipe(int) { return call({.kind = Kind::kBreakPipe, .tid = tid_, .bytes = {}}); }
+
+Result<std::size_t> ScriptedKernel::send(int socket, const OutgoingMessage& message, int flags) {
+  const Result<Socket> found = socket_at(socket);
+  TRY(call({.kind = Kind::kSend,
+            .value = flags,
+            .socket = number_of(socket),
+            .cookie = found ? found->cookie : 0,
+            .bytes = {message.name.begin(), message.name.end()},
+            .control = {message.control.begin(), message.control.end()},
+            .payload = {message.payload.begin(), message.payload.end()}}));
+  if (!found) return tl::unexpected(found.error());
+  return on_send ? on_send(message, flags) : message.payload.size();
+}
+
+Result<bool> ScriptedKernel::nonblocking(int socket) {
+  TRY(call({.kind = Kind::kNonblocking, .socket = number_of(socket), .bytes = {}}));
+  return nonblocking_;
+}
+
+Result<bool> ScriptedKernel::shares_users(pid_t tid) {
+  TRY(call({.kind = Kind::kSharesUsers, .tid = tid, .bytes = {}}));
+  return shares_users_;
 }
 
 }  // namespace tidewaiter::supervisor

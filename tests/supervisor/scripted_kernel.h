@@ -45,16 +45,24 @@ class ScriptedKernel final : public Kernel {
     kBind,
     kBindUnprivileged,
     kOwnsNetwork,
+    kOpenMemory,
+    kWriteMemory,
+    kBreakPipe,
+    kSend,
+    kNonblocking,
+    kSharesUsers,
   };
 
   struct Recorded {
     Kind kind = Kind::kReceive;
-    std::uint64_t id = 0;          // of a notification
-    std::int64_t value = 0;        // answered, or the errno answered
-    pid_t tid = 0;                 // whom it concerned
-    int socket = -1;               // the target's number of the descriptor
-    std::uint64_t cookie = 0;      // of the very socket that was connected or bound
-    std::vector<std::byte> bytes;  // address of a connect or bind
+    std::uint64_t id = 0;                 // of a notification
+    std::int64_t value = 0;               // answered, or the errno answered
+    pid_t tid = 0;                        // whom it concerned
+    int socket = -1;                      // the target's number of the descriptor
+    std::uint64_t cookie = 0;             // of the very socket that was connected or bound
+    std::vector<std::byte> bytes;         // address of a connect, bind or send; what was written
+    std::vector<std::byte> control = {};  // of a send, whose flags are `value`
+    std::vector<std::byte> payload = {};
   };
 
   struct Socket {
@@ -65,8 +73,9 @@ class ScriptedKernel final : public Kernel {
   };
 
   struct Process {
-    std::string status;      // /proc/TID/status
-    std::string executable;  // what the link /proc/TID/exe says
+    std::string status;       // /proc/TID/status
+    std::string executable;   // what the link /proc/TID/exe says
+    std::string id_map = {};  // /proc/TID/uid_map and gid_map
   };
 
   ScriptedKernel();
@@ -80,6 +89,8 @@ class ScriptedKernel final : public Kernel {
   void put_memory(std::uint64_t address, std::span<const std::byte> bytes);
   void put_process(pid_t tid, Process process);
   void set_owns_network(bool owns) { owns_network_ = owns; }
+  void set_shares_users(bool shares) { shares_users_ = shares; }
+  void set_nonblocking(bool nonblocking) { nonblocking_ = nonblocking; }
   // No longer waits: a signal took its target out of the call.
   void invalidate(std::uint64_t id);
 
@@ -100,6 +111,8 @@ class ScriptedKernel final : public Kernel {
   // What the call does, when no failure was ordered; default: success. Called without the lock.
   std::function<Status(int socket, std::span<const std::byte> address)> on_connect;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind;
+  // Default: all of it is sent.
+  std::function<Result<std::size_t>(const OutgoingMessage& message, int flags)> on_send;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind_unprivileged;
 
   // --- what happened --------------------------------------------------------------------------------
@@ -107,7 +120,7 @@ class ScriptedKernel final : public Kernel {
   [[nodiscard]] std::vector<Recorded> calls() const;
   [[nodiscard]] std::vector<Recorded> calls(Kind kind) const;
   [[nodiscard]] std::vector<Recorded> answers() const;  // every attempt to answer
-  // connect, bind and bind_unprivileged: what takes effect outside the agent.
+  // connect, bind, bind_unprivileged and send: what takes effect outside the agent.
   [[nodiscard]] std::vector<Recorded> performed() const;
   // False: ten seconds have passed.
   [[nodiscard]] bool wait_for_answers(std::size_t count) const;
@@ -131,6 +144,12 @@ class ScriptedKernel final : public Kernel {
   Status bind(int socket, std::span<const std::byte> address) override;
   Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override;
   Result<bool> owns_network(pid_t tid, int socket) override;
+  Result<UniqueFd> open_memory(pid_t tid) override;
+  Status write_memory(int memory, TargetAddress address, std::span<const std::byte> bytes) override;
+  Status break_pipe(int pidfd) override;
+  Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) override;
+  Result<bool> nonblocking(int socket) override;
+  Result<bool> shares_users(pid_t tid) override;
 
  private:
   // Records the call; the error that was ordered for it.
@@ -159,6 +178,8 @@ class ScriptedKernel final : public Kernel {
   std::map<std::uint64_t, std::vector<std::byte>> memory_;
   std::map<pid_t, Process> processes_;
   bool owns_network_ = true;
+  bool shares_users_ = true;
+  bool nonblocking_ = false;
   std::set<std::uint64_t> standing_;
   std::deque<struct seccomp_notif> queue_;
   NoFileCalls files_;

@@ -127,6 +127,28 @@ struct SyscallCase {
   const char* verdict;  // nullptr: no event
 };
 
+// Before the answer it would take the target out of the call.
+TEST(Session, SendsTheSignalOfABrokenPipeAfterTheAnswer) {
+  for (const bool stream : {true, false}) {
+    ScriptedSession session;
+    const std::uint64_t header_at = 8192;
+    session.kernel.put_socket(kSocketNumber, stream ? kTcp4 : kUdp4);
+    session.kernel.put_memory(header_at, bytes_of(msghdr{}));
+    session.kernel.on_send = [](const OutgoingMessage&, int) -> Result<std::size_t> {
+      return fail(EPIPE, "");
+    };
+    session.start();
+    const auto events = session.serve(notification_of(1, SYS_sendmsg, {kSocketNumber, header_at, 0}));
+    EXPECT_TRUE(events.empty());
+    std::vector<Kind> last;
+    for (const auto& call : session.kernel.calls()) {
+      if (call.kind == Kind::kAnswerErrno || call.kind == Kind::kBreakPipe) last.push_back(call.kind);
+    }
+    EXPECT_EQ(last,
+              stream ? (std::vector{Kind::kAnswerErrno, Kind::kBreakPipe}) : std::vector{Kind::kAnswerErrno});
+  }
+}
+
 TEST(Session, AnswersSyscallRules) {
   const SyscallCase cases[] = {
     {"errno", SYS_ptrace, kNativeAudit, Kind::kAnswerErrno, ENOSYS, "denied"},

@@ -50,6 +50,7 @@ TEST(Supervision, SupervisesWhatThePolicyRestricts) {
     SCOPED_TRACE(test.policy);
     const Supervision supervision = supervision_of(test.policy);
     EXPECT_EQ(supervision.supervises(Operation::kConnect), test.connect);
+    EXPECT_EQ(supervision.supervises(Operation::kSend), test.connect);
     EXPECT_EQ(supervision.supervises(Operation::kBind), test.bind);
     EXPECT_EQ(supervision.supervises(Operation::kExec), test.exec);
     EXPECT_FALSE(supervision.supervises(Operation::kNone));

@@ -117,13 +117,18 @@ TEST(Syscalls, KnowHowWideArgumentsAre) {
 }
 
 TEST(Syscalls, SuperviseTheseAndNothingElse) {
+  const auto is_send = [](std::string_view name) {
+    return name == "sendto" || name == "sendmsg" || name == "sendmmsg";
+  };
   for (const SyscallEntry& entry : syscalls()) {
     const bool executes = entry.name == "execve" || entry.name == "execveat";
     const Operation expected = entry.name == "connect" ? Operation::kConnect
                                : entry.name == "bind"  ? Operation::kBind
                                : executes              ? Operation::kExec
+                               : is_send(entry.name)   ? Operation::kSend
                                                        : Operation::kNone;
     EXPECT_EQ(entry.operation, expected) << entry.name;
+    EXPECT_EQ(entry.only_with, entry.name == "sendto" ? 4 : -1) << entry.name;
   }
 }
 
