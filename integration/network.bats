@@ -211,7 +211,7 @@ allow_ping_sockets() {
     refute_output --partial "denied 0 "
     under_policy friend
     # shellcheck disable=SC2086
-    in_container flip_datagram $way 8000 127.0.0.1 127.0.0.2 3000
+    in_container flip_datagram $way 8000 127.0.0.1 127.0.0.2 20000
     assert_success
     assert_output --regexp '^allowed [1-9][0-9]* denied 0 refused [1-9][0-9]*$'
   done

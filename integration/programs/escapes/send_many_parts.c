@@ -3,7 +3,6 @@
 // policy: network
 // neighbour: sendto_udp --neighbour
 // attempts: 3000
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void* send_large(void* unused) {

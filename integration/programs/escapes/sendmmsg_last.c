@@ -1,7 +1,6 @@
 // escape: hides the stranger in the last of 1024 messages of sendmmsg, the most that the kernel takes at once
 // group: alternative calls
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

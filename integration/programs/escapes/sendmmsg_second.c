@@ -1,7 +1,6 @@
 // escape: hides the stranger in the second message of sendmmsg
 // group: alternative calls
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -2,7 +2,6 @@
 // group: descriptor tricks
 // policy: network
 // attempts: 20000
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 enum { kNumber = 100 };

@@ -2,7 +2,6 @@
 // group: argument races
 // policy: network
 // attempts: 20000
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

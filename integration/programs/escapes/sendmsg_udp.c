@@ -1,7 +1,6 @@
 // escape: sends a datagram with an address of its own by sendmsg
 // group: plain
 // policy: network
-// pending: sendmsg with an address is not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: is connected to the friend, and sends to the stranger all the same
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

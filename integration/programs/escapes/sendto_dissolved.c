@@ -1,7 +1,6 @@
 // escape: was connected to the friend, dissolves that with AF_UNSPEC, and sends to the stranger
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

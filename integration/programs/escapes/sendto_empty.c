@@ -1,7 +1,6 @@
 // escape: sends a datagram without a byte, from no buffer at all
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: gives an IPv4 address to a UDP socket of IPv6, which takes it
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: sends to IPv4 by way of a mapped IPv6 address
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

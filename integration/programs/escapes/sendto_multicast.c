@@ -2,7 +2,6 @@
 // group: names and addresses
 // policy: network
 // neighbour: sendto_udp --neighbour
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -1,7 +1,6 @@
 // escape: sends to an IPv6 address as RFC 2133 had it, four bytes shorter
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

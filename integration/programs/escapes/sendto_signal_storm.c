@@ -2,7 +2,6 @@
 // group: signals
 // policy: network
 // attempts: 10000
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void nothing(int signal) { (void)signal; }

@@ -1,7 +1,6 @@
 // escape: sends a datagram with an address of its own
 // group: plain
 // policy: network
-// pending: sendto with an address is not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -2,7 +2,6 @@
 // group: names and addresses
 // policy: network
 // neighbour: connect_udp --neighbour
-// pending: datagrams to Unix sockets are not decided yet
 #include <sys/un.h>
 
 #include "escape.h"

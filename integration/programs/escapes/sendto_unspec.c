@@ -1,7 +1,6 @@
 // escape: sends to an address of the family AF_UNSPEC, which UDP takes for IPv4
 // group: names and addresses
 // policy: network
-// pending: sends with an address are not decided yet
 #include "escape.h"
 
 static void attack(void) {

@@ -7,7 +7,6 @@
 // sysctl: net.ipv4.conf.lo.accept_source_route=1
 // sysctl: net.ipv4.conf.lo.route_localnet=1
 // sysctl: net.ipv4.conf.lo.accept_local=1
-// pending: sendmsg is not decided yet
 #include "source_route.h"
 
 static void attack(void) {
