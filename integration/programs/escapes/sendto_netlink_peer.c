@@ -2,7 +2,6 @@
 // group: names and addresses
 // policy: network
 // neighbour: connect_netlink_kernel --neighbour
-// pending: sends with an address are not decided yet
 #include <linux/netlink.h>
 
 #include "escape.h"

@@ -3,7 +3,6 @@
 // policy: network
 // neighbour: connect_udp --neighbour
 // sysctl: net.ipv4.ping_group_range=0 2147483647
-// pending: sends with an address are not decided yet
 #include <netinet/ip_icmp.h>
 
 #include "escape.h"
