@@ -98,6 +98,9 @@ mount_work() {
   assert_line --partial "/work/other.sh: Permission denied"
   assert_line --partial "/work/interpreted: Permission denied"
   refute_line --index 1 "script"
+  assert_event '.denied and .path == "/work/other.sh" and .reason == null'
+  assert_event '.denied and .path == "/work/interpreted"
+    and .reason == "its interpreter may not be run: /probes/try_syscall as /probes/try_syscall getuid /work/interpreted"'
 }
 
 @test "exec policy: a link, a copy, a descriptor, a chroot" {

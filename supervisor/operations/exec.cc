@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -136,6 +138,27 @@ policy::Decision decide(const Call& call, const std::vector<Program>& programs) 
   return call.supervision.decide_exec(executions);
 }
 
+// The most that an event says of an interpreter, in bytes.
+constexpr std::size_t kMaxReason = 1024;
+
+// For who asked for a script may have written a rule for that, and wonder. Empty where the script itself may
+// not be run, or there is none.
+std::string refused_interpreter(const Call& call, const std::vector<Program>& programs) {
+  const auto refused = [&](const Program& program) {
+    const policy::Execution alone{program.file.path, {program.argv.begin(), program.argv.end()}};
+    return call.supervision.decide_exec(std::span(&alone, 1)).verdict != policy::Verdict::kAllow;
+  };
+  const auto first = std::find_if(programs.begin(), programs.end(), refused);
+  if (first == programs.begin() || first == programs.end()) return {};
+  std::string reason = "its interpreter may not be run: " + first->file.path + " as";
+  for (const std::string& argument : first->argv) {
+    reason += ' ';
+    reason.append(argument, 0, kMaxReason);
+    if (reason.size() > kMaxReason) break;
+  }
+  return reason.substr(0, kMaxReason);
+}
+
 DecidedExecution decided(const Program& program) {
   DecidedExecution execution{program.file.status, {}};
   for (const std::string& argument : program.argv) {
@@ -175,6 +198,8 @@ Outcome exec(Call& call) {
 
   Outcome outcome;
   outcome.decision = decide(call, *programs);
+  if (outcome.decision->verdict != policy::Verdict::kAllow)
+    outcome.reason = refused_interpreter(call, *programs);
   outcome.program = ExecutedProgram{programs->front().file.path, programs->front().argv};
   if (const auto settled = call.supervision.settled(*outcome.decision)) {
     outcome.answer = *settled;
