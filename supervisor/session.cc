@@ -113,10 +113,10 @@ void Session::serve(Notification notification) {
   // No filter of ours notifies what the index does not know.
   Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
   // What was performed is to be known as that, should its answer be lost, before the call can come again.
-  if (!outcome.performed) waiting_.end();
-  const bool wanted = (!outcome.decision || outcome.decision->log) && !outcome.repeated;
+  // And an execve that the kernel performs keeps this receiver until its end.
+  if (!outcome.performed && !outcome.exec) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
-  Identity identity = wanted ? target.identity() : Identity{};
+  Identity identity = may_be_reported(outcome) ? target.identity() : Identity{};
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
@@ -133,29 +133,37 @@ void Session::serve(Notification notification) {
     log::error("cannot answer a notification",
                {{"container", container_id_}, {"error", answered.error().message()}});
   }
+  const bool wanted = !outcome.decision || outcome.decision->log;
   if (!wanted || outcome.repeated || (abandoned && without_effect(outcome))) return;
   // It may have gone before /proc was asked, and its number be another's.
   if (abandoned && !stood) identity = {};
   report(syscall, outcome, target.tid(), std::move(identity), duration);
 }
 
-void Session::finish_exec(Outcome& outcome) {
+bool Session::may_be_reported(const Outcome& outcome) const {
+  if (outcome.repeated) return false;
+  return !outcome.decision || outcome.decision->log ||
+         (outcome.exec && supervision_.policy().events.denied);  // it may have to be killed
+}
+
+void Session::finish_exec(Outcome& outcome) const {
   using End = ExecTrace::End;
   const End end = outcome.exec->trace.finish(outcome.exec->decided);
   switch (end.kind) {
     case End::Kind::kRuns:
       return;
-    case End::Kind::kFailed:
-      outcome.answer = Answer::refuse(end.errno_value);
+    case End::Kind::kNotRun:
+      if (end.errno_value != 0) outcome.answer = Answer::refuse(end.errno_value);
+      outcome.reason = "the kernel did not run it";
       return;
     case End::Kind::kKilled:
       outcome.answer = Answer::kill();
       outcome.decision->verdict = policy::Verdict::kKill;
+      outcome.decision->log = supervision_.policy().events.denied;
       outcome.reason = "the program or its arguments changed after they were decided on";
       return;
     case End::Kind::kAgain:
-    case End::Kind::kVanished:
-      outcome.repeated = true;  // nothing has been run that could be told of
+      outcome.repeated = true;  // it will be told of when it comes again
       return;
   }
 }
@@ -174,6 +182,7 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   if (outcome.program) {
     event.path = outcome.program->path;
     event.argv = outcome.program->argv;
+    event.argv_cut = outcome.program->cut;
   }
   event.reason = outcome.reason;
   event.size = outcome.size;

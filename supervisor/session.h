@@ -47,7 +47,8 @@ class Session {
   void serve(Notification notification);
   Outcome decide(Call& call, const Syscall& syscall);
   // After the answer that let an execve go on.
-  static void finish_exec(Outcome& outcome);
+  void finish_exec(Outcome& outcome) const;
+  [[nodiscard]] bool may_be_reported(const Outcome& outcome) const;
   void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
               std::chrono::nanoseconds duration);
   [[nodiscard]] bool hung_up() const;

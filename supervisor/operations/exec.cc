@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "supervisor/operations/memory_budget.h"
 #include "supervisor/operations/script.h"
 #include "supervisor/target/lookup.h"
 #include "supervisor/target/memory.h"
@@ -29,6 +30,16 @@ constexpr std::size_t kMaxArgument =
 // What the kernel admits for arguments, environment and the pointers to both, whatever RLIMIT_STACK says
 // (bprm_stack_limits in fs/exec.c).
 constexpr std::size_t kMaxArguments = 6U << 20U;
+
+// What an argument costs beside its bytes, in the copies that are made of it on the way to the decision.
+constexpr std::size_t kArgumentCost = 64;
+
+// The largest call there can be takes nearly all of it: 6 MiB, as many arguments of no length as the kernel
+// admits.
+MemoryBudget& budget() {
+  static MemoryBudget made(std::size_t{80} << 20U);
+  return made;
+}
 
 // The registers of the call.
 struct Request {
@@ -57,7 +68,8 @@ struct Captured {
   std::vector<std::string> argv;
 };
 
-Result<std::vector<std::string>> capture_argv(Memory& memory, TargetAddress array) {
+Result<std::vector<std::string>> capture_argv(Memory& memory, TargetAddress array,
+                                              MemoryBudget::Share& share) {
   std::vector<std::string> argv;
   std::size_t total = 0;
   auto at = static_cast<std::uint64_t>(array);
@@ -66,8 +78,10 @@ Result<std::vector<std::string>> capture_argv(Memory& memory, TargetAddress arra
     TRY(memory.read(TargetAddress{at}, std::as_writable_bytes(std::span(&pointer, 1))));
     if (pointer == 0) break;
     argv.push_back(TRY(memory.read_string(TargetAddress{pointer}, kMaxArgument, E2BIG)));
-    total += argv.back().size() + 1 + sizeof pointer;
+    const std::size_t size = argv.back().size() + 1;
+    total += size + sizeof pointer;
     if (total > kMaxArguments) return fail(E2BIG, "arguments");
+    if (!share.take(3 * size + kArgumentCost)) return fail(ENOMEM, "arguments of many calls at once");
     at += sizeof pointer;
   }
   // Since Linux 5.18 (do_execveat_common); before, a program without argv[0] got none.
@@ -75,11 +89,11 @@ Result<std::vector<std::string>> capture_argv(Memory& memory, TargetAddress arra
   return argv;
 }
 
-Result<Captured> capture(const Call& call, const Request& request) {
+Result<Captured> capture(const Call& call, const Request& request, MemoryBudget::Share& share) {
   Memory memory(call.target);
   Captured captured;
   captured.path = TRY(memory.read_string(request.path, kMaxPath, ENAMETOOLONG));
-  captured.argv = TRY(capture_argv(memory, request.argv));
+  captured.argv = TRY(capture_argv(memory, request.argv, share));
   return captured;
 }
 
@@ -168,6 +182,20 @@ DecidedExecution decided(const Program& program) {
   return execution;
 }
 
+// As much of a program as an event tells.
+ExecutedProgram told(const Program& program) {
+  ExecutedProgram executed;
+  executed.path = program.file.path;
+  std::size_t left = ExecutedProgram::kMaxArguments;
+  for (const std::string& argument : program.argv) {
+    executed.cut = argument.size() >= left;
+    executed.argv.push_back(argument.substr(0, left));
+    if (executed.cut) break;
+    left -= argument.size() + 1;
+  }
+  return executed;
+}
+
 // A search along PATH asks for many a file that is not there.
 bool names_nothing(const Error& error) { return error.code == ENOENT || error.code == ENOTDIR; }
 
@@ -190,7 +218,8 @@ Outcome exec(Call& call) {
   }
   // A file system may take its time, FUSE as long as its daemon likes; and so may the kernel with the exec.
   if (!call.waiting.begin(call.notification)) return Outcome::failed(EAGAIN);
-  auto captured = capture(call, request);
+  MemoryBudget::Share share(budget());
+  auto captured = capture(call, request, share);
   if (!captured) return failed(captured.error());
   const auto programs = look_up(call, request, std::move(*captured));
   if (!programs) return failed(programs.error());
@@ -200,12 +229,13 @@ Outcome exec(Call& call) {
   outcome.decision = decide(call, *programs);
   if (outcome.decision->verdict != policy::Verdict::kAllow)
     outcome.reason = refused_interpreter(call, *programs);
-  outcome.program = ExecutedProgram{programs->front().file.path, programs->front().argv};
+  outcome.program = told(programs->front());
   if (const auto settled = call.supervision.settled(*outcome.decision)) {
     outcome.answer = *settled;
     return outcome;
   }
-  auto trace = ExecTrace::attach(call.kernel, call.target.tid());
+  const struct seccomp_data& data = call.notification.call();
+  auto trace = ExecTrace::attach(call.kernel, call.target.tid(), {data.nr, data.instruction_pointer});
   if (!trace) {
     outcome.decision->verdict = policy::Verdict::kDeny;
     outcome.decision->log = call.supervision.policy().events.denied;
@@ -214,7 +244,7 @@ Outcome exec(Call& call) {
     outcome.answer = Answer::refuse(EPERM);
     return outcome;
   }
-  outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back())});
+  outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back()), std::move(share)});
   outcome.answer = Answer::let_run();
   return outcome;
 }

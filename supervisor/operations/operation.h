@@ -9,6 +9,7 @@
 
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
+#include "supervisor/operations/memory_budget.h"
 #include "supervisor/supervision.h"
 #include "supervisor/target/exec_trace.h"
 #include "supervisor/target/target.h"
@@ -74,13 +75,17 @@ struct Call {
 // A program, as an event tells of it.
 struct ExecutedProgram {
   std::string path;
-  std::vector<std::string> argv;
+  std::vector<std::string> argv;  // at most kMaxArguments bytes of them
+  bool cut = false;               // there were more
+
+  static constexpr std::size_t kMaxArguments = 4096;
 };
 
 // An execve that the kernel may perform once it is answered, and what it has to come to.
 struct PendingExec {
   ExecTrace trace;
   DecidedExecution decided;
+  MemoryBudget::Share memory;  // what `decided` takes
 };
 
 // What became of it.

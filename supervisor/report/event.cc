@@ -53,24 +53,14 @@ void append(std::string& out, std::string_view key, long long value) {
   out += std::to_string(value);
 }
 
-// What a line has of a program's arguments, in bytes. They may have megabytes.
-constexpr std::size_t kMaxArguments = 4096;
-
-void append_argv(std::string& out, std::span<const std::string> argv) {
+void append_argv(std::string& out, std::span<const std::string> argv, bool cut) {
   out += ",\"argv\":[";
-  std::size_t left = kMaxArguments;
-  bool whole = true;
-  for (std::size_t i = 0; i < argv.size() && whole; ++i) {
-    const std::string_view shown = std::string_view(argv[i]).substr(0, left);
-    whole = shown.size() == argv[i].size();
+  for (std::size_t i = 0; i < argv.size(); ++i) {
     if (i != 0) out += ',';
-    append_json_string(out, shown);
-    left -= shown.size();
-    if (left == 0 && i + 1 < argv.size()) whole = false;
-    if (left > 0) --left;  // empty arguments take room, too
+    append_json_string(out, argv[i]);
   }
   out += ']';
-  if (!whole) out += ",\"argv_cut\":true";
+  if (cut) out += ",\"argv_cut\":true";
 }
 
 }  // namespace
@@ -98,7 +88,7 @@ std::string to_json_line(const Event& event) {
     append(line, "transport", to_text(event.endpoint->transport));
   }
   if (!event.path.empty()) append(line, "path", event.path);
-  if (!event.argv.empty()) append_argv(line, event.argv);
+  if (!event.argv.empty()) append_argv(line, event.argv, event.argv_cut);
   if (event.size) append(line, "size", static_cast<long long>(*event.size));
   append(line, "verdict", to_text(event.verdict));
   line += ",\"denied\":";

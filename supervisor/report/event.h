@@ -36,6 +36,7 @@ struct Event {
   std::optional<policy::Endpoint> endpoint;
   std::string_view path;              // of the program that was to be run
   std::span<const std::string> argv;  // what it was to get
+  bool argv_cut = false;              // and more
   std::string_view reason;            // why it ended otherwise than its rule says
   std::optional<std::uint64_t> size;  // bytes
   EventVerdict verdict = EventVerdict::kFailed;

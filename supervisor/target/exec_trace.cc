@@ -13,9 +13,9 @@ bool restarts(long result) { return -516 <= result && result <= -512; }
 
 }  // namespace
 
-Result<ExecTrace> ExecTrace::attach(Kernel& kernel, pid_t tid) {
+Result<ExecTrace> ExecTrace::attach(Kernel& kernel, pid_t tid, CallSite site) {
   TRY(kernel.trace().seize(tid));
-  return ExecTrace(kernel, tid);
+  return ExecTrace(kernel, tid, site);
 }
 
 ExecTrace::~ExecTrace() {
@@ -47,16 +47,25 @@ ExecTrace::End ExecTrace::end_of(const TraceStop& stop, const DecidedExecution* 
       if (!kernel_->trace().detach(stop.tid, 0)) return kill(stop.tid);
       return {End::Kind::kRuns, 0};
     case TraceStop::Kind::kOther: {
-      const auto result = kernel_->trace().call_result(stop.tid);
+      const End end = not_run(stop.tid);
       if (!kernel_->trace().detach(stop.tid, stop.signal)) return kill(stop.tid);
-      if (!result || *result >= 0 || restarts(*result)) return {End::Kind::kAgain, 0};
-      return {End::Kind::kFailed, static_cast<int>(-*result)};
+      return end;
     }
     case TraceStop::Kind::kEnded:
     case TraceStop::Kind::kGone:
       break;
   }
-  return {End::Kind::kVanished, 0};
+  return {End::Kind::kNotRun, 0};
+}
+
+ExecTrace::End ExecTrace::not_run(pid_t tid) const {
+  const auto call = kernel_->trace().stopped_call(tid);
+  // It may have gone on after its execve had failed, until the interrupt reached it.
+  if (!call || call->number != site_.number || call->instruction != site_.instruction) {
+    return {End::Kind::kNotRun, 0};
+  }
+  if (restarts(call->result)) return {End::Kind::kAgain, 0};
+  return {End::Kind::kNotRun, call->result < 0 ? static_cast<int>(-call->result) : 0};
 }
 
 bool ExecTrace::runs(pid_t tid, const DecidedExecution& decided) const {

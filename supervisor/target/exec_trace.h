@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,12 @@
 #include "supervisor/target/kernel.h"
 
 namespace tidewaiter::supervisor {
+
+// Where a thread made a call, as seccomp_data has it.
+struct CallSite {
+  int number = 0;
+  std::uint64_t instruction = 0;
+};
 
 // What an execve was decided as: the file that the kernel is to run, an interpreter if it is a script, and
 // the arguments as it lays them out, each with its NUL.
@@ -30,12 +37,16 @@ struct DecidedExecution {
 class ExecTrace {
  public:
   // EPERM: it is traced already, or we may not trace it. The notification has to be known to stand.
-  static Result<ExecTrace> attach(Kernel& kernel, pid_t tid);
+  static Result<ExecTrace> attach(Kernel& kernel, pid_t tid, CallSite site);
   ExecTrace(ExecTrace&& other) noexcept
-      : kernel_(other.kernel_), tid_(other.tid_), attached_(std::exchange(other.attached_, false)) {}
+      : kernel_(other.kernel_),
+        tid_(other.tid_),
+        site_(other.site_),
+        attached_(std::exchange(other.attached_, false)) {}
   ExecTrace& operator=(ExecTrace&& other) noexcept {
     std::swap(kernel_, other.kernel_);
     std::swap(tid_, other.tid_);
+    std::swap(site_, other.site_);
     std::swap(attached_, other.attached_);
     return *this;
   }
@@ -44,28 +55,29 @@ class ExecTrace {
 
   struct End {
     enum class Kind {
-      kRuns,      // as decided
-      kFailed,    // the kernel refused it with `errno_value`
-      kAgain,     // a signal took the target out; the call, if it is made again, is a new one
-      kKilled,    // it was not what had been decided
-      kVanished,  // the target was killed by somebody else
+      kRuns,    // as decided
+      kNotRun,  // the kernel did not run it, or the target was killed before
+      kAgain,   // a signal took the target out of the call, which it makes again
+      kKilled,  // it was not what had been decided
     };
-    Kind kind = Kind::kVanished;
-    int errno_value = 0;
+    Kind kind = Kind::kNotRun;
+    int errno_value = 0;  // kNotRun: what the call failed with; 0: not known
   };
   // Waits for the end of the execve, which the answer has let go on.
   End finish(const DecidedExecution& decided);
 
  private:
-  ExecTrace(Kernel& kernel, pid_t tid) : kernel_(&kernel), tid_(tid) {}
+  ExecTrace(Kernel& kernel, pid_t tid, CallSite site) : kernel_(&kernel), tid_(tid), site_(site) {}
 
   End end_of(const TraceStop& stop, const DecidedExecution* decided);
   End finish_with(const DecidedExecution* decided);
+  [[nodiscard]] End not_run(pid_t tid) const;
   [[nodiscard]] bool runs(pid_t tid, const DecidedExecution& decided) const;
   End kill(pid_t tid);
 
   Kernel* kernel_;
   pid_t tid_;
+  CallSite site_;
   bool attached_ = true;
 };
 

@@ -33,16 +33,18 @@ class SystemTraceCalls final : public TraceCalls {
     return TraceStop{TraceStop::Kind::kOther, tid, event == 0 ? WSTOPSIG(status) : 0};
   }
 
-  Result<long> call_result(pid_t tid) override {
+  Result<StoppedCall> stopped_call(pid_t tid) override {
     struct user_regs_struct registers {};
-    struct iovec where = {&registers, sizeof registers};
-    if (::ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &where) != 0) return fail(errno, "PTRACE_GETREGSET");
+    TRY(read_registers(tid, NT_PRSTATUS, &registers, sizeof registers));
 #if defined(__x86_64__)
-    return static_cast<long>(registers.rax);
+    return StoppedCall{static_cast<long>(registers.orig_rax), registers.rip,
+                       static_cast<long>(registers.rax)};
 #elif defined(__aarch64__)
-    return static_cast<long>(registers.regs[0]);
+    int number = -1;
+    TRY(read_registers(tid, NT_ARM_SYSTEM_CALL, &number, sizeof number));
+    return StoppedCall{number, registers.pc, static_cast<long>(registers.regs[0])};
 #else
-#error "where this architecture returns a call's result has not been looked at"
+#error "where this architecture has a call's number and result has not been looked at"
 #endif
   }
 
@@ -54,6 +56,12 @@ class SystemTraceCalls final : public TraceCalls {
   }
 
  private:
+  static Status read_registers(pid_t tid, long set, void* registers, std::size_t size) {
+    struct iovec where = {registers, size};
+    if (::ptrace(PTRACE_GETREGSET, tid, set, &where) != 0) return fail(errno, "PTRACE_GETREGSET");
+    return {};
+  }
+
   static Status trace(__ptrace_request request, pid_t tid, long data, const char* name) {
     if (::ptrace(request, tid, nullptr, data) != 0) return fail(errno, name);
     return {};

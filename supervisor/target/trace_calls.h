@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include "oci/base/result.h"
 
 namespace tidewaiter::supervisor {
@@ -19,6 +21,13 @@ struct TraceStop {
   int signal = 0;  // kOther: the signal that was about to be delivered; 0: none
 };
 
+// The call from which a stopped thread returns.
+struct StoppedCall {
+  long number = -1;               // -1: it came from none
+  std::uint64_t instruction = 0;  // where it goes on, as in seccomp_data
+  long result = 0;                // a value, or a negative errno
+};
+
 // The part of the seam (kernel.h) that traces. The calling thread is the tracer: every call on a thread has
 // to come from the one that attached to it.
 class TraceCalls {
@@ -31,8 +40,7 @@ class TraceCalls {
   virtual Status interrupt(pid_t tid) = 0;
   // Waits for the next stop, or the end, of a thread that the calling one traces.
   virtual Result<TraceStop> wait() = 0;
-  // The result of the call that a stopped thread has made: a value, or a negative errno.
-  virtual Result<long> call_result(pid_t tid) = 0;
+  virtual Result<StoppedCall> stopped_call(pid_t tid) = 0;
   // Lets a stopped thread go, with `signal` delivered unless it is 0.
   virtual Status detach(pid_t tid, int signal) = 0;
   // SIGKILL to the process of a thread that is traced, and so keeps its number.

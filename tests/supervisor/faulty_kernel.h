@@ -168,9 +168,9 @@ class FaultyKernel final : public Kernel {
       TRY(kernel_.ask("wait"));
       return real_.wait();
     }
-    Result<long> call_result(pid_t tid) override {
-      TRY(kernel_.ask("call_result"));
-      return real_.call_result(tid);
+    Result<StoppedCall> stopped_call(pid_t tid) override {
+      TRY(kernel_.ask("stopped_call"));
+      return real_.stopped_call(tid);
     }
     Status detach(pid_t tid, int signal) override {
       TRY(kernel_.ask("detach"));

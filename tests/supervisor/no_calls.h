@@ -26,7 +26,7 @@ class NoTraceCalls final : public TraceCalls {
   Status seize(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Status interrupt(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Result<TraceStop> wait() override { return fail(ENOSYS, "no tracing"); }
-  Result<long> call_result(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Result<StoppedCall> stopped_call(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Status detach(pid_t, int) override { return fail(ENOSYS, "no tracing"); }
   Status kill_traced(pid_t) override { return fail(ENOSYS, "no tracing"); }
 };
