@@ -31,7 +31,10 @@ ExecTrace::End ExecTrace::finish_with(const DecidedExecution* decided) {
   (void)kernel_->trace().interrupt(tid_);
   for (;;) {
     const auto stop = kernel_->trace().wait();
-    if (stop) return end_of(*stop, decided);
+    if (stop) {
+      if (const auto end = end_of(*stop, decided)) return *end;
+      continue;
+    }
     // Interrupted by those who look after abandoned calls. The target must not be left behind.
     if (stop.error().code != EINTR) {
       log::error("cannot wait for an execve; its process is killed", {{"error", stop.error().message()}});
@@ -40,22 +43,31 @@ ExecTrace::End ExecTrace::finish_with(const DecidedExecution* decided) {
   }
 }
 
-ExecTrace::End ExecTrace::end_of(const TraceStop& stop, const DecidedExecution* decided) {
+std::optional<ExecTrace::End> ExecTrace::end_of(const TraceStop& stop, const DecidedExecution* decided) {
   switch (stop.kind) {
     case TraceStop::Kind::kExec:
       if (decided == nullptr || !runs(stop.tid, *decided)) return kill(stop.tid);
-      if (!kernel_->trace().detach(stop.tid, 0)) return kill(stop.tid);
-      return {End::Kind::kRuns, 0};
+      if (!let_go(stop)) return std::nullopt;
+      return End{End::Kind::kRuns, 0};
     case TraceStop::Kind::kOther: {
       const End end = not_run(stop.tid);
-      if (!kernel_->trace().detach(stop.tid, stop.signal)) return kill(stop.tid);
+      if (!let_go(stop)) return std::nullopt;
       return end;
     }
     case TraceStop::Kind::kEnded:
     case TraceStop::Kind::kGone:
       break;
   }
-  return {End::Kind::kNotRun, 0};
+  return End{End::Kind::kNotRun, 0};
+}
+
+// False: nothing but SIGKILL takes a thread out of its stop, as when another thread of its process executes.
+bool ExecTrace::let_go(const TraceStop& stop) const {
+  constexpr int kAttempts = 2;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (kernel_->trace().detach(stop.tid, stop.signal)) return true;
+  }
+  return false;
 }
 
 ExecTrace::End ExecTrace::not_run(pid_t tid) const {

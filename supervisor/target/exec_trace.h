@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -69,10 +70,12 @@ class ExecTrace {
  private:
   ExecTrace(Kernel& kernel, pid_t tid, CallSite site) : kernel_(&kernel), tid_(tid), site_(site) {}
 
-  End end_of(const TraceStop& stop, const DecidedExecution* decided);
+  // nullopt: the target is being killed, and its end is yet to come.
+  std::optional<End> end_of(const TraceStop& stop, const DecidedExecution* decided);
   End finish_with(const DecidedExecution* decided);
   [[nodiscard]] End not_run(pid_t tid) const;
   [[nodiscard]] bool runs(pid_t tid, const DecidedExecution& decided) const;
+  [[nodiscard]] bool let_go(const TraceStop& stop) const;
   End kill(pid_t tid);
 
   Kernel* kernel_;

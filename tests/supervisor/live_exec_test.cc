@@ -254,6 +254,9 @@ TEST(LiveExec, TakesAnExecOfAnyThread) {
   });
   const auto [report, events] = session.run_to_end();
   ASSERT_EQ(report.size(), 101U);
+  for (const auto& event : events) {
+    EXPECT_NE(event["verdict"], "killed") << event;
+  }
   for (std::size_t i = 0; i < report.size(); ++i) EXPECT_EQ(report[i], i == 50 ? 100 + EACCES : 0) << i;
 }
 
