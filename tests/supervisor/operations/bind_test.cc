@@ -118,8 +118,7 @@ TEST(Bind, FailsOnWhatIsNoSocket) {
   kernel.put_memory(kPointer, ipv4("0.0.0.0", 8080));
   for (const auto& [fd, errno_value] : {std::pair{4ULL, ENOTSOCK}, std::pair{5ULL, EBADF}}) {
     OperationRun operation(kernel);
-    Outcome outcome =
-        operation.run(bind, supervision(), notification_of(1, SYS_bind, {fd, kPointer, 16}));
+    Outcome outcome = operation.run(bind, supervision(), notification_of(1, SYS_bind, {fd, kPointer, 16}));
     expect_refused({std::move(outcome), kernel.performed()}, errno_value);
   }
 }
