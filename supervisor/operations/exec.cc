@@ -136,6 +136,8 @@ Result<std::vector<Program>> look_up(Call& call, const Request& request, Capture
         parse_shebang(TRY(call.kernel.files().first_bytes(script.file.fd.get(), Shebang::kBytes)));
     if (!shebang) return programs;
     if (programs.size() > static_cast<std::size_t>(Shebang::kMaxDepth)) return fail(ELOOP, "interpreters");
+    // To the kernel no name is the working directory (getname_kernel, fs/namei.c), which is no program.
+    if (shebang->interpreter.empty()) return fail(EACCES, "an interpreter without a name");
     Program interpreter{TRY(lookup.find(AT_FDCWD, shebang->interpreter)),
                         interpreter_argv(*shebang, name, script.argv)};
     name = shebang->interpreter;

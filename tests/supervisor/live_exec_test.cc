@@ -105,6 +105,41 @@ TEST(LiveExec, TellsOfAFailureOfTheKernelsOwn) {
   EXPECT_EQ(events[0].value("errno", "ENOEXEC"), "ENOEXEC");
 }
 
+// Whatever a file holds, it fails as it does without a policy.
+TEST(LiveExec, FailsAsTheKernelDoes) {
+  testing::TemporaryFolder folder;
+  const std::vector<std::string> contents = {"",
+                                             "#",
+                                             "#!",
+                                             "#! ",
+                                             "#!\n",
+                                             "#! \n",
+                                             "#!/no/such/interpreter\n",
+                                             "#!/etc/passwd\n",
+                                             "#!/etc/passwd/x",
+                                             "#!/usr\n",
+                                             "#!" + std::string(300, 'x'),
+                                             "\x7f"
+                                             "ELF"};
+  const auto run_all = [&] {
+    std::vector<long> ends;
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      const std::string file = folder.path() + "/" + std::to_string(i);
+      ends.push_back(run(file.c_str(), {"x"}));
+    }
+    return ends;
+  };
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const std::string file = folder.path() + "/" + std::to_string(i);
+    std::ofstream(file) << contents[i];
+    ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
+  }
+  const std::vector<long> expected = run_all();
+  LiveSession session(R"({"version": 1, "exec": {"allow": ["**"]}})", kExecs, run_all);
+  EXPECT_EQ(session.run_to_end().report, expected);
+  EXPECT_EQ(expected[2], 100 + EACCES);
+}
+
 // Everything in shared memory, where a thread of another process changes it all the time.
 struct Shared {
   std::atomic<bool> stop{false};
