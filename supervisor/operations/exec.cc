@@ -246,6 +246,8 @@ Outcome exec(Call& call) {
     outcome.answer = Answer::refuse(EPERM);
     return outcome;
   }
+  // Now it is known that who is traced is who had called: the number may have become another's meanwhile.
+  if (!call.notification.still_stands()) return Outcome::failed(EINTR);
   outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back()), std::move(share)});
   outcome.answer = Answer::let_run();
   return outcome;

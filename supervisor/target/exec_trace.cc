@@ -46,7 +46,8 @@ ExecTrace::End ExecTrace::finish_with(const DecidedExecution* decided) {
 std::optional<ExecTrace::End> ExecTrace::end_of(const TraceStop& stop, const DecidedExecution* decided) {
   switch (stop.kind) {
     case TraceStop::Kind::kExec:
-      if (decided == nullptr || !runs(stop.tid, *decided)) return kill(stop.tid);
+      // Nobody let an execve go on that was not decided on: this is not the task that had asked.
+      if (decided != nullptr && !runs(stop.tid, *decided)) return kill(stop.tid);
       if (!let_go(stop)) return std::nullopt;
       return End{End::Kind::kRuns, 0};
     case TraceStop::Kind::kOther: {
