@@ -1,5 +1,6 @@
 // try_syscall NAME|NUMBER [ARGUMENT...]: makes one system call. An argument is a number (0x… too), or "@text"
 // for the address of that text. Prints "NAME: VALUE", or "NAME: EPERM".
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include "probe.h"
@@ -63,6 +64,10 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; i++) {
     arguments[i - 2] = argv[i][0] == '@' ? (unsigned long)(argv[i] + 1) : strtoul(argv[i], NULL, 0);
   }
+  // What ptrace(PTRACE_TRACEME) makes of any signal is a stop, and a runtime passes signals on.
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
   errno = 0;
   const long result =
       syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
