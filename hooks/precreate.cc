@@ -41,6 +41,8 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
+  // The hook is not told the bundle's folder; podman writes absolute paths.
+  if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, "");
   record.log_directory = host.directories.log;
   record.log_max_bytes = host.settings.log_max_bytes;
   record.log_total_bytes = host.settings.log_total_bytes;
@@ -79,7 +81,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   if (!loaded && loaded.error().code == ENOENT) return fail("there is no policy file " + *path);
   const policy::PolicyFile file = TRY(std::move(loaded));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
-  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
+  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
+                                  state_folder + "/" + Record::kHostsName};
   policy::Plan plan =
       TRY(policy::compile(file.policy, config, runtime::traits(runtime::Kind::kUnknown), listener));
   if (plan.supervised()) {

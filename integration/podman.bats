@@ -196,3 +196,18 @@ CONF
     assert_output "ptrace: EPERM"
   fi
 }
+
+@test "podman: host names of a policy, behind podman's own entries" {
+  echo "127.0.0.5 local.test" >>/etc/hosts
+  policy named '{"network": {"allow": ["local.test"]}}'
+  local own=(--rm --network none --hostname box --name box --add-host extra:192.0.2.1)
+  run -0 bare_podman run "${own[@]}" "$IMAGE" cat /etc/hosts
+  assert_output --regexp 'box box'
+  assert_output --regexp '192.0.2.1[[:space:]]+extra'
+  local expected=$output
+  run -0 podman run "${own[@]}" --annotation io.tidewaiter.policy=named "$IMAGE" cat /etc/hosts
+  assert_output "$expected"$'\n# Host names that the policy allows\n127.0.0.5\tlocal.test'
+  run -0 podman run "${own[@]}" --annotation io.tidewaiter.policy=named --user 12:34 --uidmap 0:100000:1000 --gidmap 0:100000:1000 \
+    "$IMAGE" resolve local.test
+  assert_line "resolve: 127.0.0.5"
+}

@@ -102,3 +102,12 @@ kill_agents() {
   kill_agents
   rm -rf /run/tidewaiter/*
 }
+
+@test "hook: host names of a policy, behind podman's own entries" {
+  echo "127.0.0.5 local.test" >>/etc/hosts
+  policy named '{"network": {"allow": ["local.test"]}}'
+  run -0 hooked run --rm --network none --add-host extra:192.0.2.1 --annotation io.tidewaiter.policy=named "$IMAGE" cat /etc/hosts
+  assert_output --regexp '192.0.2.1[[:space:]]+extra'
+  assert_output --partial $'\n# Host names that the policy allows\n127.0.0.5\tlocal.test'
+  assert eventually nothing_left
+}

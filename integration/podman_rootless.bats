@@ -51,6 +51,7 @@ JSON
   cat >"$USER_HOME/.config/tidewaiter/policies/tools.json" <<'JSON'
 {"version": 1, "exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}
 JSON
+  echo '{"version": 1, "network": {"allow": ["local.test"]}}' >"$USER_HOME/.config/tidewaiter/policies/named.json"
   chown -R twtest: "$USER_HOME"
   as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
 }
@@ -175,4 +176,16 @@ nothing_left_of_user() {
   run as_user "bare_podman --hooks-dir $USER_HOME/hooks.d run --rm --network none --annotation io.tidewaiter.policy=absent $IMAGE true"
   assert_failure
   assert_output --partial policies/absent.json
+}
+
+@test "rootless podman: host names of a policy, behind podman's own entries" {
+  echo "127.0.0.5 local.test" >>/etc/hosts
+  run -0 as_user "podman run --rm --network none --add-host extra:192.0.2.1 --annotation io.tidewaiter.policy=named $IMAGE cat /etc/hosts"
+  assert_output --regexp '192.0.2.1[[:space:]]+extra'
+  assert_output --partial $'\n# Host names that the policy allows\n127.0.0.5\tlocal.test'
+  run -0 as_user "podman run --rm --network none --userns keep-id --annotation io.tidewaiter.policy=named $IMAGE resolve local.test"
+  assert_output "resolve: 127.0.0.5"
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=named $IMAGE \
+    sh -c 'tcp_connect --listen 127.0.0.5 8000; tcp_connect --listen 127.0.0.1 8000'"
+  assert_output $'connect: ok\nconnect: EACCES'
 }

@@ -101,6 +101,19 @@ Status Agent::prepare() {
     TRY(watch(grace_.get(), EPOLLIN));
   }
   if (!record_.id.empty()) TRY(adopt_id(record_.id));
+  return follow_names();
+}
+
+Status Agent::follow_names() {
+  Destinations* destinations = supervision_.destinations();
+  if (destinations == nullptr || !destinations->next_refresh()) return {};
+  std::optional<HostsFile> hosts;
+  if (record_.hosts) {
+    hosts = TRY(HostsFile::open(inheritance_.state_folder + "/" + container::Record::kHostsName,
+                                {record_.hosts->root, record_.hosts->path}));
+    TRY(hosts->write(destinations->present()));
+  }
+  names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts)));
   return {};
 }
 

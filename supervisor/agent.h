@@ -12,6 +12,7 @@
 #include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
 #include "supervisor/handover.h"
+#include "supervisor/names/name_keeper.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
 #include "supervisor/supervision.h"
@@ -27,7 +28,8 @@ struct AgentInheritance {
 };
 
 // One container's agent: accepts the runtime's connections, starts a session for each notify descriptor, and
-// goes when the container has gone. One thread runs this; the sessions have threads of their own.
+// goes when the container has gone. One thread runs this; the sessions have threads of their own, and so has
+// what follows the policy's host names.
 //
 // It goes when nothing is left that could still notify: no session, no open connection (a created container
 // that waits for its start keeps one), and the runtime that was to make the container has ended.
@@ -44,6 +46,8 @@ class Agent {
   Agent(Kernel& kernel, AgentInheritance inheritance, container::Record record, Supervision supervision);
 
   Status prepare();
+  // Keeps the policy's host names resolved from here on. REQUIRES: our signals are blocked.
+  Status follow_names();
   Status lock_state_folder();
   Status watch_state_folder();
   Status watch(int fd, std::uint32_t events);
@@ -89,6 +93,7 @@ class Agent {
   std::optional<std::chrono::steady_clock::time_point> accept_again_;
   bool anything_waits_ = false;
   bool terminated_ = false;
+  std::unique_ptr<NameKeeper> names_;  // where the policy has host names; has a thread of its own
 };
 
 }  // namespace tidewaiter::supervisor

@@ -1,73 +1,16 @@
 #include "supervisor/supervision.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <memory>
+#include <iterator>
 
-#include "oci/base/log.h"
 #include "oci/policy/baseline.h"
 #include "oci/policy/load.h"
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 
 namespace tidewaiter::supervisor {
-namespace {
-
-Result<std::vector<policy::IpAddress>> resolve(const std::string& name) {
-  struct addrinfo hints {};
-  hints.ai_socktype = SOCK_STREAM;  // each address once instead of once for each socket type
-  struct addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &found); error != 0) {
-    return fail("host name \"" + name + "\" does not resolve: " +
-                (error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(error)));
-  }
-  const std::unique_ptr<struct addrinfo, void (*)(struct addrinfo*)> list(found, ::freeaddrinfo);
-  std::vector<policy::IpAddress> addresses;
-  for (const struct addrinfo* info = list.get(); info != nullptr; info = info->ai_next) {
-    policy::IpAddress address;
-    if (info->ai_family == AF_INET) {
-      std::memcpy(address.bytes.data(), &reinterpret_cast<const struct sockaddr_in*>(info->ai_addr)->sin_addr,
-                  4);
-    } else if (info->ai_family == AF_INET6) {
-      address.family = policy::IpAddress::Family::kIpv6;
-      std::memcpy(address.bytes.data(),
-                  &reinterpret_cast<const struct sockaddr_in6*>(info->ai_addr)->sin6_addr, 16);
-    } else {
-      continue;
-    }
-    addresses.push_back(address);
-  }
-  return addresses;
-}
-
-Result<policy::ResolvedHosts> resolve_all(const policy::NetworkPolicy& network) {
-  policy::ResolvedHosts hosts;
-  for (const auto& rule : network.deny) {
-    const auto* host = std::get_if<policy::HostName>(&rule.host);
-    if (host == nullptr || hosts.contains(host->name)) continue;
-    hosts.emplace(host->name, TRY(in_context(rule.pointer, resolve(host->name))));
-  }
-  if (!network.allow) return hosts;
-  for (const auto& rule : *network.allow) {
-    const auto* host = std::get_if<policy::HostName>(&rule.host);
-    if (host == nullptr || hosts.contains(host->name)) continue;
-    auto addresses = resolve(host->name);
-    if (!addresses) {
-      log::warning("a host name does not resolve; its rule allows nothing",
-                   {{"rule", rule.pointer}, {"error", addresses.error().message()}});
-    }
-    hosts.emplace(host->name, std::move(addresses).value_or(std::vector<policy::IpAddress>{}));
-  }
-  return hosts;
-}
-
-}  // namespace
-
-Result<Supervision> Supervision::make(const container::Record& record) {
+Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace) {
   auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
   if (!parsed) {
     const auto& mistake = parsed.error().front();
@@ -75,9 +18,8 @@ Result<Supervision> Supervision::make(const container::Record& record) {
   }
   Supervision supervision(policy::complete(*parsed));
   if (supervision.policy_.network) {
-    const auto hosts =
-        TRY(in_context("policy " + record.policy_name, resolve_all(*supervision.policy_.network)));
-    supervision.destinations_ = policy::DestinationIndex(supervision.policy_, hosts);
+    supervision.destinations_ = TRY(
+        in_context("policy " + record.policy_name, Destinations::make(supervision.policy_, resolver, pace)));
   }
   supervision.exempts_start_ = record.exempts_start;
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
@@ -121,7 +63,7 @@ policy::Decision Supervision::decide_syscall(std::string_view name, const struct
 }
 
 policy::Decision Supervision::decide_connect(const policy::Endpoint& destination) const {
-  return policy::decide_connect(policy_, destinations_, destination);
+  return destinations_->decide(policy_, destination);
 }
 
 policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {

@@ -2,6 +2,7 @@
 
 #include <linux/seccomp.h>
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -11,24 +12,29 @@
 #include "oci/base/result.h"
 #include "oci/container/record.h"
 #include "oci/policy/decide.h"
-#include "oci/policy/destination_index.h"
 #include "oci/policy/policy.h"
 #include "oci/seccomp/bpf.h"
 #include "supervisor/answer.h"
+#include "supervisor/destinations.h"
+#include "supervisor/names/dns_resolver.h"
 #include "supervisor/syscalls/syscall_index.h"
 
 namespace tidewaiter::supervisor {
 
 // Everything the agent decides with for one container: its policy, the addresses of the names in it, and the
-// bundle's own profile where the agent has to obey that too. Immutable once made; any thread may ask.
+// bundle's own profile where the agent has to obey that too. Any thread may ask. Immutable once made, but for
+// the addresses: those are kept by Destinations, which sees to it that any thread may ask all the same.
 class Supervision {
  public:
-  // From the shim's record. Host names are resolved here and now. A name of an allow rule that does not
-  // resolve allows nothing, and is logged; one of a deny rule is an error, for the rule would refuse nothing.
-  static Result<Supervision> make(const container::Record& record);
+  // From the shim's record. Host names are resolved here and now; Destinations::make() says what happens to
+  // those that do not resolve.
+  static Result<Supervision> make(const container::Record& record, Resolver& resolver = dns_resolver(),
+                                  const Pace& pace = {});
 
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
   [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }
+  // What follows the policy's host names; nullptr without network rules.
+  [[nodiscard]] Destinations* destinations() const { return destinations_.get(); }
 
   // See container::Record.
   [[nodiscard]] bool exempts_start() const { return exempts_start_; }
@@ -58,7 +64,7 @@ class Supervision {
   explicit Supervision(policy::Policy policy) : policy_(std::move(policy)) {}
 
   policy::Policy policy_;
-  policy::DestinationIndex destinations_;
+  std::unique_ptr<Destinations> destinations_;  // where policy_.network
   SyscallIndex syscalls_;
   bool exempts_start_ = false;
   std::set<std::string, std::less<>> residual_;

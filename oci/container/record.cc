@@ -56,6 +56,14 @@ Status read_member(const Json& document, const char* key, std::vector<std::strin
   return {};
 }
 
+Result<spec::HostsBase> read_hosts(const Json& document) {
+  if (!document.is_object()) return fail(std::string("expected an object, found ") + document.type_name());
+  spec::HostsBase hosts;
+  TRY(read_member(document, "root", hosts.root));
+  TRY(read_member(document, "path", hosts.path));
+  return hosts;
+}
+
 Result<Record> from_json(const Json& document) {
   if (!document.is_object()) return fail("expected an object");
   std::uint64_t version = 0;
@@ -77,6 +85,9 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
+  if (const auto hosts = document.find("hosts"); hosts != document.end()) {
+    record.hosts = TRY(in_context("/hosts", read_hosts(*hosts)));
+  }
   return record;
 }
 
@@ -95,6 +106,7 @@ Json to_json(const Record& record) {
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
+  if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;
 }
 

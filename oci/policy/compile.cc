@@ -329,10 +329,12 @@ class Compiler {
     });
     plan_.config = config_;
     if (!demands_.empty()) TRY(merge_into_bundle());
+    TRY(bind_hosts_file());
     TRY(describe_syscalls());
     describe_network();
     describe_exec();
     describe_start();
+    describe_names();
     describe_baseline();
     return std::move(plan_);
   }
@@ -479,6 +481,26 @@ class Compiler {
     return {};
   }
 
+  // The host names that may be connected to, each once.
+  [[nodiscard]] std::set<std::string, std::less<>> allowed_names() const {
+    std::set<std::string, std::less<>> names;
+    if (!policy_.network || !policy_.network->allow) return names;
+    for (const NetworkRule& rule : *policy_.network->allow) {
+      if (const auto* host = std::get_if<HostName>(&rule.host)) names.insert(host->name);
+    }
+    return names;
+  }
+
+  // Names that the policy allows resolve without DNS, and to the addresses that it means.
+  Status bind_hosts_file() {
+    if (!plan_.supervised() || allowed_names().empty()) return {};
+    if (!spec::is_utf8(listener_.hosts_file)) {
+      return fail("the hosts file's path is not UTF-8, as config.json has to be: " + listener_.hosts_file);
+    }
+    plan_.hosts = TRY(spec::bind_over_hosts(plan_.config, listener_.hosts_file));
+    return {};
+  }
+
   // A demand that no filter can express together with the bundle's profile notifies, unless it may not.
   Status check_residual(const seccomp::Merged& merged) const {
     for (const std::string& name : merged.residual) {
@@ -579,7 +601,9 @@ class Compiler {
   }
 
   static std::string note_on(const NetworkRule& rule) {
-    return std::holds_alternative<HostName>(rule.host) ? "resolved once, when the container starts" : "";
+    return std::holds_alternative<HostName>(rule.host)
+               ? "resolved when the container starts, and again when the answer's time (TTL) is over"
+               : "";
   }
 
   // "connect, sendmsg, sendto with an address": the calls of these operations for which `wanted` holds.
@@ -663,6 +687,15 @@ class Compiler {
         "one notification per execve",
         "without noNewPrivileges the runtime starts the container under the filter: the first execve ends "
         "what is the runtime's");
+  }
+
+  void describe_names() {
+    if (!plan_.hosts) return;
+    const auto names = allowed_names();
+    add_row(Origin::kNames, "/etc/hosts, read-only, with " + join({names.begin(), names.end()}),
+            Mechanism::kRuntime, "none",
+            "behind what the container has there anyway; the agent brings it up to date when the addresses "
+            "change");
   }
 
   // Rows of a table may say the same of several calls.

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "oci/base/result.h"
 #include "oci/policy/policy.h"
 #include "oci/runtime/runtime_traits.h"
+#include "oci/spec/hosts_mount.h"
 
 namespace tidewaiter::policy {
 
@@ -25,6 +27,7 @@ enum class Origin {
   kRule,      // the policy says it
   kBaseline,  // network rules would not hold without it
   kStart,     // the runtime's start of a container cannot be told from the workload without it
+  kNames,     // host names of the policy resolve in the container by it
   kLeftOpen,  // nothing is held
 };
 
@@ -49,6 +52,9 @@ struct Plan {
   // is over.
   bool exempts_start = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
+  // Where network.allow has host names: what the agent's hosts file, which the bundle binds over /etc/hosts,
+  // begins with. Relative paths are the bundle's (spec::in_bundle()).
+  std::optional<spec::HostsBase> hosts;
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
@@ -57,8 +63,9 @@ struct Plan {
 };
 
 struct Listener {
-  std::string path;      // absolute, at most 107 bytes
-  std::string metadata;  // handed to the agent unchanged in the container process state
+  std::string path;        // absolute, at most 107 bytes
+  std::string metadata;    // handed to the agent unchanged in the container process state
+  std::string hosts_file;  // where the agent keeps the container's hosts file; absolute
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

@@ -121,9 +121,10 @@ std::optional<std::size_t> RuleIndex::first_match(const std::vector<NetworkRule>
   return first;
 }
 
-DestinationIndex::DestinationIndex(const Policy& policy, const ResolvedHosts& hosts)
-    : allow(policy.network->allow ? RuleIndex(*policy.network->allow, hosts) : RuleIndex()),
-      deny(policy.network->deny, hosts) {}
+DestinationIndex::DestinationIndex(const Policy& policy, const ResolvedHosts& allowed,
+                                   const ResolvedHosts& denied)
+    : allow(policy.network->allow ? RuleIndex(*policy.network->allow, allowed) : RuleIndex()),
+      deny(policy.network->deny, denied) {}
 
 Decision decide_connect(const Policy& policy, const DestinationIndex& index, const Endpoint& destination) {
   const NetworkPolicy& network = *policy.network;

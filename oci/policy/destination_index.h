@@ -63,7 +63,10 @@ class RuleIndex {
 struct DestinationIndex {
   DestinationIndex() = default;
   // REQUIRES: policy.network.
-  DestinationIndex(const Policy& policy, const ResolvedHosts& hosts);
+  DestinationIndex(const Policy& policy, const ResolvedHosts& hosts)
+      : DestinationIndex(policy, hosts, hosts) {}
+  // Where a name has other addresses in a rule of network.allow than in one of network.deny.
+  DestinationIndex(const Policy& policy, const ResolvedHosts& allowed, const ResolvedHosts& denied);
 
   RuleIndex allow;  // empty when the policy has no allow list
   RuleIndex deny;

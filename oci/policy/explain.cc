@@ -193,6 +193,7 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
     text += '\n' + table.text();
   }
   text += section(plan, Origin::kStart, "Added, so that the runtime can start the container:", width);
+  text += section(plan, Origin::kNames, "Added, so that these names resolve without DNS:", width);
   text += section(plan, Origin::kBaseline, "Added, so that the network rules hold:", width);
   if (!plan.dropped_architectures.empty()) {
     text +=
@@ -217,6 +218,7 @@ nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin) 
   json["supervised"] = plan.supervised();
   json["rules"] = rows_json(plan, Origin::kRule);
   json["start"] = rows_json(plan, Origin::kStart);
+  json["names"] = rows_json(plan, Origin::kNames);
   json["baseline"] = rows_json(plan, Origin::kBaseline);
   json["left_open"] = rows_json(plan, Origin::kLeftOpen);
   json["notified"] = plan.notified;

@@ -37,10 +37,10 @@ Result<policy::PolicyFile> read_policy(const std::string& path) {
   return file;
 }
 
-Result<Record> make_record(const Invocation& invocation, const std::string& id, const Bundle& bundle,
-                           const policy::PolicyFile& file, const policy::Plan& plan) {
+Result<Record> make_record(const Invocation& invocation, const ContainerOptions& options,
+                           const Bundle& bundle, const policy::PolicyFile& file, const policy::Plan& plan) {
   Record record;
-  record.id = id;
+  record.id = options.id;
   record.config_path = bundle.config_path();
   record.config_owner = TRY(container::new_owner());
   record.runtime = invocation.runtime;
@@ -50,6 +50,7 @@ Result<Record> make_record(const Invocation& invocation, const std::string& id, 
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
+  if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, TRY(locate_bundle(options)).directory);
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
   record.log_total_bytes = invocation.settings.log_total_bytes;
@@ -95,11 +96,12 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
     return fail(bundle->config_path() +
                 " names another policy than a moment ago: create the container again");
   }
-  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name};
+  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
+                                  state_folder + "/" + Record::kHostsName};
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
   TRY(check_entrypoint(file.policy, *bundle));
-  const Record record = TRY(make_record(invocation, options.id, *bundle, file, plan));
+  const Record record = TRY(make_record(invocation, options, *bundle, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }
 

@@ -28,7 +28,7 @@ using nlohmann::ordered_json;
 using policy::Mistake;
 
 // Where a container's listener would be: nobody connects to it here.
-const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", ""};
+const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts"};
 
 // A container as `podman run` without a seccomp profile makes it.
 ordered_json bare_config() {

@@ -31,6 +31,7 @@ Record full_record() {
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
+  record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
   record.log_total_bytes = 1;
@@ -47,6 +48,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
+  EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
   EXPECT_EQ(a.log_total_bytes, b.log_total_bytes);
@@ -106,6 +108,8 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"residual", "connect"}, "/residual: expected an array of strings, found string"},
       {{"residual", {"a", 1}}, "/residual: expected an array of strings, found in it number"},
       {{"exempts_start", 1}, "/exempts_start: expected true or false, found number"},
+      {{"hosts", "/etc/hosts"}, "/hosts: expected an object, found string"},
+      {{"hosts", {{"root", "/"}}}, "/hosts: /path: is missing"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -117,7 +121,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
     EXPECT_EQ(read.error().message(), path + ": " + error);
   }
   for (const auto& [key, value] : good.items()) {
-    if (key == "own_seccomp") continue;
+    if (key == "own_seccomp" || key == "hosts") continue;
     auto document = good;
     document.erase(key);
     ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));

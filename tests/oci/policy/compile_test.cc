@@ -38,7 +38,7 @@ using testing::Not;
 
 using Arguments = std::array<std::uint64_t, 6>;
 
-const Listener kListener{"/run/tidewaiter/box/agent.sock", "meta"};
+const Listener kListener{"/run/tidewaiter/box/agent.sock", "meta", "/run/tidewaiter/box/hosts"};
 
 constexpr ProfileAction kAllowed{ActionKind::kAllow, 0};
 constexpr ProfileAction kAsked{ActionKind::kNotify, 0};
@@ -255,7 +255,7 @@ TEST(Compile, NamesTheListenerOnlyWhenSomethingNotifies) {
 TEST(Compile, RefusesAListenerPathThatNoSocketCanHave) {
   const Policy asking = policy_of({rule({"ptrace"}, Action::kErrno)}, true);
   const auto told = [&](std::string path) {
-    return failure(asking, bare_bundle(), crun(), {std::move(path), ""});
+    return failure(asking, bare_bundle(), crun(), {std::move(path), "", ""});
   };
   EXPECT_EQ(told("/" + std::string(106, 'x')), "compiled");
   EXPECT_THAT(told("/" + std::string(107, 'x')), HasSubstr("107 bytes"));
@@ -556,6 +556,49 @@ TEST(Compile, KeepsTheBaselineShutUnderARuleThatAllows) {
   EXPECT_EQ(Filter(plan.config).answer("sendto", {3, 0, 0, MSG_FASTOPEN}), refused(EOPNOTSUPP));
 }
 
+NetworkRule rule_for(decltype(NetworkRule::host) host) {
+  NetworkRule rule;
+  rule.host = std::move(host);
+  rule.ports = {PortRange{}};
+  return rule;
+}
+
+TEST(Compile, BindsAHostsFileWhereNamesAreAllowed) {
+  Policy policy = with_network({}, true, false);
+  policy.network->allow = {rule_for(HostName{"b.example"}), rule_for(AnyHost{}),
+                           rule_for(HostName{"a.example"}), rule_for(HostName{"b.example"})};
+  for (const Mode mode : {Mode::kEnforce, Mode::kAudit}) {
+    policy.mode = mode;
+    const Plan plan = compiled(policy);
+    ASSERT_TRUE(plan.hosts);
+    EXPECT_EQ(*plan.hosts, (spec::HostsBase{"rootfs", "/etc/hosts"}));
+    ASSERT_EQ(plan.config["mounts"].size(), 1U);
+    EXPECT_EQ(plan.config["mounts"][0]["source"], kListener.hosts_file);
+    const auto row = std::find_if(plan.rows.begin(), plan.rows.end(),
+                                  [](const PlanRow& each) { return each.origin == Origin::kNames; });
+    ASSERT_NE(row, plan.rows.end());
+    EXPECT_EQ(row->what, "/etc/hosts, read-only, with a.example, b.example");
+    EXPECT_EQ(row->mechanism, Mechanism::kRuntime);
+  }
+}
+
+TEST(Compile, BindsNoHostsFileWithoutAllowedNames) {
+  Policy addresses = with_network({}, true, false);
+  addresses.network->allow = {rule_for(AnyHost{})};
+  addresses.network->deny = {rule_for(HostName{"a.example"})};
+  // Nobody would keep it.
+  Policy unsupervised = with_network(
+      policy_of({rule({"connect", "sendto", "sendmsg", "sendmmsg"}, Action::kErrno)}), true, false);
+  unsupervised.network->allow = {rule_for(HostName{"a.example"})};
+  for (const Policy& policy : {addresses, unsupervised}) {
+    const Plan plan = compiled(policy);
+    EXPECT_EQ(plan.supervised(), !policy.network->deny.empty());
+    EXPECT_FALSE(plan.hosts);
+    EXPECT_FALSE(plan.config.contains("mounts"));
+    EXPECT_EQ(rows_from(plan, Origin::kNames), 0);
+  }
+}
+
 TEST(Compile, SaysWhatEachNetworkRuleCostsAndWhatStaysOpen) {
   Policy policy = with_network({}, false, true);
   policy.network->deny.push_back(
@@ -569,7 +612,7 @@ TEST(Compile, SaysWhatEachNetworkRuleCostsAndWhatStaysOpen) {
   const auto one = [&plan](std::string_view pointer) { return rows_of(plan, pointer).at(0); };
   EXPECT_EQ(one("/network/deny/0").what, "connect to 169.254.169.254: fails with EACCES");
   EXPECT_EQ(one("/network/allow/0").what, "connect to db.example:5432: allowed");
-  EXPECT_THAT(one("/network/allow/0").note, HasSubstr("resolved once"));
+  EXPECT_THAT(one("/network/allow/0").note, HasSubstr("again when the answer's time"));
   EXPECT_EQ(one("/network/allow").what, "connect to anything else: fails with EACCES");
   EXPECT_EQ(one("/network/bind/0").cost, "one notification per bind");
   EXPECT_EQ(one("/network/bind").what, "bind to any other port: fails with EACCES");

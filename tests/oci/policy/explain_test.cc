@@ -22,10 +22,11 @@ Plan sample() {
        "a refusal is logged by the agent"},
       {"/network/allow/11",
        "connect to a-rather-long-host-name.with-several-labels.example.com:443,8443,9000-9005: allowed",
-       Mechanism::kAgent, "one notification per connect", "resolved once, when the container starts"},
+       Mechanism::kAgent, "one notification per connect", "resolved when the container starts"},
       {"/syscalls/1", "mount: kills the process", Mechanism::kFilter, "none", ""},
       {"", "execve: told to the agent", Mechanism::kAgent, "one notification per execve",
        "the first is the runtime's", Origin::kStart},
+      {"", "/etc/hosts, with a.example", Mechanism::kRuntime, "none", "brought up to date", Origin::kNames},
       {"", "io_uring: fails with ENOSYS", Mechanism::kFilter, "none", "its operations pass every filter",
        Origin::kBaseline},
       {"", "raw sockets", Mechanism::kNobody, "none", "take CAP_NET_RAW away", Origin::kLeftOpen},
@@ -42,6 +43,7 @@ TEST(ExplainText, SaysEveryPartOfThePlan) {
         "/syscalls/0", "ptrace, bpf: fails with EPERM", "one notification per",
         "(a refusal is logged by the agent)", "mount: kills the process",
         "Added, so that the runtime can start the container:\n  - execve: told to the agent: the first is",
+        "Added, so that these names resolve without DNS:\n  - /etc/hosts, with a.example: brought up to date",
         "Added, so that the network rules hold:\n  - io_uring: fails with ENOSYS: its operations pass every "
         "filter",
         "  - SCMP_ARCH_X86: connect can be made through socketcall there", "own profile for socket",
@@ -93,6 +95,9 @@ TEST(ExplainJson, HasTheSameForPrograms) {
       json["start"].dump(),
       R"([{"what":"execve: told to the agent","mechanism":"agent","cost":"one notification per execve",)"
       R"("note":"the first is the runtime's"}])");
+  EXPECT_EQ(json["names"].dump(),
+            R"([{"what":"/etc/hosts, with a.example","mechanism":"runtime","cost":"none",)"
+            R"("note":"brought up to date"}])");
   EXPECT_EQ(json["baseline"].dump(),
             R"([{"what":"io_uring: fails with ENOSYS","mechanism":"filter","cost":"none",)"
             R"("note":"its operations pass every filter"}])");

@@ -1,0 +1,78 @@
+#include "oci/spec/hosts_mount.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+
+namespace tidewaiter::spec {
+namespace {
+
+constexpr std::string_view kHosts = "/etc/hosts";
+
+std::string text_member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool is_bind(const Json& mount) {
+  if (text_member(mount, "type") == "bind") return true;
+  const auto options = mount.find("options");
+  return options != mount.end() && options->is_array() &&
+         std::any_of(options->begin(), options->end(),
+                     [](const Json& option) { return option == "bind" || option == "rbind"; });
+}
+
+// The last mount at `destination`: it is what the container sees there.
+Json* mount_at(Json& mounts, std::string_view destination) {
+  Json* last = nullptr;
+  for (Json& mount : mounts) {
+    if (!mount.is_object()) continue;
+    // "/etc/hosts/", "//etc/hosts" and "etc/hosts" all mean the one.
+    const auto place =
+        std::filesystem::path("/./" + text_member(mount, "destination") + "/.").lexically_normal();
+    if (place == std::filesystem::path(std::string(destination) + "/")) last = &mount;
+  }
+  return last;
+}
+
+}  // namespace
+
+Result<HostsBase> bind_over_hosts(Json& config, const std::string& source) {
+  Json& mounts = config["mounts"];
+  if (mounts.is_null()) mounts = Json::array();
+  if (!mounts.is_array()) return fail("/mounts is not an array");
+
+  HostsBase base{"/", ""};
+  Json* own = mount_at(mounts, kHosts);
+  Json* etc = mount_at(mounts, "/etc");
+  if (own != nullptr && is_bind(*own)) {
+    base.path = text_member(*own, "source");
+  } else if (etc != nullptr && is_bind(*etc)) {
+    base = {text_member(*etc, "source"), "/hosts"};
+  } else if (const auto root = config.find("root"); root != config.end() && root->is_object()) {
+    base = {text_member(*root, "path"), "/etc/hosts"};
+  } else {
+    base.root.clear();
+  }
+
+  if (own == nullptr) own = &mounts.emplace_back(Json::object());
+  // In its old place, for what comes later may lie above it. nosuid and nodev: in a user namespace no mount
+  // may have fewer of them than its source, and a state folder's mostly has both.
+  *own = {{"destination", kHosts},
+          {"type", "bind"},
+          {"source", source},
+          {"options", {"bind", "rprivate", "ro", "nosuid", "nodev", "noexec"}}};
+  return base;
+}
+
+HostsBase in_bundle(const HostsBase& base, const std::string& bundle) {
+  HostsBase found = base;
+  const bool relative_root = !base.root.starts_with('/');
+  const bool relative_path = base.root == "/" && !base.path.starts_with('/');
+  if (base.root.empty() || ((relative_root || relative_path) && bundle.empty())) return {};
+  if (relative_root) found.root = bundle + "/" + base.root;
+  if (relative_path) found.path = bundle + "/" + base.path;
+  return found;
+}
+
+}  // namespace tidewaiter::spec

@@ -1,0 +1,98 @@
+#include "supervisor/names/hosts_file.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "oci/base/log.h"
+#include "oci/base/system.h"
+#include "oci/policy/address.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+constexpr std::size_t kLargestBase = 1U << 20U;
+
+// The links on the way are the image's: none leads out of `root`. Neither does a FIFO keep us waiting.
+Result<UniqueFd> open_below(const std::string& root, const std::string& path) {
+  const UniqueFd folder = TRY(sys::open(root, O_PATH | O_DIRECTORY));
+  struct open_how how {};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  UniqueFd file(static_cast<int>(::syscall(SYS_openat2, folder.get(), path.c_str(), &how, sizeof how)));
+  if (!file.valid()) return fail(errno, path);
+  if (!S_ISREG(TRY(sys::fstat(file.get())).st_mode)) return fail(path + " is not a file");
+  return file;
+}
+
+std::string lines_of(const policy::ResolvedHosts& names) {
+  std::string lines;
+  for (const auto& [name, addresses] : names) {
+    for (const auto& address : addresses) lines += policy::to_string(address) + "\t" + name + "\n";
+  }
+  return lines.empty() ? lines : "# Host names that the policy allows\n" + lines;
+}
+
+}  // namespace
+
+Result<HostsFile> HostsFile::open(const std::string& path, Base base) {
+  UniqueFd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+  // Whatever the umask: the container's user reads it.
+  if (::fchmod(file.get(), 0644) != 0) return fail(errno, path);
+  return HostsFile(std::move(file), std::move(base));
+}
+
+Status HostsFile::write(const policy::ResolvedHosts& names) {
+  std::string text;
+  if (auto base = read_base()) {
+    text = std::move(*base);
+    if (!text.empty() && text.back() != '\n') text += '\n';
+  } else {
+    log::warning("the container's own hosts file cannot be read, and is left out",
+                 {{"error", base.error().message()}});
+  }
+  text += lines_of(names);
+  // Never shorter than before, and in one go: a reader in between sees no end of an old line.
+  const auto size = static_cast<std::size_t>(TRY(sys::fstat(file_.get())).st_size);
+  text.resize(std::max(text.size(), size), '\n');
+  const ssize_t written = ::pwrite(file_.get(), text.data(), text.size(), 0);
+  if (written < 0) return fail(errno, "write the hosts file");
+  if (static_cast<std::size_t>(written) != text.size()) return fail(ENOSPC, "write the hosts file");
+  return {};
+}
+
+Result<std::string> HostsFile::read_base() {
+  if (base_.root.empty()) return std::string();
+  const auto base = open_below(base_.root, base_.path);
+  if (!base && base.error().code == ENOENT) return std::string();
+  if (!base) return tl::unexpected(base.error());
+  // First: what is written after it has been read is told.
+  if (!changes_.valid()) TRY(watch(base->get()));
+  return sys::read_all(base->get(), kLargestBase);
+}
+
+Status HostsFile::watch(int base) {
+  UniqueFd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!changes.valid()) return fail(errno, "inotify_init1");
+  if (::inotify_add_watch(changes.get(), ("/proc/self/fd/" + std::to_string(base)).c_str(), IN_CLOSE_WRITE) <
+      0) {
+    return fail(errno, "watch " + base_.path);
+  }
+  changes_ = std::move(changes);
+  return {};
+}
+
+void HostsFile::take_base_changes() const {
+  std::array<char, 4096> ignored;
+  while (::read(changes_.get(), ignored.data(), ignored.size()) > 0) {
+  }
+}
+
+}  // namespace tidewaiter::supervisor

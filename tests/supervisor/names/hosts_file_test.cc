@@ -1,0 +1,144 @@
+#include "supervisor/names/hosts_file.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "oci/base/system.h"
+#include "oci/policy/address.h"
+#include "tests/oci/base/temporary_folder.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using testing::TemporaryFolder;
+
+policy::ResolvedHosts names(std::initializer_list<const char*> addresses) {
+  policy::ResolvedHosts hosts;
+  for (const char* address : addresses) {
+    hosts["api.example.com"].push_back(policy::parse_address(address).value());
+  }
+  return hosts;
+}
+
+const std::string kHead = "# Host names that the policy allows\n";
+
+// Writes in place, as whoever has bound the file somewhere has to.
+void put(const std::string& path, const std::string& text) {
+  const auto file = sys::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(sys::write_all(file->get(), text));
+}
+
+bool readable(int fd) {
+  struct pollfd waiting {
+    .fd = fd, .events = POLLIN, .revents = 0
+  };
+  return ::poll(&waiting, 1, 0) == 1;
+}
+
+TEST(HostsFile, HasTheContainersOwnAndThenTheNames) {
+  const TemporaryFolder folder;
+  put(folder / "base", "10.88.0.2\tbox");
+  auto hosts = HostsFile::open(folder / "hosts", {folder.path(), "base"});
+  ASSERT_TRUE(hosts);
+  ASSERT_TRUE(hosts->write(names({"192.0.2.1", "2001:db8::1"})));
+  EXPECT_EQ(sys::read_file(folder / "hosts").value(),
+            "10.88.0.2\tbox\n" + kHead + "192.0.2.1\tapi.example.com\n2001:db8::1\tapi.example.com\n");
+}
+
+TEST(HostsFile, IsReadableForTheContainersUserWhateverTheUmask) {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(077);
+  const auto hosts = HostsFile::open(folder / "hosts", {});
+  ::umask(before);
+  ASSERT_TRUE(hosts);
+  EXPECT_EQ(sys::stat(folder / "hosts")->st_mode & 07777U, 0644U);
+}
+
+TEST(HostsFile, IsWrittenInPlaceAndNeverShorter) {
+  const TemporaryFolder folder;
+  auto hosts = HostsFile::open(folder / "hosts", {});
+  ASSERT_TRUE(hosts);
+  ASSERT_TRUE(hosts->write(names({"192.0.2.1", "192.0.2.2"})));
+  const auto before = sys::stat(folder / "hosts");
+  ASSERT_TRUE(hosts->write(names({"192.0.2.3"})));
+  const auto after = sys::stat(folder / "hosts");
+  EXPECT_EQ(after->st_ino, before->st_ino);
+  EXPECT_EQ(after->st_size, before->st_size);
+  const std::string text = sys::read_file(folder / "hosts").value();
+  const std::string lines = kHead + "192.0.2.3\tapi.example.com\n";
+  EXPECT_TRUE(text.starts_with(lines)) << text;
+  EXPECT_EQ(text.find_first_not_of('\n', lines.size()), std::string::npos) << text;
+  // An agent that comes after another takes up the file that the container holds.
+  auto again = HostsFile::open(folder / "hosts", {});
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(again->write({}));
+  EXPECT_EQ(sys::stat(folder / "hosts")->st_ino, before->st_ino);
+  EXPECT_EQ(sys::read_file(folder / "hosts").value().find_first_not_of('\n'), std::string::npos);
+}
+
+TEST(HostsFile, FollowsWhatOthersWriteIntoTheBase) {
+  const TemporaryFolder folder;
+  put(folder / "base", "10.88.0.2 box\n");
+  auto hosts = HostsFile::open(folder / "hosts", {"/", folder / "base"});
+  ASSERT_TRUE(hosts);
+  ASSERT_TRUE(hosts->write({}));
+  ASSERT_GE(hosts->base_changes(), 0);
+  EXPECT_FALSE(readable(hosts->base_changes()));
+  put(folder / "base", "10.88.0.3 box\n");
+  EXPECT_TRUE(readable(hosts->base_changes()));
+  hosts->take_base_changes();
+  EXPECT_FALSE(readable(hosts->base_changes()));
+  ASSERT_TRUE(hosts->write({}));
+  EXPECT_EQ(sys::read_file(folder / "hosts").value(), "10.88.0.3 box\n");
+}
+
+TEST(HostsFile, DoesWithoutABaseThatIsNotThere) {
+  const TemporaryFolder folder;
+  for (const HostsFile::Base& base : {HostsFile::Base{}, HostsFile::Base{folder.path(), "etc/hosts"}}) {
+    auto hosts = HostsFile::open(folder / "hosts", base);
+    ASSERT_TRUE(hosts);
+    ASSERT_TRUE(hosts->write(names({"192.0.2.1"})));
+    EXPECT_EQ(sys::read_file(folder / "hosts").value(), kHead + "192.0.2.1\tapi.example.com\n");
+    EXPECT_EQ(hosts->base_changes(), -1);
+  }
+}
+
+// The root file system is the image's, and we read it with rights that the container has not.
+TEST(HostsFile, NeverReadsOutsideTheContainersRoot) {
+  const TemporaryFolder folder;
+  put(folder / "secret", "secret\n");
+  ASSERT_TRUE(sys::make_directories(folder / "root/etc", 0700));
+  const std::string place = folder / "root/etc/hosts";
+  const auto text = [&] {
+    (void)sys::unlink(folder / "hosts");
+    auto hosts = HostsFile::open(folder / "hosts", {folder / "root", "etc/hosts"});
+    EXPECT_TRUE(hosts);
+    EXPECT_TRUE(hosts->write(names({"192.0.2.1"})));
+    return sys::read_file(folder / "hosts").value();
+  };
+  const std::string alone = kHead + "192.0.2.1\tapi.example.com\n";
+  for (const std::string& target : {folder / "secret", std::string("../../secret")}) {
+    ASSERT_EQ(::symlink(target.c_str(), place.c_str()), 0);
+    EXPECT_EQ(sys::read_file(place).value(), "secret\n");  // who asks the kernel plainly gets there
+    EXPECT_EQ(text(), alone);
+    ASSERT_TRUE(sys::unlink(place));
+  }
+  put(folder / "root/other", "10.0.0.1 other\n");
+  ASSERT_EQ(::symlink("/other", place.c_str()), 0);
+  EXPECT_EQ(text(), "10.0.0.1 other\n" + alone);
+  ASSERT_TRUE(sys::unlink(place));
+  // Nor does anything there keep us waiting.
+  ASSERT_EQ(::mkfifo(place.c_str(), 0600), 0);
+  EXPECT_EQ(text(), alone);
+  ASSERT_TRUE(sys::unlink(place));
+  ASSERT_TRUE(sys::mkdir(place, 0700));
+  EXPECT_EQ(text(), alone);
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
