@@ -110,6 +110,7 @@ mount_work() {
   mkdir -p "$WORK/jail/bin"
   cp "$ROOTFS/probes/end_with" "$WORK/jail/bin/busybox"
   edit_bundle '.process.capabilities |= with_entries(.value += ["CAP_SYS_CHROOT"])'
+  policy tools '{"exec": {"allow": ["/bin/busybox"]}, "unsafe_allow": ["chroot"]}'
   local commands='/work/true; echo $?; /work/copy exit 0; echo $?; chroot /work/jail /bin/busybox exit 0; echo $?
     exec 5</probes/end_with; /proc/self/fd/5 exit 3; echo $?; cd /bin; ./busybox true; echo $?'
   in_container sh -c "$commands"

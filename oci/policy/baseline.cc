@@ -1,5 +1,6 @@
 #include "oci/policy/baseline.h"
 
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <string>
 
 namespace tidewaiter::policy {
@@ -25,9 +27,37 @@ constexpr std::array<std::string_view, 1> kSendFlagsThird{"sendmsg"};
 constexpr std::array<std::string_view, 1> kSocket{"socket"};
 constexpr std::array<std::string_view, 2> kSocketAndPair{"socket", "socketpair"};
 constexpr std::array<std::string_view, 1> kSetsockopt{"setsockopt"};
+constexpr std::array<std::string_view, 1> kUserfaultfd{"userfaultfd"};
+constexpr std::array<std::string_view, 1> kClone{"clone"};
+constexpr std::array<std::string_view, 1> kClone3{"clone3"};
+constexpr std::array<std::string_view, 1> kUnshare{"unshare"};
+constexpr std::array<std::string_view, 1> kSetns{"setns"};
+constexpr std::array<std::string_view, 1> kPtrace{"ptrace"};
+constexpr std::array<std::string_view, 1> kProcessVmWritev{"process_vm_writev"};
+constexpr std::array<std::string_view, 1> kPidfdGetfd{"pidfd_getfd"};
+constexpr std::array<std::string_view, 1> kOpenByHandleAt{"open_by_handle_at"};
+constexpr std::array<std::string_view, 1> kSeccomp{"seccomp"};
+constexpr std::array<std::string_view, 1> kBpf{"bpf"};
+constexpr std::array<std::string_view, 2> kKexec{"kexec_file_load", "kexec_load"};
+constexpr std::array<std::string_view, 3> kModules{"delete_module", "finit_module", "init_module"};
+constexpr std::array<std::string_view, 2> kMakeMount{"fsopen", "mount"};
+constexpr std::array<std::string_view, 5> kChangeMounts{"fsmount", "mount_setattr", "move_mount",
+                                                        "pivot_root", "umount2"};
+constexpr std::array<std::string_view, 1> kChroot{"chroot"};
+constexpr std::array<std::string_view, 1> kOpenTree{"open_tree"};
+constexpr std::array<std::string_view, 1> kOpenTreeAttr{"open_tree_attr"};
+
+constexpr std::string_view kSecondAbis =
+    "programs of other ABIs (x86, x32) cannot be given back, since the agent reads what calls of the native "
+    "ABI point to, and a filter sees nothing of what socketcall does";
 
 constexpr ArgumentTest is_not(unsigned index, std::uint64_t value) {
   return {index, Comparison::kNotEqual, value, kLowerHalf};
+}
+
+// Whether any of these bits is set.
+constexpr ArgumentTest any_of(unsigned index, std::uint64_t bits) {
+  return {index, Comparison::kNotEqual, 0, bits};
 }
 
 constexpr std::array<ArgumentTest, 2> option(int level, int name) {
@@ -58,58 +88,363 @@ constexpr std::array kSequencedIpv6{masked(0, kLowerHalf, AF_INET6),
 // The kernel turns this into AF_PACKET, when the filter has seen the family (__sock_create in net/socket.c).
 constexpr std::array kPacketOverIpv4{masked(0, kLowerHalf, AF_INET), masked(1, kSocketTypeMask, SOCK_PACKET)};
 
-// The errnos are those that a kernel without the feature gives, so that programs fall back to connect(2).
-// Rows on the same socket family share theirs: then one filter can hold them all, and `socket` need not
-// notify.
+// The flags that make namespaces. Of clone(2) the lowest eight bits are a signal, so CLONE_NEWTIME is not
+// among its flags. UNSHARE_EMPTY_MNTNS is of Linux 7.0 (include/uapi/linux/sched.h).
+constexpr std::uint64_t kCloneNamespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr std::uint64_t kNewTime = 0x80;
+constexpr std::uint64_t kUnshareEmptyMounts = 0x100000;
+constexpr std::array kClonesNamespace{any_of(0, kCloneNamespaces)};
+constexpr std::array kUnsharesNamespace{any_of(0, kCloneNamespaces | kNewTime | kUnshareEmptyMounts)};
+
+constexpr std::uint64_t kNewListener = 8;    // SECCOMP_FILTER_FLAG_NEW_LISTENER
+constexpr std::uint64_t kTreeClone = 1;      // OPEN_TREE_CLONE
+constexpr std::uint64_t kTreeNamespace = 2;  // OPEN_TREE_NAMESPACE, of Linux 7.0
+constexpr std::array kListener{masked(1, kNewListener, kNewListener)};
+constexpr std::array kClonesTree{any_of(2, kTreeClone | kTreeNamespace)};
+
+// The errnos are those that a kernel without the feature gives, or one that asks for a right nobody has, so
+// that programs fall back to something else. Rows on the same socket family share theirs: then one filter can
+// hold them all, and `socket` need not notify.
 constexpr std::string_view kFastOpenReason =
     "connects without connect(2); EOPNOTSUPP makes programs fall back to it";
 constexpr std::string_view kSourceRouteReason =
     "a source route makes packets for an allowed address go to another host first";
 constexpr std::string_view kSctpReason = "SCTP connects and binds through setsockopt(2) and sendmsg(2)";
+constexpr std::string_view kSequencedReason =
+    "with protocol 0 they are SCTP, which connects and binds through other calls";
+constexpr std::string_view kNamespaces = "new namespaces, and joining others";
+constexpr std::string_view kNamespacesReason =
+    "in another network namespace an address is another host's, and a new user namespace gives every "
+    "capability over the namespaces made in it";
+constexpr std::string_view kNamespacesExecReason =
+    "in another mount namespace an allowed path may be another program, and a new user namespace gives the "
+    "capability to mount";
+constexpr std::string_view kMounts = "mounts";
+constexpr std::string_view kMountsReason =
+    "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
+    "makes the agent wait for it";
+constexpr std::string_view kMountsExecReason =
+    "a mount over an allowed path makes another program of it, and what is mounted nowhere has paths of its "
+    "own";
+
 constexpr BaselineRow kBaseline[] = {
-    {kIoUring,
-     {},
-     ENOSYS,
-     true,
-     true,
-     "io_uring",
-     "its operations connect and bind past every seccomp filter"},
-    {kSendFlagsFourth, kFastOpenFourth, EOPNOTSUPP, true, false, "sending with MSG_FASTOPEN",
-     kFastOpenReason},
-    {kSendFlagsThird, kFastOpenThird, EOPNOTSUPP, true, false, "sending with MSG_FASTOPEN", kFastOpenReason},
-    {kSocket, kSctpIpv4, EPROTONOSUPPORT, true, true, "SCTP sockets", kSctpReason},
-    {kSocket, kSctpIpv6, EPROTONOSUPPORT, true, true, "SCTP sockets", kSctpReason},
-    {kSocket, kSequencedIpv4, EPROTONOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
-     "with protocol 0 they are SCTP, which connects and binds through other calls"},
-    {kSocket, kSequencedIpv6, EPROTONOSUPPORT, true, true, "SOCK_SEQPACKET sockets over IP",
-     "with protocol 0 they are SCTP, which connects and binds through other calls"},
-    {kSocket, kPacketOverIpv4, EPROTONOSUPPORT, true, true, "SOCK_PACKET sockets",
-     "of the family IPv4 by their name, they are packet sockets"},
-    {kSocketAndPair, kOtherFamilies, EAFNOSUPPORT, true, true,
-     "sockets other than Unix, IPv4, IPv6 and netlink",
-     "no rule can name where they lead; some of them (RDS, TIPC, RxRPC) connect when they send"},
-    {kSetsockopt, kDeferredConnect, ENOPROTOOPT, true, false, "TCP_FASTOPEN_CONNECT (setsockopt)",
-     "it puts a connect off until data is sent, and multipath TCP then takes the address given with the "
-     "data"},
-    {kSetsockopt, kSourceRouteIpv4, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
-    {kSetsockopt, kSourceRouteIpv6, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
-    {kSetsockopt, kSourceRouteOldIpv6, EPERM, true, false, "source routes (setsockopt)", kSourceRouteReason},
-    {kSetsockopt, kPortRange, ENOPROTOOPT, false, true, "IP_LOCAL_PORT_RANGE (setsockopt)",
-     "a range of one port makes the kernel choose the port the workload wants"},
+    {.name = "io_uring",
+     .syscalls = kIoUring,
+     .errno_value = ENOSYS,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "io_uring",
+     .reason = "its operations connect and bind past every seccomp filter",
+     .exec_reason =
+         "an operation of it that executes programs has been proposed, and no filter would see it"},
+    {.name = "fast_open",
+     .syscalls = kSendFlagsFourth,
+     .tests = kFastOpenFourth,
+     .errno_value = EOPNOTSUPP,
+     .for_connect = true,
+     .what = "sending with MSG_FASTOPEN",
+     .reason = kFastOpenReason},
+    {.name = "fast_open",
+     .syscalls = kSendFlagsThird,
+     .tests = kFastOpenThird,
+     .errno_value = EOPNOTSUPP,
+     .for_connect = true,
+     .what = "sending with MSG_FASTOPEN",
+     .reason = kFastOpenReason},
+    {.name = "fast_open",
+     .syscalls = kSetsockopt,
+     .tests = kDeferredConnect,
+     .errno_value = ENOPROTOOPT,
+     .for_connect = true,
+     .what = "TCP_FASTOPEN_CONNECT (setsockopt)",
+     .reason =
+         "it puts a connect off until data is sent, and multipath TCP then takes the address given with "
+         "the data"},
+    {.name = "sctp",
+     .syscalls = kSocket,
+     .tests = kSctpIpv4,
+     .errno_value = EPROTONOSUPPORT,
+     .for_connect = true,
+     .for_bind = true,
+     .what = "SCTP sockets",
+     .reason = kSctpReason},
+    {.name = "sctp",
+     .syscalls = kSocket,
+     .tests = kSctpIpv6,
+     .errno_value = EPROTONOSUPPORT,
+     .for_connect = true,
+     .for_bind = true,
+     .what = "SCTP sockets",
+     .reason = kSctpReason},
+    {.name = "sctp",
+     .syscalls = kSocket,
+     .tests = kSequencedIpv4,
+     .errno_value = EPROTONOSUPPORT,
+     .for_connect = true,
+     .for_bind = true,
+     .what = "SOCK_SEQPACKET sockets over IP",
+     .reason = kSequencedReason},
+    {.name = "sctp",
+     .syscalls = kSocket,
+     .tests = kSequencedIpv6,
+     .errno_value = EPROTONOSUPPORT,
+     .for_connect = true,
+     .for_bind = true,
+     .what = "SOCK_SEQPACKET sockets over IP",
+     .reason = kSequencedReason},
+    {.name = "raw_packets",
+     .syscalls = kSocket,
+     .tests = kPacketOverIpv4,
+     .errno_value = EPROTONOSUPPORT,
+     .for_connect = true,
+     .for_bind = true,
+     .what = "SOCK_PACKET sockets",
+     .reason = "of the family IPv4 by their name, they are packet sockets"},
+    {.name = "socket_families",
+     .syscalls = kSocketAndPair,
+     .tests = kOtherFamilies,
+     .errno_value = EAFNOSUPPORT,
+     .for_connect = true,
+     .for_bind = true,
+     .what = "sockets other than Unix, IPv4, IPv6 and netlink",
+     .reason = "no rule can name where they lead; some of them (RDS, TIPC, RxRPC) connect when they send"},
+    {.name = "source_routes",
+     .syscalls = kSetsockopt,
+     .tests = kSourceRouteIpv4,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .what = "source routes (setsockopt)",
+     .reason = kSourceRouteReason},
+    {.name = "source_routes",
+     .syscalls = kSetsockopt,
+     .tests = kSourceRouteIpv6,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .what = "source routes (setsockopt)",
+     .reason = kSourceRouteReason},
+    {.name = "source_routes",
+     .syscalls = kSetsockopt,
+     .tests = kSourceRouteOldIpv6,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .what = "source routes (setsockopt)",
+     .reason = kSourceRouteReason},
+    {.name = "port_range",
+     .syscalls = kSetsockopt,
+     .tests = kPortRange,
+     .errno_value = ENOPROTOOPT,
+     .for_bind = true,
+     .what = "IP_LOCAL_PORT_RANGE (setsockopt)",
+     .reason = "a range of one port makes the kernel choose the port the workload wants"},
+    {.name = "userfaultfd",
+     .syscalls = kUserfaultfd,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "userfaultfd",
+     .reason = "makes the agent wait for the workload when it reads what a call points to"},
+    {.name = "clone3",
+     .syscalls = kClone3,
+     .errno_value = ENOSYS,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "clone3",
+     .reason = "its flags are in memory, where no filter sees which namespaces it makes; ENOSYS makes the C "
+               "library call clone instead"},
+    {.name = "namespaces",
+     .syscalls = kClone,
+     .tests = kClonesNamespace,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = kNamespaces,
+     .reason = kNamespacesReason,
+     .exec_reason = kNamespacesExecReason},
+    {.name = "namespaces",
+     .syscalls = kUnshare,
+     .tests = kUnsharesNamespace,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = kNamespaces,
+     .reason = kNamespacesReason,
+     .exec_reason = kNamespacesExecReason},
+    {.name = "namespaces",
+     .syscalls = kSetns,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = kNamespaces,
+     .reason = kNamespacesReason,
+     .exec_reason = kNamespacesExecReason},
+    {.name = "ptrace",
+     .syscalls = kPtrace,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "ptrace",
+     .reason = "makes another process act for the tracer, one that need not be under the policy",
+     .exec_reason = "the agent has to trace whoever executes a program, and a process has one tracer"},
+    {.name = "process_vm_writev",
+     .syscalls = kProcessVmWritev,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "process_vm_writev",
+     .reason = "changes the memory of another process, one that need not be under the policy"},
+    {.name = "pidfd_getfd",
+     .syscalls = kPidfdGetfd,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "pidfd_getfd",
+     .reason = "takes sockets, connected and bound ones, from a process that need not be under the policy",
+     .exec_reason = "takes files from another process, those of other mount namespaces too, where paths mean "
+                    "something else"},
+    {.name = "open_by_handle_at",
+     .syscalls = kOpenByHandleAt,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "open_by_handle_at",
+     .reason = "with CAP_DAC_READ_SEARCH it opens files of the host that no mount of the container shows"},
+    {.name = "seccomp_listener",
+     .syscalls = kSeccomp,
+     .tests = kListener,
+     .errno_value = EBUSY,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "seccomp listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER)",
+     .reason = "of two listeners the later would be asked in the agent's place; the kernel answers the same "
+               "to a second one"},
+    {.name = "bpf",
+     .syscalls = kBpf,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "bpf",
+     .reason = "puts programs into the kernel, which can redirect connections and overwrite the memory of "
+               "processes"},
+    {.name = "kexec",
+     .syscalls = kKexec,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "kexec",
+     .reason = "starts another kernel, which knows of no policy"},
+    {.name = "modules",
+     .syscalls = kModules,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "kernel modules",
+     .reason = "code in the kernel is under no policy"},
+    {.name = "mounts",
+     .syscalls = kMakeMount,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "mounting file systems (mount, fsopen)",
+     .reason = kMountsReason,
+     .exec_reason = kMountsExecReason},
+    {.name = "mounts",
+     .syscalls = kChangeMounts,
+     .errno_value = EPERM,
+     .for_exec = true,
+     .what = "moving, changing and taking away mounts",
+     .reason = kMountsExecReason},
+    {.name = "mounts",
+     .syscalls = kOpenTree,
+     .tests = kClonesTree,
+     .errno_value = EPERM,
+     .for_exec = true,
+     .what = "moving, changing and taking away mounts",
+     .reason = kMountsExecReason},
+    {.name = "mounts",
+     .syscalls = kOpenTreeAttr,
+     .errno_value = EPERM,
+     .for_exec = true,
+     .where_known = true,
+     .what = "open_tree_attr",
+     .reason = "clones mounts like open_tree"},
+    {.name = "chroot",
+     .syscalls = kChroot,
+     .errno_value = EPERM,
+     .for_exec = true,
+     .what = "chroot",
+     .reason =
+         "in a root of the workload's own the loader of an allowed program (ld.so) is any file that lies "
+         "in its place"},
 };
 
+// A row whose call some libseccomp does not know is one of its own, so that it alone is named as open then.
+static_assert(std::all_of(std::begin(kBaseline), std::end(kBaseline), [](const BaselineRow& row) {
+  return !row.name.empty() && !row.syscalls.empty() && row.errno_value > 0 && !row.what.empty() &&
+         !row.reason.empty() && (row.for_connect || row.for_bind || row.for_exec) &&
+         (!row.where_known || row.syscalls.size() == 1);
+}));
+
 constexpr OpenWay kLeftOpen[] = {
-    {true, true, "raw sockets",
-     "a container with CAP_NET_RAW can write packets itself; take the capability away, or refuse `socket` "
-     "with SOCK_RAW in `syscalls`"},
-    {false, true, "ports the kernel chooses",
-     "listen(2) on an unbound socket, connect(2) and sendto(2) bind one from the ephemeral range"},
-    {true, false, "connections the kernel makes itself",
-     "mounting a network file system, tunnels, more paths of multipath TCP: for those with CAP_SYS_ADMIN or "
-     "CAP_NET_ADMIN"},
-    {true, true, "sockets received from another process",
-     "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came, and keeps "
-     "the options it came with"},
+    {.for_connect = true,
+     .for_bind = true,
+     .what = "raw sockets",
+     .reason = "a container with CAP_NET_RAW can write packets itself; take the capability away, or refuse "
+               "`socket` with SOCK_RAW in `syscalls`"},
+    {.for_bind = true,
+     .what = "ports the kernel chooses",
+     .reason = "listen(2) on an unbound socket, connect(2) and sendto(2) bind one from the ephemeral range"},
+    {.for_connect = true,
+     .what = "connections the kernel makes itself",
+     .reason = "tunnels, more paths of multipath TCP, file systems that are mounted already: for those with "
+               "CAP_NET_ADMIN, or whom the bundle gives them"},
+    {.for_connect = true,
+     .for_bind = true,
+     .what = "sockets received from another process",
+     .reason = "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came, "
+               "and keeps the options it came with"},
+    {.for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .what = "other processes' memory in /proc",
+     .reason = "who may trace a process may write to its /proc/PID/mem, which is no call that a filter sees, "
+               "and have it act otherwise, be it an allowed program or one that is not under the policy"},
+    {.for_exec = true,
+     .what = "files received from another container",
+     .reason = "a descriptor passed over a Unix socket has the path that its file has there"},
+    {.for_exec = true,
+     .what = "what an allowed program does",
+     .reason = "exec rules are about programs and arguments: LD_PRELOAD, plugins and scripts given as input "
+               "make an allowed program run other code within itself"},
+    {.for_exec = true,
+     .what = "what is in an allowed file",
+     .reason = "who may write to it, or put another in its place, makes another program of it: allow paths "
+               "that the workload cannot write to"},
+};
+
+constexpr struct {
+  std::string_view name;
+  std::string_view why;
+} kNeverGivenBack[] = {
+    {"second_abis", kSecondAbis},
+    {"x86", kSecondAbis},
+    {"x32", kSecondAbis},
+    {"socketcall", kSecondAbis},
 };
 
 bool names(const SyscallRule& rule, std::string_view name) {
@@ -124,7 +459,7 @@ void insert_baseline(std::vector<SyscallRule>& rules, const BaselineRow& row, st
   const auto place = std::find_if(rules.begin(), rules.end(), [name](const SyscallRule& rule) {
     return permits(rule) && names(rule, name);
   });
-  rules.insert(place, SyscallRule{.pointer = std::string(kBaselinePointer),
+  rules.insert(place, SyscallRule{.pointer = std::string(kBaselinePointer).append(row.name),
                                   .names = {std::string(name)},
                                   .args = {row.tests.begin(), row.tests.end()},
                                   .action = Action::kErrno,
@@ -135,13 +470,47 @@ void insert_baseline(std::vector<SyscallRule>& rules, const BaselineRow& row, st
 
 std::span<const BaselineRow> baseline() { return kBaseline; }
 
+std::vector<std::string_view> baseline_names() {
+  std::vector<std::string_view> names;
+  for (const BaselineRow& row : kBaseline) {
+    if (std::find(names.begin(), names.end(), row.name) == names.end()) names.push_back(row.name);
+  }
+  return names;
+}
+
+std::string_view why_never_given_back(std::string_view name) {
+  for (const auto& one : kNeverGivenBack) {
+    if (one.name == name) return one.why;
+  }
+  return {};
+}
+
 std::span<const OpenWay> left_open() { return kLeftOpen; }
+
+const UnsafeAllow* given_back(const BaselineRow& row, const Policy& policy) {
+  const auto found = std::find_if(policy.unsafe_allow.begin(), policy.unsafe_allow.end(),
+                                  [&row](const UnsafeAllow& one) { return one.name == row.name; });
+  return found == policy.unsafe_allow.end() ? nullptr : &*found;
+}
+
+std::string reason_for(const BaselineRow& row, const Policy& policy) {
+  Policy network;
+  network.network = policy.network;
+  const bool for_exec = row.for_exec && policy.exec && policy.exec->restricts();
+  std::string reason;
+  if (!for_exec || row.exec_reason.empty() || concerns(row, network)) reason = row.reason;
+  if (for_exec && !row.exec_reason.empty()) {
+    reason += reason.empty() ? "" : "; ";
+    reason += row.exec_reason;
+  }
+  return reason;
+}
 
 Policy complete(const Policy& policy) {
   Policy completed = policy;
   if (policy.mode == Mode::kAudit) return completed;
   for (const BaselineRow& row : kBaseline) {
-    if (!concerns(row, policy)) continue;
+    if (!concerns(row, policy) || given_back(row, policy) != nullptr) continue;
     for (const std::string_view name : row.syscalls) insert_baseline(completed.syscalls, row, name);
   }
   return completed;

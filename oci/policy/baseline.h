@@ -1,31 +1,47 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "oci/policy/policy.h"
 
-// What network rules need beside their own words. They are decided where connect(2) and bind(2) are called,
-// so the other ways to connect and to bind have to be shut, or named as open.
+// What network and exec rules need beside their own words. They are decided where connect(2), bind(2) and
+// execve(2) are called, so the other ways to the same have to be shut, or named as open. What is shut can be
+// given back by name: the policy's `unsafe_allow`.
 
 namespace tidewaiter::policy {
 
-// A call that network rules refuse, because it would connect or bind unseen.
+// Calls that are refused, because they would do unseen what the rules decide.
 struct BaselineRow {
+  std::string_view name;  // the word for it in unsafe_allow; rows that belong together share it
   std::span<const std::string_view> syscalls;
-  std::span<const ArgumentTest> tests;  // all must hold; empty: every such call
+  std::span<const ArgumentTest> tests = {};  // all must hold; empty: every such call
   int errno_value = 0;
   bool for_connect = false;  // needed when connections are restricted
   bool for_bind = false;     // needed when binding is
-  std::string_view what;     // "SCTP sockets"; rows of the same words are one to the reader
+  bool for_exec = false;     // needed when programs are
+  bool where_known =
+      false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
+  std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
   std::string_view reason;
+  std::string_view exec_reason = {};  // why exec rules need it; empty: for the same reason
 };
 std::span<const BaselineRow> baseline();
 
-// A way around network rules that stays open in this version.
+// The words of unsafe_allow, in the order of baseline(), each once.
+std::vector<std::string_view> baseline_names();
+
+// Why `name` cannot be a word of unsafe_allow although one might look for it there; empty when it can be, or
+// means nothing.
+std::string_view why_never_given_back(std::string_view name);
+
+// A way around the rules that stays open in this version.
 struct OpenWay {
   bool for_connect = false;
   bool for_bind = false;
+  bool for_exec = false;
   std::string_view what;
   std::string_view reason;
 };
@@ -34,16 +50,25 @@ std::span<const OpenWay> left_open();
 // Whether a row concerns this policy.
 template <typename Row>
 bool concerns(const Row& row, const Policy& policy) {
-  return policy.network.has_value() && ((row.for_connect && policy.network->restricts_connect()) ||
-                                        (row.for_bind && policy.network->restricts_bind()));
+  return (policy.network && ((row.for_connect && policy.network->restricts_connect()) ||
+                             (row.for_bind && policy.network->restricts_bind()))) ||
+         (row.for_exec && policy.exec && policy.exec->restricts());
 }
 
-// SyscallRule::pointer of the rules that complete() adds for the network rules' sake.
-inline constexpr std::string_view kBaselinePointer = "/network";
+// The entry of unsafe_allow that gives the row back, or nullptr.
+const UnsafeAllow* given_back(const BaselineRow& row, const Policy& policy);
+
+// Why this policy needs the row. REQUIRES: concerns(row, policy).
+std::string reason_for(const BaselineRow& row, const Policy& policy);
+
+// SyscallRule::pointer of the rules that complete() adds: "baseline/" and the row's name. A JSON pointer
+// begins with "/", so none of the file's own rules is taken for one.
+inline constexpr std::string_view kBaselinePointer = "baseline/";
+inline bool is_baseline(const SyscallRule& rule) { return rule.pointer.starts_with(kBaselinePointer); }
 
 // The policy as filter and agent apply it: the baseline's refusals are `syscalls` rules too. A call that
-// either refuses is refused: a rule that allows or logs does not open what the baseline shuts. In audit mode
-// nothing is refused, hence no baseline.
+// either refuses is refused: a rule that allows or logs does not open what the baseline shuts; unsafe_allow
+// does. In audit mode nothing is refused, hence no baseline.
 //
 // Compiling and deciding both start from this, so that they cannot part.
 Policy complete(const Policy& policy);

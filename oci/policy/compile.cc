@@ -13,6 +13,7 @@
 #include "oci/policy/baseline.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
+#include "oci/seccomp/filter_context.h"
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
@@ -279,7 +280,7 @@ Answer answer_denial(const Policy& policy, const SyscallRule& rule, std::string_
           : ProfileAction{ActionKind::kErrno, static_cast<std::uint16_t>(rule.errno_value)};
   // The baseline's refusals are not what anybody forbade: probing for a feature is no event, and programs
   // probe.
-  if (rule.pointer == kBaselinePointer) return {.action = refusal};
+  if (is_baseline(rule)) return {.action = refusal};
   if (exempt) return {.action = kNotify};
   if (!wants_event) return {.action = refusal};
   return silent.empty() ? Answer{.action = kNotify} : Answer{.action = refusal, .unheard = silent};
@@ -302,6 +303,11 @@ Result<Answer> answer(const Policy& policy, const SyscallRule& rule, const std::
   return fail(rule.pointer + ": unknown action");
 }
 
+// Whether the filter can name a call: libseccomp makes it.
+bool is_known(std::string_view name) {
+  return seccomp::syscall_number(seccomp::native_architecture(), std::string(name)).has_value();
+}
+
 // A demand that says the same with the fewest cases.
 void simplify(seccomp::SyscallDemand& demand) {
   while (!demand.cases.empty() && demand.cases.back().action == demand.otherwise) demand.cases.pop_back();
@@ -317,7 +323,11 @@ class Compiler {
         complete_(complete(policy)),
         config_(config),
         runtime_(runtime),
-        listener_(listener) {}
+        listener_(listener) {
+    for (const BaselineRow& row : baseline()) {
+      if (row.where_known && !is_known(row.syscalls.front())) unknown_calls_.emplace(row.syscalls.front());
+    }
+  }
 
   Result<Plan> run() {
     for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_}));
@@ -343,6 +353,7 @@ class Compiler {
   Status demand_syscalls() {
     for (const SyscallRule& rule : complete_.syscalls) {
       for (const std::string& name : rule.names) {
+        if (is_baseline(rule) && unknown_calls_.contains(name)) continue;
         auto& demand = demands_[name];
         if (settled_.contains(name)) continue;
         plan_.exempts_start = plan_.exempts_start || exempt(rule, name);
@@ -375,8 +386,8 @@ class Compiler {
   // Whether the runtime may make a call all the same that this rule refuses. With noNewPrivileges it makes
   // none of these under the filter.
   [[nodiscard]] bool exempt(const SyscallRule& rule, const std::string& name) const {
-    return refuses(rule) && rule.pointer != kBaselinePointer && hits_start(name) &&
-           runtime_.starts_by_execve && why_silent(name, runtime_).empty();
+    return refuses(rule) && !is_baseline(rule) && hits_start(name) && runtime_.starts_by_execve &&
+           why_silent(name, runtime_).empty();
   }
 
   [[nodiscard]] bool refuses(const SyscallRule& rule) const {
@@ -592,8 +603,10 @@ class Compiler {
     return row;
   }
 
-  void add_row(Origin origin, std::string what, Mechanism mechanism, std::string cost, std::string note) {
-    plan_.rows.push_back({"", std::move(what), mechanism, std::move(cost), std::move(note), origin});
+  void add_row(Origin origin, std::string what, Mechanism mechanism, std::string cost, std::string note,
+               std::string_view name = {}) {
+    plan_.rows.push_back(
+        {"", std::move(what), mechanism, std::move(cost), std::move(note), origin, std::string(name)});
   }
 
   void add_left_open(std::string what, std::string note) {
@@ -699,30 +712,17 @@ class Compiler {
   }
 
   // Rows of a table may say the same of several calls.
-  void add_row_once(Origin origin, std::string what, Mechanism mechanism, std::string cost,
-                    std::string note) {
+  void add_row_once(Origin origin, std::string what, Mechanism mechanism, std::string cost, std::string note,
+                    std::string_view name = {}) {
     const bool known = std::any_of(plan_.rows.begin(), plan_.rows.end(), [&](const PlanRow& row) {
       return row.origin == origin && row.what == what && row.mechanism == mechanism;
     });
-    if (!known) add_row(origin, std::move(what), mechanism, std::move(cost), std::move(note));
+    if (!known) add_row(origin, std::move(what), mechanism, std::move(cost), std::move(note), name);
   }
 
   void describe_baseline() {
-    const bool audit = policy_.mode == Mode::kAudit;
     for (const BaselineRow& row : baseline()) {
-      if (!concerns(row, policy_)) continue;
-      const std::string what = std::string(row.what) + ": ";
-      if (audit) {
-        add_row_once(Origin::kLeftOpen, what + "not seen (audit)", Mechanism::kNobody, "none",
-                     std::string(row.reason));
-        continue;
-      }
-      const bool residual =
-          std::any_of(row.syscalls.begin(), row.syscalls.end(),
-                      [this](std::string_view name) { return plan_.residual.contains(name); });
-      add_row_once(Origin::kBaseline, what + "fails with " + errno_words(row.errno_value),
-                   residual ? Mechanism::kAgent : Mechanism::kFilter,
-                   residual ? "at most one notification per call" : "none", std::string(row.reason));
+      if (concerns(row, policy_)) describe_baseline(row);
     }
     for (const auto& [name, reason] : undecided_) {
       add_left_open("what " + name + " sends to an address of its own", std::string(reason));
@@ -734,11 +734,34 @@ class Compiler {
     }
   }
 
+  void describe_baseline(const BaselineRow& row) {
+    const std::string what(row.what);
+    const auto open = [&](const std::string& how, std::string reason) {
+      add_row_once(Origin::kLeftOpen, what + ": " + how, Mechanism::kNobody, "none", std::move(reason));
+    };
+    std::string reason = reason_for(row, policy_);
+    if (policy_.mode == Mode::kAudit) return open("not seen (audit)", std::move(reason));
+    if (const UnsafeAllow* allowed = given_back(row, policy_))
+      return open("given back by " + allowed->pointer, std::move(reason));
+    const auto among = [&row](const auto& names) {
+      return std::any_of(row.syscalls.begin(), row.syscalls.end(),
+                         [&names](std::string_view name) { return names.contains(name); });
+    };
+    if (among(unknown_calls_))
+      return open("this libseccomp cannot refuse it where the bundle's own profile does not",
+                  std::move(reason));
+    const bool residual = among(plan_.residual);
+    add_row_once(Origin::kBaseline, what + ": fails with " + errno_words(row.errno_value),
+                 residual ? Mechanism::kAgent : Mechanism::kFilter,
+                 residual ? "at most one notification per call" : "none", std::move(reason), row.name);
+  }
+
   const Policy& policy_;
   const Policy complete_;
   const ordered_json& config_;
   const runtime::Traits& runtime_;
   const Listener& listener_;
+  std::set<std::string, std::less<>> unknown_calls_;  // of the baseline; libseccomp is older than they are
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations

@@ -25,7 +25,7 @@ enum class Mechanism {
 // Why a row is in the plan.
 enum class Origin {
   kRule,      // the policy says it
-  kBaseline,  // network rules would not hold without it
+  kBaseline,  // network or exec rules would not hold without it
   kStart,     // the runtime's start of a container cannot be told from the workload without it
   kNames,     // host names of the policy resolve in the container by it
   kLeftOpen,  // nothing is held
@@ -39,6 +39,7 @@ struct PlanRow {
   std::string cost;  // "none", "one notification per connect", …
   std::string note;  // why this mechanism; what it leaves open
   Origin origin = Origin::kRule;
+  std::string name = {};  // of what was added (kBaseline): the word that gives it back in unsafe_allow
 };
 
 // Everything that follows from a policy for one bundle.

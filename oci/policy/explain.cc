@@ -127,6 +127,7 @@ std::string item(std::string_view what, std::string_view note, std::size_t width
 ordered_json row_json(const PlanRow& row) {
   ordered_json json = ordered_json::object();
   if (row.origin == Origin::kRule) json["pointer"] = row.pointer;
+  if (!row.name.empty()) json["name"] = row.name;
   json["what"] = row.what;
   if (row.origin != Origin::kLeftOpen) {
     json["mechanism"] = to_string(row.mechanism);
@@ -154,7 +155,9 @@ std::string section(const Plan& plan, Origin origin, std::string_view title, std
   if (!any(plan, origin)) return "";
   std::string text = '\n' + paragraph(title, width);
   for (const PlanRow& row : plan.rows) {
-    if (row.origin == origin) text += item(row.what, row.note, width);
+    if (row.origin != origin) continue;
+    const std::string name = row.name.empty() ? "" : " [" + row.name + "]";
+    text += item(row.what + name, row.note, width);
   }
   return text;
 }
@@ -194,10 +197,14 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
   }
   text += section(plan, Origin::kStart, "Added, so that the runtime can start the container:", width);
   text += section(plan, Origin::kNames, "Added, so that these names resolve without DNS:", width);
-  text += section(plan, Origin::kBaseline, "Added, so that the network rules hold:", width);
+  text += section(plan, Origin::kBaseline,
+                  "Added, so that the rules hold; a [name] in the policy's unsafe_allow gives back:", width);
   if (!plan.dropped_architectures.empty()) {
     text +=
-        '\n' + paragraph("Programs of these ABIs do not run, since the policy cannot be held there:", width);
+        '\n' + paragraph(
+                   "Programs of these ABIs do not run, since the policy cannot be held there; unsafe_allow "
+                   "cannot change that:",
+                   width);
     for (const auto& [name, reason] : plan.dropped_architectures) text += item(name, reason, width);
   }
   if (!plan.residual.empty()) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "oci/base/system.h"
+#include "oci/policy/baseline.h"
 #include "oci/policy/constants.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/exec_rule.h"
@@ -25,8 +26,8 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network", "exec",
-                                            "syscalls", "events",      "mode"};
+constexpr std::string_view kPolicyKeys[] = {"version",  "description",  "network", "exec",
+                                            "syscalls", "unsafe_allow", "events",  "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
@@ -35,7 +36,7 @@ constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity", "limits", "unsafe_allow"};
+constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity", "limits"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
 constexpr std::string_view kModes[] = {"enforce", "audit"};
@@ -144,6 +145,29 @@ bool fits(std::uint64_t value, unsigned bits) {
   return (value >> bits) == 0 || (as_signed < 0 && as_signed >= -(std::int64_t{1} << (bits - 1)));
 }
 
+bool names_entry(const std::vector<UnsafeAllow>& list, std::string_view name) {
+  return std::any_of(list.begin(), list.end(), [name](const UnsafeAllow& one) { return one.name == name; });
+}
+
+// The parts of a policy for whose sake the baseline refuses what has this name: `"exec" or "network.bind"`.
+std::string restricted_by(std::string_view name) {
+  bool connect = false;
+  bool bind = false;
+  bool exec = false;
+  for (const BaselineRow& row : baseline()) {
+    if (row.name != name) continue;
+    connect = connect || row.for_connect;
+    bind = bind || row.for_bind;
+    exec = exec || row.for_exec;
+  }
+  std::vector<std::string_view> parts;
+  if (exec) parts.emplace_back("exec");
+  if (connect && !bind) parts.emplace_back("network.allow");
+  if (connect && !bind) parts.emplace_back("network.deny");
+  if (bind) parts.emplace_back(connect ? "network" : "network.bind");
+  return one_of(parts);
+}
+
 // Reads one document. Each function reads one kind of value, notes what is wrong with it and goes on.
 class Reader {
  public:
@@ -223,6 +247,8 @@ class Reader {
   std::vector<NetworkRule> read_network_rules(const Place& place);
   std::vector<BindRule> read_bind_rules(const Place& place);
   void read_events(const Place& place, EventsPolicy& events);
+  std::vector<UnsafeAllow> read_unsafe_allow(const Place& place);
+  void check_unsafe_allow(const Place& place, const Policy& policy);
 
   SyscallRule read_syscall_rule(const Place& place);
   std::vector<std::string> read_names(const Place& place);
@@ -367,6 +393,41 @@ void Reader::read_events(const Place& place, EventsPolicy& events) {
     events = {.denied = wanted[0], .exec = wanted[1], .network = wanted[2]};
   });
   require(place, "log", "write \"log\": [] to log nothing");
+}
+
+std::vector<UnsafeAllow> Reader::read_unsafe_allow(const Place& place) {
+  const std::vector<std::string_view> known = baseline_names();
+  std::vector<UnsafeAllow> allowed;
+  each_element(place, "names of what the baseline refuses, as in [\"ptrace\"]", [&](const Place& element) {
+    if (element.value.is_string()) {
+      const auto& name = element.value.get_ref<const std::string&>();
+      if (const std::string_view never = why_never_given_back(name); !never.empty())
+        return wrong(element, std::string(never));
+    }
+    const auto word = read_word(element, known);
+    if (!word) return;
+    if (names_entry(allowed, known[*word]))
+      return wrong(element, quote(known[*word]) + " is in the list twice");
+    allowed.push_back({element.pointer, std::string(known[*word])});
+  });
+  return allowed;
+}
+
+// What a person would take for given back, and is not, is a mistake; so is what was never taken away.
+void Reader::check_unsafe_allow(const Place& place, const Policy& policy) {
+  for (const UnsafeAllow& one : policy.unsafe_allow) {
+    const Place entry{place.value, one.pointer};
+    const auto is_of = [&](const BaselineRow& row) { return row.name == one.name; };
+    const auto rows = baseline();
+    if (std::none_of(rows.begin(), rows.end(),
+                     [&](const BaselineRow& row) { return is_of(row) && concerns(row, policy); }))
+      wrong(entry, quote(one.name) + " is not refused here, so there is nothing to give back; it is where " +
+                       restricted_by(one.name) + " restricts something");
+    else if (one.name == "clone3" && !names_entry(policy.unsafe_allow, "namespaces"))
+      wrong(entry,
+            "\"clone3\" makes namespaces, and no filter sees which; write \"namespaces\" beside it, or leave "
+            "it out");
+  }
 }
 
 std::vector<std::string> Reader::read_names(const Place& place) {
@@ -594,6 +655,8 @@ Policy Reader::read_policy(const Json& document) {
     } else if (key == "syscalls") {
       each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
                    [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });
+    } else if (key == "unsafe_allow") {
+      policy.unsafe_allow = read_unsafe_allow(member);
     } else if (key == "events") {
       read_events(member, policy.events);
     } else if (const auto mode = read_word(member, kModes)) {
@@ -601,6 +664,8 @@ Policy Reader::read_policy(const Json& document) {
     }
   });
   require(top, "version", "write \"version\": 1");
+  // What is restricted is known only of a policy that is right so far.
+  if (mistakes_.empty()) check_unsafe_allow(top, policy);
   return policy;
 }
 

@@ -146,6 +146,14 @@ struct EventsPolicy {
   bool network = true;  // "network": every connection and bind, allowed ones too
 };
 
+// --- unsafe_allow: what a policy's baseline refuses, given back -----------------------------------
+
+// One word of the list (baseline_names() in baseline.h).
+struct UnsafeAllow {
+  std::string pointer;  // "/unsafe_allow/0"
+  std::string name;     // "ptrace"
+};
+
 struct Policy {
   std::string name;  // the file's name without .json
   Mode mode = Mode::kEnforce;
@@ -153,6 +161,7 @@ struct Policy {
   std::optional<ExecPolicy> exec;
   std::vector<SyscallRule> syscalls;
   EventsPolicy events;
+  std::vector<UnsafeAllow> unsafe_allow;
 };
 
 }  // namespace tidewaiter::policy

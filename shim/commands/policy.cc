@@ -32,7 +32,8 @@ const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/ti
 
 // A container as `podman run` without a seccomp profile makes it.
 ordered_json bare_config() {
-  return {{"process", ordered_json::object()}, {"linux", ordered_json::object()}};
+  // With the namespace that exec rules ask for and every container has.
+  return ordered_json::parse(R"({"process": {}, "linux": {"namespaces": [{"type": "mount"}]}})");
 }
 
 std::string as_text(const ordered_json& json) {

@@ -69,6 +69,16 @@ TEST_F(PolicyVerb, CheckHasItAllAsJson) {
   EXPECT_EQ(err_.str(), "");
 }
 
+TEST_F(PolicyVerb, NeedsNoBundleForExecRules) {
+  const std::string exec =
+      file("exec.json", R"({"version": 1, "exec": {"allow": ["/usr/bin/git"]}, "unsafe_allow": ["ptrace"]})");
+  EXPECT_TRUE(check({exec})) << err_.str();
+  const std::string text = explain({exec, {}, runtime::Kind::kCrun});
+  EXPECT_THAT(text, HasSubstr("run /usr/bin/git: allowed"));
+  EXPECT_THAT(text, HasSubstr("ptrace: given back by /unsafe_allow/0"));
+  EXPECT_THAT(text, HasSubstr("[chroot]"));
+}
+
 TEST_F(PolicyVerb, ExplainDependsOnRuntimeAndBundle) {
   const std::string writes =
       file("write.json", R"({"version": 1, "syscalls": [{"names": ["write"], "action": "errno"}]})");

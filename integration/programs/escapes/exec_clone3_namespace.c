@@ -2,7 +2,6 @@
 // group: namespaces
 // policy: exec
 // neighbour: exec_plain --neighbour
-// pending: exec rules have no baseline yet
 #include <linux/sched.h>
 #include <sys/mount.h>
 

@@ -3,7 +3,6 @@
 // policy: exec
 // neighbour: exec_plain --neighbour
 // capabilities: CAP_SETFCAP
-// pending: exec rules have no baseline yet
 #include <sys/mount.h>
 
 #include "escape.h"

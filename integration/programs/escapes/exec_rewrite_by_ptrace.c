@@ -2,7 +2,6 @@
 // group: descriptor tricks
 // policy: exec-argv
 // neighbour: exec_argv_more --neighbour
-// pending: exec rules have no baseline yet
 #include "rewrite.h"
 
 static void attack(void) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -30,7 +31,9 @@ using nlohmann::ordered_json;
 using seccomp::ActionKind;
 using seccomp::ProfileAction;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::Contains;
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -50,6 +53,12 @@ constexpr ProfileAction refused(int errno_value) {
 ordered_json bare_bundle() {
   return ordered_json::parse(R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "noNewPrivileges": true},
                                  "root": {"path": "rootfs"}, "linux": {"namespaces": []}})");
+}
+
+ordered_json bundle_with_mounts() {
+  ordered_json config = bare_bundle();
+  config["linux"]["namespaces"] = ordered_json::parse(R"([{"type": "pid"}, {"type": "mount"}])");
+  return config;
 }
 
 ordered_json bundle_with(const char* profile) {
@@ -632,6 +641,173 @@ TEST(Compile, SaysWhatEachNetworkRuleCostsAndWhatStaysOpen) {
   }
 }
 
+// --- the baseline beside the profiles that containers have ------------------------------------------
+
+ordered_json fixture(const std::string& name) {
+  std::ifstream file(std::string(TIDEWAITER_FIXTURES) + "/" + name);
+  return ordered_json::parse(file);
+}
+
+// As engines write it for a container with every capability: what the baseline refuses is allowed.
+ordered_json generous_profile() {
+  ordered_json profile = fixture("podman_seccomp.json");
+  ordered_json names = ordered_json::array();
+  for (const BaselineRow& row : baseline()) {
+    for (const std::string_view name : row.syscalls) names.push_back(name);
+  }
+  for (ordered_json& one : profile["syscalls"]) {
+    ordered_json rest = ordered_json::array();
+    for (const ordered_json& name : one["names"]) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) rest.push_back(name);
+    }
+    one["names"] = rest.empty() ? ordered_json{"getpid"} : rest;
+    if (rest.empty()) one.erase("args"), one["action"] = "SCMP_ACT_ALLOW";
+  }
+  profile["syscalls"].push_back({{"names", names}, {"action", "SCMP_ACT_ALLOW"}});
+  return profile;
+}
+
+// Docker's conditions on top: no sockets of virtual machines, clone as podman has it.
+ordered_json conditional_profile() {
+  return ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1,
+    "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"], "syscalls": [
+    {"names": ["ptrace", "seccomp", "setsockopt", "sendto", "sendmsg", "sendmmsg", "socketpair", "process_vm_writev",
+      "pidfd_getfd", "io_uring_setup", "io_uring_enter", "connect", "bind", "execve", "execveat"], "action": "SCMP_ACT_ALLOW"},
+    {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 40, "op": "SCMP_CMP_NE"}]},
+    {"names": ["clone"], "action": "SCMP_ACT_ALLOW",
+      "args": [{"index": 0, "value": 2114060288, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
+    {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]})");
+}
+
+std::vector<std::pair<const char*, ordered_json>> usual_bundles() {
+  const auto with = [](ordered_json profile) {
+    ordered_json config = bundle_with_mounts();
+    config["linux"]["seccomp"] = std::move(profile);
+    return config;
+  };
+  return {{"no profile", with({{"defaultAction", "SCMP_ACT_ALLOW"}})},
+          {"podman", with(fixture("podman_seccomp.json"))},
+          {"runc", with(fixture("runc_seccomp.json"))},
+          {"all capabilities", with(generous_profile())},
+          {"conditions", with(conditional_profile())}};
+}
+
+Policy restricting(bool network, bool exec, std::vector<UnsafeAllow> unsafe_allow = {}) {
+  Policy policy;
+  if (network) policy = with_network({}, true, true);
+  if (exec) policy.exec.emplace().allow.emplace();
+  policy.unsafe_allow = std::move(unsafe_allow);
+  return policy;
+}
+
+// Numbers that the rows' tests are about, alone and together with others.
+std::uint64_t telling_argument(std::mt19937_64& random) {
+  constexpr std::uint64_t kTelling[] = {0,          1,  2,   3,          5,        8,     10,     16,
+                                        17,         40, 132, 0x20000000, 0x20000,  0x80,  0x4000, 0x100000,
+                                        0x10000000, 6,  30,  0x80800,    0x80001,  0x11,  51,     0x2000000,
+                                        0x4000000,  41, 57,  0x8000000,  0x3d0f00, 0x1000};
+  std::uint64_t value = kTelling[random() % std::size(kTelling)];
+  while (random() % 3 == 0) value |= kTelling[random() % std::size(kTelling)];
+  return random() % 8 == 0 ? value | random() << 32 : value;
+}
+
+TEST(Compile, HoldsTheBaselineBesideEveryUsualProfile) {
+  std::mt19937_64 random(20260203);
+  std::set<std::string, std::less<>> refused_somewhere;
+  for (const auto& [what, config] : usual_bundles()) {
+    const Filter before(config);
+    for (const auto& [network, exec] : {std::pair{true, false}, {false, true}, {true, true}}) {
+      SCOPED_TRACE(what);
+      const Policy policy = restricting(network, exec);
+      const Plan plan = compiled(policy, config);
+      // Of numbers beyond those that mean something the agent may be asked; not of what may not notify.
+      EXPECT_THAT(plan.residual, Each(AnyOf("setsockopt", "socket")));
+      const Filter filter(plan.config);
+      const Policy full = complete(policy);
+      for (const BaselineRow& row : baseline()) {
+        if (row.where_known) continue;
+        for (const std::string_view call : row.syscalls) {
+          for (int i = 0; i < 200; ++i) {
+            std::uint64_t raw[6];
+            for (auto& one : raw) one = telling_argument(random);
+            const Arguments args = std::to_array(raw);
+            const ProfileAction own = before.answer(std::string(call), args);
+            const Decision decision = decide_syscall(full, call, raw);
+            const bool refuse = own.allows() && decision.verdict == Verdict::kDeny;
+            const ProfileAction answer = filter.answer(std::string(call), args);
+            if (answer == kAsked && (plan.residual.contains(call) || decision.verdict == Verdict::kAllow)) {
+              EXPECT_TRUE(plan.notified.contains(call)) << call;
+              continue;
+            }
+            ASSERT_EQ(answer, refuse ? refused(decision.errno_value) : own)
+                << call << std::hex << " " << raw[0] << " " << raw[1] << " " << raw[2];
+            if (refuse) refused_somewhere.emplace(call);
+          }
+        }
+      }
+    }
+  }
+  for (const BaselineRow& row : baseline()) {
+    for (const std::string_view call : row.syscalls)
+      EXPECT_TRUE(row.where_known || refused_somewhere.contains(call)) << call;
+  }
+}
+
+TEST(Compile, LetsProgramsForkAndThreadBesideTheBaseline) {
+  for (const auto& [what, config] : usual_bundles()) {
+    const Filter filter(compiled(restricting(true, true), config).config);
+    for (const std::uint64_t flags : {0x01200011U /* fork */, 0x003d0f00U /* pthread_create */,
+                                      0x00004111U /* posix_spawn, vfork */, 0x00050f00U /* Go's threads */}) {
+      EXPECT_EQ(filter.answer("clone", {flags}), kAllowed) << what << " " << flags;
+    }
+  }
+}
+
+TEST(Compile, GivesBackByNameAndSaysSo) {
+  for (const std::string_view name : baseline_names()) {
+    std::vector<UnsafeAllow> list = {{"/unsafe_allow/0", std::string(name)}};
+    if (name == "clone3") list.push_back({"/unsafe_allow/1", "namespaces"});
+    const Policy policy = restricting(true, true, list);
+    const Plan plan = compiled(policy, bundle_with_mounts());
+    bool said = false;
+    for (const PlanRow& row : plan.rows) {
+      EXPECT_NE(row.name, name) << row.what;
+      EXPECT_EQ(row.name.empty(), row.origin != Origin::kBaseline) << row.what;
+      said = said || (row.origin == Origin::kLeftOpen && row.what.ends_with("given back by /unsafe_allow/0"));
+    }
+    EXPECT_TRUE(said) << name;
+  }
+  const Filter filter(
+      compiled(restricting(true, true, {{"/unsafe_allow/0", "ptrace"}}), bundle_with_mounts()).config);
+  EXPECT_EQ(filter.answer("ptrace"), kAllowed);
+  EXPECT_EQ(filter.answer("process_vm_writev"), refused(EPERM));
+}
+
+TEST(Compile, NamesAsOpenWhatThisLibseccompCannotRefuse) {
+  const bool known = seccomp::syscall_number(seccomp::native_architecture(), "open_tree_attr").has_value();
+  const auto count = [](const Plan& plan, Origin origin) {
+    return std::count_if(plan.rows.begin(), plan.rows.end(), [origin](const PlanRow& row) {
+      return row.origin == origin && row.what.starts_with("open_tree_attr");
+    });
+  };
+  const Plan plan = compiled(restricting(false, true), bundle_with_mounts());
+  EXPECT_EQ(count(plan, Origin::kBaseline), known ? 1 : 0);
+  EXPECT_EQ(count(plan, Origin::kLeftOpen), known ? 0 : 1);
+}
+
+TEST(Compile, NeverRefusesTheRuntimeByTheBaseline) {
+  ordered_json config = bundle_with_mounts();
+  config["process"]["noNewPrivileges"] = false;
+  const Plan plan = compiled(restricting(true, true), config);
+  EXPECT_FALSE(plan.exempts_start);
+  for (const BaselineRow& row : baseline()) {
+    for (const std::string_view call : row.syscalls) {
+      const SyscallEntry* entry = find_syscall(call);
+      EXPECT_TRUE(entry == nullptr || !entry->made_while_starting) << call;
+    }
+  }
+}
+
 // --- what no filter can hold ------------------------------------------------------------------------
 
 // A profile whose conditions on one call, together with a policy's, need more rules than a filter gets.
@@ -769,12 +945,6 @@ Policy exec_policy(bool audit = false) {
       {.pointer = "/exec/allow/1", .path = "/bin/git", .argv = {{"git", "clone"}}, .more_arguments = true}};
   policy.exec->deny = {{.pointer = "/exec/deny/0", .path = "/bin/nc", .argv = {}}};
   return policy;
-}
-
-ordered_json bundle_with_mounts() {
-  ordered_json config = bare_bundle();
-  config["linux"]["namespaces"] = ordered_json::parse(R"([{"type": "pid"}, {"type": "mount"}])");
-  return config;
 }
 
 TEST(Compile, AsksTheAgentForEveryExecve) {

@@ -28,7 +28,7 @@ Plan sample() {
        "the first is the runtime's", Origin::kStart},
       {"", "/etc/hosts, with a.example", Mechanism::kRuntime, "none", "brought up to date", Origin::kNames},
       {"", "io_uring: fails with ENOSYS", Mechanism::kFilter, "none", "its operations pass every filter",
-       Origin::kBaseline},
+       Origin::kBaseline, "io_uring"},
       {"", "raw sockets", Mechanism::kNobody, "none", "take CAP_NET_RAW away", Origin::kLeftOpen},
   };
   return plan;
@@ -44,8 +44,8 @@ TEST(ExplainText, SaysEveryPartOfThePlan) {
         "(a refusal is logged by the agent)", "mount: kills the process",
         "Added, so that the runtime can start the container:\n  - execve: told to the agent: the first is",
         "Added, so that these names resolve without DNS:\n  - /etc/hosts, with a.example: brought up to date",
-        "Added, so that the network rules hold:\n  - io_uring: fails with ENOSYS: its operations pass every "
-        "filter",
+        "Added, so that the rules hold; a [name] in the policy's unsafe_allow gives back:\n"
+        "  - io_uring: fails with ENOSYS [io_uring]: its operations pass every filter",
         "  - SCMP_ARCH_X86: connect can be made through socketcall there", "own profile for socket",
         "Left open:\n  - raw sockets: take CAP_NET_RAW away"}) {
     EXPECT_THAT(text, HasSubstr(part));
@@ -99,7 +99,7 @@ TEST(ExplainJson, HasTheSameForPrograms) {
             R"([{"what":"/etc/hosts, with a.example","mechanism":"runtime","cost":"none",)"
             R"("note":"brought up to date"}])");
   EXPECT_EQ(json["baseline"].dump(),
-            R"([{"what":"io_uring: fails with ENOSYS","mechanism":"filter","cost":"none",)"
+            R"([{"name":"io_uring","what":"io_uring: fails with ENOSYS","mechanism":"filter","cost":"none",)"
             R"("note":"its operations pass every filter"}])");
   EXPECT_EQ(json["left_open"].dump(), R"([{"what":"raw sockets","note":"take CAP_NET_RAW away"}])");
   EXPECT_EQ(json["notified"].dump(), R"(["connect","ptrace"])");

@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "oci/policy/baseline.h"
 #include "oci/policy/load.h"
 #include "oci/policy/syscalls.h"
 #include "oci/spec/config.h"
@@ -76,6 +78,45 @@ TEST(Schema, ExcludesTheSyscallsThatTheTableDoes) {
   }
   EXPECT_EQ(names_excluded_by("No program starts or ends"), never_refused);
   EXPECT_EQ(names_excluded_by("A signal must not interrupt"), never_notified);
+}
+
+TEST(Schema, KnowsTheNamesOfTheBaseline) {
+  const auto schema = spec::parse_json(text_of(TIDEWAITER_POLICY_SCHEMA), "schema");
+  ASSERT_TRUE(schema);
+  const auto names = baseline_names();
+  EXPECT_EQ(schema->at(spec::Json::json_pointer("/properties/unsafe_allow/items/enum"))
+                .get<std::vector<std::string>>(),
+            std::vector<std::string>(names.begin(), names.end()));
+}
+
+// The first cells of the table below the heading "## The baseline".
+std::vector<std::string> names_in_reference() {
+  std::istringstream reference(text_of(TIDEWAITER_POLICY_REFERENCE));
+  std::vector<std::string> names;
+  bool inside = false;
+  for (std::string line; std::getline(reference, line);) {
+    if (line.starts_with("## ")) inside = line == "## The baseline";
+    if (inside && line.starts_with("| `")) names.push_back(line.substr(3, line.find('`', 3) - 3));
+  }
+  return names;
+}
+
+// The row of the table says which calls it is about, what they fail with, and for whose sake.
+TEST(Reference, HasTheTableOfTheBaseline) {
+  const auto names = baseline_names();
+  EXPECT_EQ(names_in_reference(), std::vector<std::string>(names.begin(), names.end()));
+  const std::string reference = text_of(TIDEWAITER_POLICY_REFERENCE);
+  for (const BaselineRow& row : baseline()) {
+    const std::size_t begin = reference.find("\n| `" + std::string(row.name) + "` |");
+    ASSERT_NE(begin, std::string::npos) << row.name;
+    const std::string line = reference.substr(begin + 1, reference.find('\n', begin + 1) - begin - 1);
+    for (const std::string_view call : row.syscalls)
+      EXPECT_NE(line.find("`" + std::string(call) + "`"), std::string::npos) << line << " " << call;
+    EXPECT_NE(line.find(::strerrorname_np(row.errno_value)), std::string::npos) << line;
+    EXPECT_EQ(line.find(" exec |") != std::string::npos || line.find(", exec") != std::string::npos,
+              row.for_exec)
+        << line;
+  }
 }
 
 // What the reference shows has to be right.

@@ -41,6 +41,16 @@ TEST(ParsePolicy, RestrictsNothingByDefault) {
   EXPECT_TRUE(policy.events.denied && policy.events.exec && policy.events.network);
 }
 
+TEST(ParsePolicy, ReadsWhatIsGivenBack) {
+  const Policy policy =
+      policy_of(R"(, "unsafe_allow": ["io_uring", "port_range"], "network": {"bind": ["8080"]})");
+  ASSERT_EQ(policy.unsafe_allow.size(), 2U);
+  EXPECT_EQ(policy.unsafe_allow[0].name, "io_uring");
+  EXPECT_EQ(policy.unsafe_allow[1].name, "port_range");
+  EXPECT_EQ(policy.unsafe_allow[1].pointer, "/unsafe_allow/1");
+  EXPECT_THAT(policy_of(R"(, "unsafe_allow": [])").unsafe_allow, IsEmpty());
+}
+
 TEST(ParsePolicy, TellsAbsentListsFromEmptyOnes) {
   const struct {
     const char* network;

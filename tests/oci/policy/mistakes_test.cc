@@ -12,6 +12,8 @@
 namespace tidewaiter::policy {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::StartsWith;
 
 struct Case {
@@ -116,17 +118,15 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
       {R"({"version": 1, "netwrok": {}})",
        {R"(p.json: /netwrok: unknown key "netwrok"; did you mean "network"?)"}},
       {R"({"version": 1, "colour": 1})",
-       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "syscalls", "events" or "mode")"}},
+       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "a/b~c\n": 1})",
-       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "syscalls", "events" or "mode")"}},
+       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "files": {}})",
        {R"(p.json: /files: "files" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "limits": {}})",
        {R"(p.json: /limits: "limits" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "identity": {}})",
        {R"(p.json: /identity: "identity" is not supported yet; without it, everything it would restrict is open)"}},
-      {R"({"version": 1, "unsafe_allow": []})",
-       {R"(p.json: /unsafe_allow: "unsafe_allow" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "description": 1})", {R"(p.json: /description: expected a string, found 1)"}},
       {R"({"version": 1, "mode": "audlt"})",
        {R"(p.json: /mode: expected "enforce" or "audit", found "audlt"; did you mean "audit"?)"}},
@@ -153,6 +153,60 @@ TEST(ParsePolicy, SaysWhatIsWrongWithEvents) {
       {R"({"version": 1, "events": {"log": [1]}})",
        {R"(p.json: /events/log/0: expected "denied", "exec" or "network", found 1)"}},
   });
+}
+
+TEST(ParsePolicy, SaysWhatIsWrongWithUnsafeAllow) {
+  // A policy with this list, and everything that has a baseline.
+  const auto with = [](const std::string& list) {
+    return R"({"version": 1, "network": {"allow": [], "bind": []}, "exec": {"allow": []}, "unsafe_allow": )" +
+           list + "}";
+  };
+  const auto mistakes = [&](const std::string& list) { return mistakes_of(with(list)); };
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(mistakes(R"([])"), Lines{});
+  EXPECT_EQ(mistakes(R"(["ptrace", "namespaces", "clone3"])"), Lines{});
+  EXPECT_EQ(
+      mistakes(R"("ptrace")"),
+      Lines{
+          R"(p.json: /unsafe_allow: expected an array of names of what the baseline refuses, as in ["ptrace"], found "ptrace")"});
+  ASSERT_EQ(mistakes(R"(["ptrcae"])").size(), 1U);
+  EXPECT_THAT(mistakes(R"(["ptrcae"])").front(),
+              AllOf(StartsWith(R"(p.json: /unsafe_allow/0: expected "io_uring", )"),
+                    EndsWith(R"(, found "ptrcae"; did you mean "ptrace"?)")));
+  EXPECT_EQ(mistakes(R"(["bpf", "bpf"])"), Lines{R"(p.json: /unsafe_allow/1: "bpf" is in the list twice)"});
+  EXPECT_EQ(
+      mistakes(R"(["socketcall"])"),
+      Lines{
+          R"(p.json: /unsafe_allow/0: programs of other ABIs (x86, x32) cannot be given back, since the agent reads what calls of the native ABI point to, and a filter sees nothing of what socketcall does)"});
+  EXPECT_EQ(mistakes(R"(["second_abis", "x32"])").size(), 2U);
+  EXPECT_EQ(
+      mistakes(R"(["clone3"])"),
+      Lines{
+          R"(p.json: /unsafe_allow/0: "clone3" makes namespaces, and no filter sees which; write "namespaces" beside it, or leave it out)"});
+}
+
+TEST(ParsePolicy, SaysWhenThereIsNothingToGiveBack) {
+  const auto line = [](std::string_view name, std::string_view where) {
+    return std::vector<std::string>{"p.json: /unsafe_allow/0: \"" + std::string(name) +
+                                    "\" is not refused here, so there is nothing to give back; it is where " +
+                                    std::string(where) + " restricts something"};
+  };
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "unsafe_allow": ["ptrace"]})"),
+            line("ptrace", R"("exec" or "network")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {}, "unsafe_allow": ["ptrace"]})"),
+            line("ptrace", R"("exec" or "network")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"allow": []}, "unsafe_allow": ["port_range"]})"),
+            line("port_range", R"("network.bind")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"bind": []}, "unsafe_allow": ["fast_open"]})"),
+            line("fast_open", R"("network.allow" or "network.deny")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "exec": {"allow": []}, "unsafe_allow": ["sctp"]})"),
+            line("sctp", R"("network")"));
+  // In mode audit nothing is refused yet; the list is for the day it is.
+  EXPECT_EQ(
+      mistakes_of(R"({"version": 1, "mode": "audit", "exec": {"deny": ["/x"]}, "unsafe_allow": ["bpf"]})"),
+      std::vector<std::string>{});
+  // What is restricted cannot be told while something else is wrong.
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"alow": []}, "unsafe_allow": ["ptrace"]})").size(), 1U);
 }
 
 TEST(ParsePolicy, SaysWhatIsWrongWithNetwork) {
