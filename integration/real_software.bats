@@ -299,8 +299,8 @@ END
   assert_event '.denied and .path == "/work/other"'
 }
 
-@test "gdb and strace, where only the network is restricted" {
-  policy debug "{\"network\": $(only_on 8000)}"
+@test "gdb and strace, where only the network is restricted and they are given what they need" {
+  policy debug "{\"network\": $(only_on 8000), \"unsafe_allow\": [\"ptrace\"]}"
   same_under debug bash /software/debug.bash
   assert_line 'Value returned is $2 = 0'
   assert_line "127.0.0.1: Success"
