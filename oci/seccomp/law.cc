@@ -127,6 +127,10 @@ class Merge {
 
   Result<Merged> run() {
     TRY(check_profile());
+    // First, for the reason that is told is the first: what no wording of the policy's conditions would
+    // change.
+    for (const auto& [syscall, demand] : demands_)
+      if (demand.native_only) leave_where_not_held(syscall, demand);
     for (const auto& [syscall, demand] : demands_)
       TRY(in_context("syscall " + syscall, hold(syscall, demand)));
     return assemble();
