@@ -37,8 +37,8 @@ struct DecidedExecution {
 // it.
 class ExecTrace {
  public:
-  // EPERM: it is traced already, or we may not trace it. Only a notification that stands afterwards shows that
-  // it is the thread that was meant.
+  // EPERM: it is traced already, or we may not trace it. Only a notification that stands afterwards shows
+  // that it is the thread that was meant.
   static Result<ExecTrace> attach(Kernel& kernel, pid_t tid, CallSite site);
   ExecTrace(ExecTrace&& other) noexcept
       : kernel_(other.kernel_),
