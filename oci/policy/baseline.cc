@@ -68,12 +68,14 @@ constexpr std::array<ArgumentTest, 2> option(int level, int name) {
 // Newer than the headers of Debian 12's C library (include/uapi/linux/in.h, in6.h).
 constexpr int kLocalPortRange = 51;
 constexpr int kIpv6PacketOptions2292 = 6;
+constexpr int kIpv6FlowLabels = 32;
 
 constexpr std::array kOtherFamilies{is_not(0, AF_UNIX), is_not(0, AF_INET), is_not(0, AF_INET6),
                                     is_not(0, AF_NETLINK)};
 constexpr auto kSourceRouteIpv4 = option(IPPROTO_IP, IP_OPTIONS);
 constexpr auto kSourceRouteIpv6 = option(IPPROTO_IPV6, IPV6_RTHDR);
 constexpr auto kSourceRouteOldIpv6 = option(IPPROTO_IPV6, kIpv6PacketOptions2292);
+constexpr auto kSourceRouteByLabel = option(IPPROTO_IPV6, kIpv6FlowLabels);
 constexpr auto kDeferredConnect = option(IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
 constexpr auto kPortRange = option(IPPROTO_IP, kLocalPortRange);
 
@@ -120,7 +122,6 @@ constexpr std::string_view kNamespacesReason =
 constexpr std::string_view kNamespacesExecReason =
     "in another mount namespace an allowed path may be another program, and a new user namespace gives the "
     "capability to mount";
-constexpr std::string_view kMounts = "mounts";
 constexpr std::string_view kMountsReason =
     "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
     "makes the agent wait for it";
@@ -231,6 +232,13 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .what = "source routes (setsockopt)",
      .reason = kSourceRouteReason},
+    {.name = "source_routes",
+     .syscalls = kSetsockopt,
+     .tests = kSourceRouteByLabel,
+     .errno_value = EPERM,
+     .for_connect = true,
+     .what = "IPv6 flow labels (setsockopt)",
+     .reason = "a label can carry a source route for whatever is sent with it"},
     {.name = "port_range",
      .syscalls = kSetsockopt,
      .tests = kPortRange,

@@ -485,6 +485,7 @@ class Compiler {
     ordered_json& written = linux_part["seccomp"];
     if (written.is_null()) written = ordered_json::object();
     seccomp::write_profile(merged.profile, written);
+    drop_killable_wait(written);
     if (!plan_.supervised()) return {};
     TRY(check_listener(listener_));
     written["listenerPath"] = listener_.path;
@@ -510,6 +511,18 @@ class Compiler {
     }
     plan_.hosts = TRY(spec::bind_over_hosts(plan_.config, listener_.hosts_file));
     return {};
+  }
+
+  // Who may be interrupted by SIGKILL alone while the agent has its call cannot be stopped by whoever traces
+  // an execve of it to the end.
+  void drop_killable_wait(ordered_json& seccomp) const {
+    const auto flags = seccomp.find("flags");
+    if (!supervises(policy_, Operation::kExec) || flags == seccomp.end() || !flags->is_array()) return;
+    ordered_json kept = ordered_json::array();
+    for (const ordered_json& flag : *flags) {
+      if (flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") kept.push_back(flag);
+    }
+    *flags = std::move(kept);
   }
 
   // A demand that no filter can express together with the bundle's profile notifies, unless it may not.

@@ -121,7 +121,8 @@ std::vector<std::string> interpreter_argv(const Shebang& shebang, const std::str
 }
 
 // The file asked for, and the interpreter of each that is a script.
-Result<std::vector<Program>> look_up(Call& call, const Request& request, Captured captured) {
+Result<std::vector<Program>> look_up(Call& call, const Request& request, Captured captured,
+                                     MemoryBudget::Share& share) {
   Lookup lookup(call.kernel.files(), call.target);
   std::string name = name_for_interpreter(request, captured);
   std::vector<Program> programs(1);
@@ -138,6 +139,9 @@ Result<std::vector<Program>> look_up(Call& call, const Request& request, Capture
     if (programs.size() > static_cast<std::size_t>(Shebang::kMaxDepth)) return fail(ELOOP, "interpreters");
     // To the kernel no name is the working directory (getname_kernel, fs/namei.c), which is no program.
     if (shebang->interpreter.empty()) return fail(EACCES, "an interpreter without a name");
+    std::size_t copied = 0;
+    for (const std::string& argument : script.argv) copied += argument.size() + kArgumentCost;
+    if (!share.take(copied)) return fail(ENOMEM, "arguments of many calls at once");
     Program interpreter{TRY(lookup.find(AT_FDCWD, shebang->interpreter)),
                         interpreter_argv(*shebang, name, script.argv)};
     name = shebang->interpreter;
@@ -175,8 +179,8 @@ std::string refused_interpreter(const Call& call, const std::vector<Program>& pr
   return reason.substr(0, kMaxReason);
 }
 
-DecidedExecution decided(const Program& program) {
-  DecidedExecution execution{program.file.status, {}};
+DecidedExecution decided(Program& program) {
+  DecidedExecution execution{std::move(program.file.fd), program.file.status, {}};
   for (const std::string& argument : program.argv) {
     execution.arguments += argument;
     execution.arguments += '\0';
@@ -223,7 +227,7 @@ Outcome exec(Call& call) {
   MemoryBudget::Share share(budget());
   auto captured = capture(call, request, share);
   if (!captured) return failed(captured.error());
-  const auto programs = look_up(call, request, std::move(*captured));
+  auto programs = look_up(call, request, std::move(*captured), share);
   if (!programs) return failed(programs.error());
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
 
@@ -236,6 +240,8 @@ Outcome exec(Call& call) {
     outcome.answer = *settled;
     return outcome;
   }
+  // Again, for the decision may have taken its time, and nobody else is to be stopped, however shortly.
+  if (!call.notification.still_stands()) return Outcome::failed(EINTR);
   const struct seccomp_data& data = call.notification.call();
   auto trace = ExecTrace::attach(call.kernel, call.target.tid(), {data.nr, data.instruction_pointer});
   if (!trace) {

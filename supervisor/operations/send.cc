@@ -61,6 +61,8 @@ bool only_asks(std::span<const std::byte> request) {
     if (header.nlmsg_len < sizeof header || header.nlmsg_len > request.size()) return true;  // not looked at
     constexpr unsigned kGet = 2;                                                             // RTNL_KIND_GET
     if (header.nlmsg_type >= NLMSG_MIN_TYPE && ((header.nlmsg_type - RTM_BASE) & 3U) != kGet) return false;
+    // It names a namespace by a process number or a descriptor.
+    if (header.nlmsg_type == RTM_GETNSID) return false;
     request = request.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), request.size()));
   }
   return true;

@@ -102,7 +102,9 @@ ExecTrace::End ExecTrace::kill(pid_t tid) {
   for (;;) {
     const auto stop = kernel_->trace().wait();
     if (!stop && stop.error().code == EINTR) continue;
-    if (stop && stop->kind != TraceStop::Kind::kEnded && stop->kind != TraceStop::Kind::kGone) continue;
+    if (stop && stop->kind == TraceStop::Kind::kExec) continue;
+    // On its way out it may stop once more.
+    if (stop && stop->kind == TraceStop::Kind::kOther && !let_go(*stop)) continue;
     return {End::Kind::kKilled, 0};
   }
 }

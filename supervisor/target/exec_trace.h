@@ -21,6 +21,7 @@ struct CallSite {
 // What an execve was decided as: the file that the kernel is to run, an interpreter if it is a script, and
 // the arguments as it lays them out, each with its NUL.
 struct DecidedExecution {
+  UniqueFd fd;  // of the file: while it is open, no other file gets its inode
   FileStatus file;
   std::string arguments;
 };

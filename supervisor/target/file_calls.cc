@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +17,17 @@ namespace tidewaiter::supervisor {
 namespace {
 
 std::string own_link(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+// EACCES for what nobody could execute, whatever it is to others: reading /proc/kmsg takes from the kernel's
+// log.
+Status check_executable(int fd) {
+  struct stat file {};
+  struct statvfs system {};
+  if (::fstat(fd, &file) != 0) return fail(errno, "fstat");
+  if (::fstatvfs(fd, &system) != 0) return fail(errno, "fstatvfs");
+  if ((file.st_mode & 0111) == 0 || (system.f_flag & ST_NOEXEC) != 0) return fail(EACCES, "not executable");
+  return {};
+}
 
 class SystemFileCalls final : public FileCalls {
  public:
@@ -69,6 +81,7 @@ class SystemFileCalls final : public FileCalls {
   Result<std::string> first_bytes(int fd, std::size_t size) override {
     // Not a device or a FIFO, where opening does something, or takes for ever.
     if (const FileStatus found = TRY(status(fd)); !S_ISREG(found.mode)) return fail(EACCES, "not a file");
+    TRY(check_executable(fd));
     const UniqueFd file = TRY(sys::open(own_link(fd), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     std::string bytes(size, '\0');
     std::size_t have = 0;

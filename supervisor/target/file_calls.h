@@ -42,7 +42,8 @@ class FileCalls {
   // Its path from the root of its mount namespace, " (deleted)" behind it when it has none any more
   // (proc_pid_fd(5)).
   virtual Result<std::string> path(int fd) = 0;
-  // The first bytes of a regular file, at most `size`. Fewer: it is not longer.
+  // The first bytes of a regular file that somebody may execute, at most `size`. Fewer: it is not longer.
+  // EACCES: any other file, or one on a file system mounted noexec.
   virtual Result<std::string> first_bytes(int fd, std::size_t size) = 0;
 };
 

@@ -7,13 +7,15 @@
 namespace tidewaiter::supervisor {
 
 Result<const Memory::Page*> Memory::page(std::uint64_t number) {
-  auto& page = pages_[number];
-  if (page == nullptr) {
-    auto fresh = std::make_unique<Page>();
-    TRY(target_.read(TargetAddress{number * kPageSize}, *fresh));
-    page = std::move(fresh);
+  if (const auto known = pages_.find(number); known != pages_.end()) return known->second.get();
+  auto fresh = std::make_unique<Page>();
+  TRY(target_.read(TargetAddress{number * kPageSize}, *fresh));
+  if (order_.size() == kMaxPages) {
+    pages_.erase(order_.front());
+    order_.pop_front();
   }
-  return page.get();
+  order_.push_back(number);
+  return pages_.emplace(number, std::move(fresh)).first->second.get();
 }
 
 Status Memory::read(TargetAddress address, std::span<std::byte> buffer) {

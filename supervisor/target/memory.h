@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -12,8 +13,9 @@
 
 namespace tidewaiter::supervisor {
 
-// A target's memory for whoever follows pointers through it: each page is read when it is first needed, and
-// never again, so that what was read of it fits together.
+// A target's memory for whoever follows pointers through it. The pages read last are kept: an array of
+// pointers and the texts it leads to mostly share a few. Everything handed out was read once; what is asked
+// for twice may have been read twice.
 class Memory {
  public:
   explicit Memory(const Target& target) : target_(target) {}
@@ -30,7 +32,10 @@ class Memory {
   Result<const Page*> page(std::uint64_t number);
 
   const Target& target_;
+  // However many a target has others point to: pages that it never touched cost it nothing.
+  static constexpr std::size_t kMaxPages = 16;
   std::map<std::uint64_t, std::unique_ptr<Page>> pages_;
+  std::deque<std::uint64_t> order_;  // in which they were read
 };
 
 }  // namespace tidewaiter::supervisor

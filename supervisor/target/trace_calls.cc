@@ -15,7 +15,8 @@ namespace {
 class SystemTraceCalls final : public TraceCalls {
  public:
   Status seize(pid_t tid) override {
-    return trace(PTRACE_SEIZE, tid, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL, "PTRACE_SEIZE");
+    return trace(PTRACE_SEIZE, tid, PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL,
+                 "PTRACE_SEIZE");
   }
 
   Status interrupt(pid_t tid) override { return trace(PTRACE_INTERRUPT, tid, 0, "PTRACE_INTERRUPT"); }
@@ -29,7 +30,9 @@ class SystemTraceCalls final : public TraceCalls {
     if (!WIFSTOPPED(status)) return TraceStop{TraceStop::Kind::kEnded, tid, 0};
     const int event = status >> 16;
     if (event == PTRACE_EVENT_EXEC) return TraceStop{TraceStop::Kind::kExec, tid, 0};
-    // Stopped by SIGSTOP and its like (PTRACE_EVENT_STOP), it stays so when it is let go.
+    // About to exit (PTRACE_EVENT_EXIT) it can still be let go; the first thread of a process, once it has
+    // exited, is told of only when all others have. Stopped by SIGSTOP and its like (PTRACE_EVENT_STOP), it
+    // stays so when it is let go.
     return TraceStop{TraceStop::Kind::kOther, tid, event == 0 ? WSTOPSIG(status) : 0};
   }
 

@@ -34,7 +34,8 @@ class TraceCalls {
  public:
   virtual ~TraceCalls() = default;
 
-  // PTRACE_SEIZE with PTRACE_O_TRACEEXEC and PTRACE_O_EXITKILL. EPERM: it is traced already, or we may not.
+  // PTRACE_SEIZE with PTRACE_O_TRACEEXEC, PTRACE_O_TRACEEXIT and PTRACE_O_EXITKILL. EPERM: it is traced
+  // already, or we may not.
   virtual Status seize(pid_t tid) = 0;
   // PTRACE_INTERRUPT: it stops before it is back in user mode.
   virtual Status interrupt(pid_t tid) = 0;

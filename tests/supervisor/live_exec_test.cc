@@ -295,6 +295,42 @@ TEST(LiveExec, TakesAnExecOfAnyThread) {
   for (std::size_t i = 0; i < report.size(); ++i) EXPECT_EQ(report[i], i == 50 ? 100 + EACCES : 0) << i;
 }
 
+// A first thread that has exited is told of to its tracer only when all others have, and these may never.
+TEST(LiveExec, IsNotHeldByAFirstThreadThatExits) {
+  testing::TemporaryFolder folder;
+  const std::string file = folder.path() + "/empty";
+  std::ofstream(file) << "neither ELF nor script";
+  ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
+  LiveSession session(R"({"version": 1, "exec": {"allow": ["**"]}})", kExecs, [&] {
+    constexpr int kProcesses = 40;
+    char name[] = "true";
+    char* const argv[] = {name, nullptr};
+    char* const environment[] = {nullptr};
+    std::vector<pid_t> processes;
+    const auto go = sys::pipe();
+    for (int i = 0; i < kProcesses; ++i) {
+      processes.push_back(::fork());
+      if (processes.back() != 0) continue;
+      // Lives until the test lets it go.
+      std::thread([&] {
+        char byte = 0;
+        (void)!::read(go->read_end.get(), &byte, 1);
+        ::execve(kBusybox, argv, environment);
+        ::_exit(100 + errno);
+      }).detach();
+      ::execve(file.c_str(), argv, environment);
+      ::syscall(SYS_exit, 0);
+    }
+    // More of them wait than there are receivers.
+    std::vector<long> ends = {run(kBusybox, {"true"})};
+    for (int i = 0; i < kProcesses; ++i) (void)!::write(go->write_end.get(), "x", 1);
+    for (const pid_t process : processes) ends.push_back(end_of(process));
+    return ends;
+  });
+  const auto [report, events] = session.run_to_end();
+  EXPECT_EQ(report, std::vector<long>(41, 0));
+}
+
 TEST(LiveExec, SpawnsAndSearchesThePath) {
   LiveSession session(only_true(), kExecs, [] {
     std::vector<long> ends;

@@ -975,6 +975,16 @@ TEST(Compile, AsksTheAgentForEveryExecve) {
   }
 }
 
+TEST(Compile, LetsTheCallerOfAnExecveBeStopped) {
+  ordered_json config = bundle_with_mounts();
+  config["linux"]["seccomp"] = ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW",
+      "flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]})");
+  const auto flags = [](const Plan& plan) { return plan.config["linux"]["seccomp"]["flags"].dump(); };
+  EXPECT_EQ(flags(compiled(exec_policy(), config)), R"(["SECCOMP_FILTER_FLAG_LOG"])");
+  EXPECT_EQ(flags(compiled(with_network({}, true, true), config)),
+            R"(["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])");
+}
+
 TEST(Compile, AsksForNoExecveThatNothingRestricts) {
   Policy policy = exec_policy();
   policy.exec->allow.reset();

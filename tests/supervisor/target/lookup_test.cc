@@ -122,6 +122,17 @@ TEST_F(LookupTest, GoesThroughProcAsTheTarget) {
   EXPECT_EQ(find("/proc/self/exe", false).error().code, ELOOP);
 }
 
+TEST_F(LookupTest, ReadsOnlyWhatSomebodyMayExecute) {
+  const UniqueFd file(::open(path("top").c_str(), O_PATH | O_CLOEXEC));
+  EXPECT_EQ(system_file_calls().first_bytes(file.get(), 8).error().code, EACCES);
+  ASSERT_EQ(::chmod(path("top").c_str(), 0711), 0);
+  EXPECT_EQ(system_file_calls().first_bytes(file.get(), 8).value(), "x");
+  const UniqueFd folder(::open(path("a").c_str(), O_PATH | O_CLOEXEC));
+  EXPECT_EQ(system_file_calls().first_bytes(folder.get(), 8).error().code, EACCES);
+  const UniqueFd special(::open("/proc/self/status", O_PATH | O_CLOEXEC));
+  EXPECT_EQ(system_file_calls().first_bytes(special.get(), 8).error().code, EACCES);
+}
+
 TEST_F(LookupTest, NamesWhatHasNoName) {
   const UniqueFd file(::open(path("top").c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(::unlink(path("top").c_str()), 0);

@@ -59,6 +59,23 @@ TEST_F(MemoryTest, StaysWithWhatItReadFirst) {
   EXPECT_EQ(memory_.read_string(address_of(pages_.start()), 100, E2BIG).value(), "first");
 }
 
+TEST_F(MemoryTest, KeepsFewPages) {
+  constexpr std::size_t kPages = 64;
+  const std::size_t size = kPages * Pages::kSize;
+  void* mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  auto* start = static_cast<char*>(mapped);
+  for (std::size_t i = 0; i < kPages; ++i) {
+    start[i * Pages::kSize] = 'a';
+    EXPECT_EQ(memory_.read_string(address_of(start + i * Pages::kSize), 100, E2BIG).value(), "a");
+  }
+  for (std::size_t i = 0; i < kPages; ++i) start[i * Pages::kSize] = 'b';
+  // The last are those that were read; the first are not kept.
+  EXPECT_EQ(memory_.read_string(address_of(start + size - Pages::kSize), 100, E2BIG).value(), "a");
+  EXPECT_EQ(memory_.read_string(address_of(start), 100, E2BIG).value(), "b");
+  ::munmap(mapped, size);
+}
+
 TEST_F(MemoryTest, LimitsAString) {
   std::strcpy(pages_.start(), "four");
   EXPECT_EQ(memory_.read_string(address_of(pages_.start()), 5, E2BIG).value(), "four");
