@@ -23,7 +23,7 @@ namespace {
 // The flags that mean something to a send. Others the kernel ignores (send(2)) or keeps to itself; those that
 // are not here would make it act on the agent's memory (MSG_ZEROCOPY) or connect (MSG_FASTOPEN).
 constexpr int kPassedOn =
-    MSG_OOB | MSG_DONTROUTE | MSG_EOR | MSG_CONFIRM | MSG_MORE | MSG_PROXY | MSG_TRYHARD | MSG_NOSIGNAL;
+    MSG_OOB | MSG_DONTROUTE | MSG_EOR | MSG_CONFIRM | MSG_MORE | MSG_PROXY | MSG_NOSIGNAL;
 
 // Of a stream, what is captured and sent at a time.
 constexpr std::size_t kPiece = 128U << 10U;
