@@ -1,8 +1,10 @@
 // flip_address PORT ALLOWED DENIED TIMES: connects TIMES while another thread flips the address between two
-// hosts. Prints how often it ended connected to each. The denied host must never be one of them under a
-// policy.
+// hosts, and more often, for 20 seconds at most, until each host has come up: on a busy machine the other
+// thread may not run for a while. Prints how often it ended connected to each. The denied host must never be
+// one of them under a policy.
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "probe.h"
 
@@ -42,7 +44,9 @@ int main(int argc, char** argv) {
   int to_allowed = 0;
   int to_denied = 0;
   int refused = 0;
-  for (int i = 0; i < atoi(argv[4]); i++) {
+  const time_t end = time(NULL) + 20;
+  for (int i = 0; i < atoi(argv[4]) || ((to_allowed == 0 || to_denied + refused == 0) && time(NULL) < end);
+       i++) {
     const int fd = open_socket(AF_INET, SOCK_STREAM);
     // Closing with a reset keeps the ports of thousands of connections from running out.
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
