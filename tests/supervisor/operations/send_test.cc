@@ -396,7 +396,7 @@ TEST_F(Sends, CopiesOfDescriptors) {
   EXPECT_EQ(duplicated[1].socket, 700);
   EXPECT_EQ(duplicated[2].socket, kSocketNumber);
   ASSERT_EQ(kernel.performed().size(), 1U);
-  const Bytes& control = kernel.performed()[0].control;
+  const Bytes control = kernel.performed()[0].control;
   ASSERT_EQ(control.size(), credentials().size() + CMSG_SPACE(2 * sizeof(int)));
   int sent = 0;
   std::memcpy(&sent, control.data() + credentials().size() + CMSG_LEN(0), sizeof sent);
