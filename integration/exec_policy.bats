@@ -11,15 +11,15 @@ setup() {
 
 teardown() { end_test; }
 
-# A folder of the test's own at /work in the container, writable.
+# A folder of the test's own at /srv in the container, writable.
 mount_work() {
   WORK=$BATS_TEST_TMPDIR/work
   mkdir -p "$WORK"
-  edit_bundle --arg work "$WORK" '.mounts += [{destination: "/work", type: "bind", source: $work, options: ["bind", "rw"]}]
+  edit_bundle --arg work "$WORK" '.mounts += [{destination: "/srv", type: "bind", source: $work, options: ["bind", "rw"]}]
     | .root.readonly = false'
   ROOTFS=$BATS_TEST_TMPDIR/rootfs
   make_rootfs "$ROOTFS"
-  mkdir -p "$ROOTFS/work"
+  mkdir -p "$ROOTFS/srv"
   edit_bundle --arg rootfs "$ROOTFS" '.root.path = $rootfs'
 }
 
@@ -87,20 +87,20 @@ mount_work() {
   cp "$WORK/good.sh" "$WORK/other.sh"
   printf '#!/probes/try_syscall getuid\n' >"$WORK/interpreted"
   chmod 755 "$WORK"/*
-  policy scripts '{"exec": {"allow": ["/work/good.sh", "/work/interpreted",
-    {"path": "/bin/busybox", "argv": ["/bin/sh", "/work/good.sh"]},
+  policy scripts '{"exec": {"allow": ["/srv/good.sh", "/srv/interpreted",
+    {"path": "/bin/busybox", "argv": ["/bin/sh", "/srv/good.sh"]},
     {"path": "/bin/busybox", "argv": ["sh", "-c", "*"]}]}}'
-  in_container sh -c '/work/good.sh; /work/other.sh; /work/interpreted; echo $?'
+  in_container sh -c '/srv/good.sh; /srv/other.sh; /srv/interpreted; echo $?'
   assert_output $'script\nscript\ngetuid: 0\n0'
   under_policy scripts
-  in_container sh -c '/work/good.sh; /work/other.sh; /work/interpreted; echo $?; sh /work/good.sh'
+  in_container sh -c '/srv/good.sh; /srv/other.sh; /srv/interpreted; echo $?; sh /srv/good.sh'
   assert_line --index 0 "script"
-  assert_line --partial "/work/other.sh: Permission denied"
-  assert_line --partial "/work/interpreted: Permission denied"
+  assert_line --partial "/srv/other.sh: Permission denied"
+  assert_line --partial "/srv/interpreted: Permission denied"
   refute_line --index 1 "script"
-  assert_event '.denied and .path == "/work/other.sh" and .reason == null'
-  assert_event '.denied and .path == "/work/interpreted"
-    and .reason == "its interpreter may not be run: /probes/try_syscall as /probes/try_syscall getuid /work/interpreted"'
+  assert_event '.denied and .path == "/srv/other.sh" and .reason == null'
+  assert_event '.denied and .path == "/srv/interpreted"
+    and .reason == "its interpreter may not be run: /probes/try_syscall as /probes/try_syscall getuid /srv/interpreted"'
 }
 
 @test "exec policy: a link, a copy, a descriptor, a chroot" {
@@ -111,15 +111,15 @@ mount_work() {
   cp "$ROOTFS/probes/end_with" "$WORK/jail/bin/busybox"
   edit_bundle '.process.capabilities |= with_entries(.value += ["CAP_SYS_CHROOT"])'
   policy tools '{"exec": {"allow": ["/bin/busybox"]}, "unsafe_allow": ["chroot"]}'
-  local commands='/work/true; echo $?; /work/copy exit 0; echo $?; chroot /work/jail /bin/busybox exit 0; echo $?
+  local commands='/srv/true; echo $?; /srv/copy exit 0; echo $?; chroot /srv/jail /bin/busybox exit 0; echo $?
     exec 5</probes/end_with; /proc/self/fd/5 exit 3; echo $?; cd /bin; ./busybox true; echo $?'
   in_container sh -c "$commands"
   assert_output $'0\n0\n0\n3\n0'
   under_policy tools
   in_container sh -c "$commands"
   assert_line --index 0 "0"
-  assert_event '.verdict == "denied" and .path == "/work/copy"'
-  assert_event '.verdict == "denied" and .path == "/work/jail/bin/busybox"'
+  assert_event '.verdict == "denied" and .path == "/srv/copy"'
+  assert_event '.verdict == "denied" and .path == "/srv/jail/bin/busybox"'
   assert_event '.verdict == "denied" and .path == "/probes/end_with"'
   assert_event '.verdict == "allowed" and .path == "/bin/busybox" and .argv[0] == "./busybox"'
 }
