@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,14 +40,11 @@ std::vector<std::string> texts_at(const ordered_json& config, const char* pointe
 
 // The canonical path, as the container will see it, of a program in its root file system.
 std::optional<std::string> find_below(int root, const std::string& root_path, const std::string& path) {
-  struct open_how how {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT;
-  const UniqueFd file(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
-  if (!file.valid()) return std::nullopt;
-  const auto status = sys::fstat(file.get());
+  const auto file = sys::openat2(root, path, O_PATH, RESOLVE_IN_ROOT);
+  if (!file) return std::nullopt;
+  const auto status = sys::fstat(file->get());
   if (!status || !S_ISREG(status->st_mode) || (status->st_mode & 0111) == 0) return std::nullopt;
-  const auto link = sys::readlink("/proc/self/fd/" + std::to_string(file.get()));
+  const auto link = sys::readlink("/proc/self/fd/" + std::to_string(file->get()));
   if (!link || !link->starts_with(root_path + "/")) return std::nullopt;
   return link->substr(root_path.size());
 }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -184,6 +185,16 @@ Result<UniqueFd> open(const std::string& path, int flags, mode_t mode) {
 
 Result<UniqueFd> openat(int directory, const std::string& path, int flags, mode_t mode) {
   UniqueFd fd(again([&] { return ::openat(directory, path.c_str(), flags | O_CLOEXEC, mode); }));
+  if (!fd.valid()) return fail(errno, "open " + path);
+  return fd;
+}
+
+Result<UniqueFd> openat2(int directory, const std::string& path, std::uint64_t flags, std::uint64_t resolve) {
+  struct open_how how {};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve;
+  UniqueFd fd(static_cast<int>(
+      again([&] { return ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how); })));
   if (!fd.valid()) return fail(errno, "open " + path);
   return fd;
 }

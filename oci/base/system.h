@@ -20,6 +20,8 @@ namespace tidewaiter::sys {
 
 Result<UniqueFd> open(const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> openat(int directory, const std::string& path, int flags, mode_t mode = 0);
+// openat2(2); `resolve`: RESOLVE_*. Close-on-exec.
+Result<UniqueFd> openat2(int directory, const std::string& path, std::uint64_t flags, std::uint64_t resolve);
 Result<struct stat> stat(const std::string& path);
 Result<struct stat> fstat(int fd);
 Status mkdir(const std::string& path, mode_t mode);

@@ -126,8 +126,7 @@ Status check_mount_namespace(const Input& input) {
   }
   return fail(
       "/linux/namespaces: a policy with /exec needs a mount namespace of the container's own, as in "
-      "{\"type\": "
-      "\"mount\"}");
+      "{\"type\": \"mount\"}");
 }
 
 // One after the other: the first that fails is told.

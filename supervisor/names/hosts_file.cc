@@ -4,7 +4,6 @@
 #include <linux/openat2.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,11 +22,8 @@ constexpr std::size_t kLargestBase = 1U << 20U;
 // The links on the way are the image's: none leads out of `root`. Neither does a FIFO keep us waiting.
 Result<UniqueFd> open_below(const std::string& root, const std::string& path) {
   const UniqueFd folder = TRY(sys::open(root, O_PATH | O_DIRECTORY));
-  struct open_how how {};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  UniqueFd file(static_cast<int>(::syscall(SYS_openat2, folder.get(), path.c_str(), &how, sizeof how)));
-  if (!file.valid()) return fail(errno, path);
+  UniqueFd file = TRY(sys::openat2(folder.get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                                   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
   if (!S_ISREG(TRY(sys::fstat(file.get())).st_mode)) return fail(path + " is not a file");
   return file;
 }

@@ -215,9 +215,7 @@ Outcome failed(const Error& error) {
   return outcome;
 }
 
-}  // namespace
-
-Outcome exec(Call& call) {
+Outcome decide_and_trace(Call& call) {
   const Request request = request_of(call);
   if ((request.flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK)) != 0) {
     return Outcome::failed(EINVAL);
@@ -256,6 +254,16 @@ Outcome exec(Call& call) {
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
   outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back()), std::move(share)});
   outcome.answer = Answer::let_run();
+  return outcome;
+}
+
+}  // namespace
+
+Outcome exec(Call& call) {
+  Outcome outcome = decide_and_trace(call);
+  // What the agent could not find out it has not refused: the kernel gives its own answer.
+  const bool audit = call.supervision.policy().mode == policy::Mode::kAudit;
+  if (audit && outcome.answer.kind == Answer::Kind::kErrno) outcome.answer = Answer::let_run();
   return outcome;
 }
 

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,14 @@
 
 namespace tidewaiter::supervisor {
 namespace {
+
+// Not sys::open(): a file system of the target's may take as long as it likes, and the signal that takes a
+// receiver out of a call whose target has gone has to end it.
+Result<UniqueFd> open_at(int directory, const std::string& path, int flags) {
+  UniqueFd fd(::openat(directory, path.c_str(), flags | O_CLOEXEC));
+  if (!fd.valid()) return fail(errno, "open " + path);
+  return fd;
+}
 
 std::string own_link(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
@@ -32,20 +39,16 @@ Status check_executable(int fd) {
 class SystemFileCalls final : public FileCalls {
  public:
   Result<UniqueFd> open_proc_link(pid_t tid, const char* name) override {
-    return sys::open("/proc/" + std::to_string(tid) + "/" + name, O_PATH | O_CLOEXEC);
+    return open_at(AT_FDCWD, "/proc/" + std::to_string(tid) + "/" + name, O_PATH);
   }
 
   Result<UniqueFd> open_component(int directory, const std::string& name, bool follow) override {
-    return sys::openat(directory, name, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    return open_at(directory, name, O_PATH | (follow ? 0 : O_NOFOLLOW));
   }
 
   Result<bool> is_magic_link(int directory, const std::string& name) override {
-    struct open_how how {};
-    how.flags = O_PATH | O_CLOEXEC;
-    how.resolve = RESOLVE_NO_MAGICLINKS;
-    const UniqueFd opened(
-        static_cast<int>(::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
-    return !opened.valid() && errno == ELOOP;
+    const auto opened = sys::openat2(directory, name, O_PATH, RESOLVE_NO_MAGICLINKS);
+    return !opened && opened.error().code == ELOOP;
   }
 
   Result<std::string> read_link(int link) override {
@@ -82,7 +85,7 @@ class SystemFileCalls final : public FileCalls {
     // Not a device or a FIFO, where opening does something, or takes for ever.
     if (const FileStatus found = TRY(status(fd)); !S_ISREG(found.mode)) return fail(EACCES, "not a file");
     TRY(check_executable(fd));
-    const UniqueFd file = TRY(sys::open(own_link(fd), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    const UniqueFd file = TRY(open_at(AT_FDCWD, own_link(fd), O_RDONLY | O_NOCTTY | O_NONBLOCK));
     std::string bytes(size, '\0');
     std::size_t have = 0;
     while (have < size) {

@@ -462,6 +462,21 @@ TEST(LiveExec, StopsAndGoesOnAsWithoutAPolicy) {
   EXPECT_EQ(report, std::vector<long>(100, 0));
 }
 
+TEST(LiveExec, LetsEverythingRunInAuditModeWhateverItCannotFindOut) {
+  for (const char* failing : {"read_memory", "open_component", "first_bytes", "seize"}) {
+    FaultyKernel kernel([&](std::string_view name) { return name == failing ? EMFILE : 0; });
+    std::string audit = only_true();
+    audit.insert(audit.size() - 1, R"(, "mode": "audit")");
+    LiveSession session(
+        audit, kExecs,
+        [] {
+          return std::vector<long>{run(kBusybox, {"true"}), run(kBusybox, {"false"})};
+        },
+        &kernel);
+    EXPECT_EQ(session.run_to_end().report, (std::vector<long>{0, 1})) << failing;
+  }
+}
+
 // Each call that the agent makes fails in turn: what is refused never runs, what is allowed runs or fails,
 // and nobody waits for ever.
 TEST(LiveExec, FailsClosedWhicheverCallFails) {
