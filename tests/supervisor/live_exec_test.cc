@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -295,40 +296,57 @@ TEST(LiveExec, TakesAnExecOfAnyThread) {
   for (std::size_t i = 0; i < report.size(); ++i) EXPECT_EQ(report[i], i == 50 ? 100 + EACCES : 0) << i;
 }
 
+// The state of a process's first thread, as /proc/PID/stat has it.
+char state_of(pid_t process) {
+  const auto stat = sys::read_file("/proc/" + std::to_string(process) + "/stat");
+  return stat ? stat->at(stat->rfind(')') + 2) : '?';
+}
+
 // A first thread that has exited is told of to its tracer only when all others have, and these may never.
 TEST(LiveExec, IsNotHeldByAFirstThreadThatExits) {
   testing::TemporaryFolder folder;
   const std::string file = folder.path() + "/empty";
   std::ofstream(file) << "neither ELF nor script";
   ASSERT_EQ(::chmod(file.c_str(), 0755), 0);
-  LiveSession session(R"({"version": 1, "exec": {"allow": ["**"]}})", kExecs, [&] {
-    constexpr int kProcesses = 40;
-    char name[] = "true";
-    char* const argv[] = {name, nullptr};
-    char* const environment[] = {nullptr};
-    std::vector<pid_t> processes;
-    const auto go = sys::pipe();
-    for (int i = 0; i < kProcesses; ++i) {
-      processes.push_back(::fork());
-      if (processes.back() != 0) continue;
-      // Lives until the test lets it go.
-      std::thread([&] {
-        char byte = 0;
-        (void)!::read(go->read_end.get(), &byte, 1);
-        ::execve(kBusybox, argv, environment);
-        ::_exit(100 + errno);
-      }).detach();
-      ::execve(file.c_str(), argv, environment);
-      ::syscall(SYS_exit, 0);
+  struct Progress {
+    std::atomic<pid_t> process{0};
+    std::atomic<bool> let_go{false};
+  };
+  void* memory = ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  auto& progress = *new (memory) Progress;
+  const auto deadline = [] { return std::chrono::steady_clock::now() + std::chrono::seconds(5); };
+  // Late enough to find the thread that had failed to execute gone, or about to go.
+  FaultyKernel kernel([&](std::string_view name) {
+    if (name == "detach") progress.let_go = true;
+    if (name != "interrupt") return 0;
+    for (const auto end = deadline(); std::chrono::steady_clock::now() < end; std::this_thread::yield()) {
+      if (const char state = state_of(progress.process); state == 'Z' || state == 't') break;
     }
-    // More of them wait than there are receivers.
-    std::vector<long> ends = {run(kBusybox, {"true"})};
-    for (int i = 0; i < kProcesses; ++i) (void)!::write(go->write_end.get(), "x", 1);
-    for (const pid_t process : processes) ends.push_back(end_of(process));
-    return ends;
+    return 0;
   });
-  const auto [report, events] = session.run_to_end();
-  EXPECT_EQ(report, std::vector<long>(41, 0));
+  LiveSession session(R"({"version": 1, "exec": {"allow": ["**"]}})", kExecs,
+                      [&]() -> std::vector<long> {
+                        const pid_t process = ::fork();
+                        if (process == 0) {
+                          progress.process = ::getpid();
+                          std::thread([] { ::pause(); }).detach();
+                          char name[] = "x";
+                          char* const argv[] = {name, nullptr};
+                          char* const environment[] = {nullptr};
+                          ::execve(file.c_str(), argv, environment);
+                          ::syscall(SYS_exit, 0);
+                        }
+                        for (const auto end = deadline();
+                             !progress.let_go && std::chrono::steady_clock::now() < end;) {
+                          std::this_thread::yield();
+                        }
+                        const long let_go = progress.let_go ? 1 : 0;
+                        ::kill(process, SIGKILL);
+                        return {let_go, end_of(process)};
+                      },
+                      &kernel);
+  EXPECT_EQ(session.run_to_end().report, (std::vector<long>{1, kKilled + SIGKILL}));
 }
 
 TEST(LiveExec, SpawnsAndSearchesThePath) {
