@@ -94,10 +94,10 @@ mount_work() {
   assert_output $'script\nscript\ngetuid: 0\n0'
   under_policy scripts
   in_container sh -c '/srv/good.sh; /srv/other.sh; /srv/interpreted; echo $?; sh /srv/good.sh'
-  assert_line --index 0 "script"
+  # Not in this order: what a shell says of errors comes another way.
+  assert_equal "$(grep -cx script <<<"$output")" 1
   assert_line --partial "/srv/other.sh: Permission denied"
   assert_line --partial "/srv/interpreted: Permission denied"
-  refute_line --index 1 "script"
   assert_event '.denied and .path == "/srv/other.sh" and .reason == null'
   assert_event '.denied and .path == "/srv/interpreted"
     and .reason == "its interpreter may not be run: /probes/try_syscall as /probes/try_syscall getuid /srv/interpreted"'

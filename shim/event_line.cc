@@ -58,6 +58,7 @@ std::string rule_in_words(const json& event) {
 // What the call was about: whom it spoke to, what it ran, or who asked.
 std::string subject_of(const json& event) {
   if (event.contains("host")) return endpoint_in_words(event);
+  if (text_of(event, "transport") == "unix") return "unix:" + text_of(event, "path");
   if (event.contains("path")) return program_in_words(event);
   return text_of(event, "executable");
 }

@@ -56,6 +56,9 @@ class Notification {
     return kernel_->id_valid(notify_fd_, received_.id).value_or(false);
   }
 
+  // The target has been taken out of its call otherwise, and nothing more is owed to it.
+  void forgo() { owed_ = false; }
+
   // Sends the one answer. ENOENT: a signal took the target out of the call, or it died.
   // When a kill does not succeed, the call is refused with EPERM all the same.
   Status answer(const Answer& answer, Target& target);

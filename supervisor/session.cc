@@ -105,8 +105,11 @@ bool Session::receive_one() {
 
 void Session::serve(Notification notification) {
   const auto received = std::chrono::steady_clock::now();
+  if (const auto expected = stand_ins_.expected.take(notification.tid(), notification.call())) {
+    return serve_stand_in(notification, *expected);
+  }
   Target target(kernel_, notification.tid());
-  Call call{kernel_, supervision_, notification, target, waiting_, repeats_};
+  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_};
   waiting_.enter(target.tid());
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
@@ -114,14 +117,15 @@ void Session::serve(Notification notification) {
   Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
   // What was performed is to be known as that, should its answer be lost, before the call can come again.
   // And an execve that the kernel performs keeps this receiver until its end.
-  if (!outcome.performed && !outcome.exec) waiting_.end();
+  // Nor is one who stands aside to call again before it is let go.
+  if (!outcome.performed && !outcome.exec && !call.stand_in) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
   Identity identity = may_be_reported(outcome) ? target.identity() : Identity{};
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
-  const auto answer = [&] { return notification.answer(outcome.answer, target); };
-  const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(answer) : answer();
+  const auto send = [&] { return answer(notification, call, outcome); };
+  const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(send) : send();
   if (outcome.exec) finish_exec(outcome);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
@@ -138,6 +142,32 @@ void Session::serve(Notification notification) {
   // It may have gone before /proc was asked, and its number be another's.
   if (abandoned && !stood) identity = {};
   report(syscall, outcome, target.tid(), std::move(identity), duration);
+}
+
+void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected) {
+  if (expected.install >= 0) {
+    seccomp::AddFd request;
+    request.source_fd = expected.install;
+    request.close_on_exec = true;
+    request.send = true;
+    if (kernel_.add_fd(notify_fd_.get(), notification.id(), request)) return notification.forgo();
+  }
+  Target target(kernel_, notification.tid());
+  // SAFETY: see ExpectedCalls.
+  const bool makes = expected.number >= 0 && expected.install < 0;
+  const Status answered = notification.answer(makes ? Answer::let_run() : Answer::refuse(EPERM), target);
+  if (!answered && answered.error().code != ENOENT) {
+    log::error("cannot answer a stand-in",
+               {{"container", container_id_}, {"error", answered.error().message()}});
+  }
+}
+
+Status Session::answer(Notification& notification, Call& call, const Outcome& outcome) {
+  if (!call.stand_in) return notification.answer(outcome.answer, call.target);
+  notification.forgo();
+  const Answer& answer = outcome.answer;
+  return call.stand_in->finish(answer.kind == Answer::Kind::kValue ? static_cast<long>(answer.value)
+                                                                   : -static_cast<long>(answer.errno_value));
 }
 
 bool Session::may_be_reported(const Outcome& outcome) const {
@@ -179,6 +209,7 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   event.tid = tid;
   event.identity = std::move(identity);
   event.endpoint = outcome.endpoint;
+  event.unix_name = outcome.unix_name;
   if (outcome.program) {
     event.path = outcome.program->path;
     event.argv = outcome.program->argv;

@@ -45,6 +45,10 @@ class Session {
 
   bool receive_one();
   void serve(Notification notification);
+  // A call that a stand-in makes.
+  void serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected);
+  // To the target, by whatever way it is still to be had.
+  Status answer(Notification& notification, Call& call, const Outcome& outcome);
   Outcome decide(Call& call, const Syscall& syscall);
   // After the answer that let an execve go on.
   void finish_exec(Outcome& outcome) const;
@@ -59,6 +63,7 @@ class Session {
   const Supervision& supervision_;
   EventLog& events_;
   Repeats repeats_;
+  StandIns stand_ins_;
   Start start_;
   Waiting waiting_;  // last: its threads use all of the above
 };

@@ -23,8 +23,12 @@ Result<Supervision> Supervision::make(const container::Record& record, Resolver&
   }
   supervision.exempts_start_ = record.exempts_start;
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
-  if (!supervision.residual_.empty() && record.own_seccomp) {
-    const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
+  if (!record.own_seccomp) return supervision;
+  const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
+  const seccomp::ActionKind unknown = profile.default_action.kind;
+  supervision.spares_unknown_calls_ =
+      profile.default_action.allows() || unknown == seccomp::ActionKind::kErrno;
+  if (!supervision.residual_.empty()) {
     supervision.own_profile_ = TRY(seccomp::compile(seccomp::part_for(profile, supervision.residual_)));
   }
   return supervision;
@@ -64,6 +68,10 @@ policy::Decision Supervision::decide_syscall(std::string_view name, const struct
 
 policy::Decision Supervision::decide_connect(const policy::Endpoint& destination) const {
   return destinations_->decide(policy_, destination);
+}
+
+policy::Decision Supervision::decide_unix(const policy::UnixName& name) const {
+  return policy::decide_unix(policy_, name);
 }
 
 policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {

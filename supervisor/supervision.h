@@ -42,6 +42,10 @@ class Supervision {
   // Whether the policy restricts this operation.
   [[nodiscard]] bool supervises(policy::Operation operation) const;
 
+  // Whether the bundle's own profile refuses calls that it does not know, or lets them run; false: it kills
+  // for them.
+  [[nodiscard]] bool spares_unknown_calls() const { return spares_unknown_calls_; }
+
   // What the bundle's own profile answers to a call whose combination with the policy no OCI rule could
   // express; nullopt when it lets the call run. The first half of the filter law.
   [[nodiscard]] std::optional<Answer> own_profile(std::string_view name,
@@ -50,6 +54,7 @@ class Supervision {
   [[nodiscard]] policy::Decision decide_syscall(std::string_view name, const struct seccomp_data& call) const;
   // REQUIRES: policy().network.
   [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
+  [[nodiscard]] policy::Decision decide_unix(const policy::UnixName& name) const;
   [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
   // REQUIRES: policy().exec.
   [[nodiscard]] policy::Decision decide_exec(std::span<const policy::Execution> programs) const;
@@ -67,6 +72,7 @@ class Supervision {
   std::unique_ptr<Destinations> destinations_;  // where policy_.network
   SyscallIndex syscalls_;
   bool exempts_start_ = false;
+  bool spares_unknown_calls_ = true;
   std::set<std::string, std::less<>> residual_;
   seccomp::BpfProgram own_profile_;
 };

@@ -42,6 +42,14 @@ Decision denied(const Policy& policy, std::string_view rule) {
           .log = policy.events.denied};
 }
 
+const UnixRule* first_match(const std::vector<UnixRule>& rules, const UnixName& name) {
+  const auto match = std::find_if(rules.begin(), rules.end(), [&](const UnixRule& rule) {
+    if (rule.abstract != name.abstract) return false;
+    return rule.abstract ? matches_text(rule.name, name.name) : matches_path(rule.name, name.name);
+  });
+  return match == rules.end() ? nullptr : &*match;
+}
+
 bool runs(const ExecRule& rule, const Execution& program) {
   if (!matches_path(rule.path, program.path)) return false;
   if (!rule.argv) return true;
@@ -105,6 +113,14 @@ Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const 
   effective.address = as_destination(destination.address);
   return decide_by_rules(policy, first_match(network.deny, hosts, effective),
                          network.allow ? first_match(*network.allow, hosts, effective) : nullptr);
+}
+
+Decision decide_unix(const Policy& policy, const UnixName& name) {
+  const NetworkPolicy& network = *policy.network;
+  if (const UnixRule* rule = first_match(network.unix_deny, name)) return denied(policy, rule->pointer);
+  if (!network.allow) return allowed(policy, "");
+  const UnixRule* rule = first_match(network.unix_allow, name);
+  return rule != nullptr ? allowed(policy, rule->pointer) : denied(policy, "/network/allow");
 }
 
 Decision decide_bind(const Policy& policy, const Endpoint& local) {

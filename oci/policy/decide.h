@@ -43,6 +43,15 @@ using ResolvedHosts = std::map<std::string, std::vector<IpAddress>, std::less<>>
 // decisions have to be fast, use destination_index.h, which decides the same.
 Decision decide_connect(const Policy& policy, const ResolvedHosts& hosts, const Endpoint& destination);
 
+// A Unix socket, as a call names it.
+struct UnixName {
+  bool abstract = false;
+  std::string_view name;  // the abstract name without the NUL in front, or the canonical path
+};
+
+// REQUIRES: policy.network. Deny beats allow; a present allow-list denies what it does not name.
+Decision decide_unix(const Policy& policy, const UnixName& name);
+
 // The decision once the first matching rule of network.deny and of network.allow is known (nullptr: none).
 // REQUIRES: policy.network.
 Decision decide_by_rules(const Policy& policy, const NetworkRule* denying, const NetworkRule* allowing);

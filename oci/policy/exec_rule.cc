@@ -2,19 +2,14 @@
 
 #include <utility>
 
+#include "oci/policy/glob.h"
 #include "oci/policy/wording.h"
 
 namespace tidewaiter::policy {
 namespace {
 
-constexpr std::size_t kMaxPath = 4095;        // PATH_MAX, without the NUL
-constexpr std::size_t kMaxArgument = 131071;  // MAX_ARG_STRLEN (include/uapi/linux/binfmts.h), likewise
-
-// Whether the component between two slashes, or a slash and the end, is `name`.
-bool has_component(std::string_view path, std::string_view name) {
-  const std::string inside = "/" + std::string(name) + "/";
-  return (std::string(path) + "/").find(inside) != std::string::npos;
-}
+constexpr std::size_t kMaxArgument =
+    131071;  // MAX_ARG_STRLEN (include/uapi/linux/binfmts.h), without the NUL
 
 }  // namespace
 
@@ -23,17 +18,7 @@ Status check_exec_path(std::string_view path) {
     return fail(
         "expected an absolute path, or a glob over one, as in \"/usr/bin/git\" or \"/usr/lib/**\", found " +
         quote(path));
-  if (path.size() > kMaxPath)
-    return fail("a path has at most 4095 bytes, found " + std::to_string(path.size()));
-  if (path.find("***") != std::string_view::npos)
-    return fail("expected \"*\" (which stops at \"/\") or \"**\" (which does not), found " + quote(path));
-  if (path.ends_with('/'))
-    return fail(quote(path) + " names a directory; for every program below it, write " +
-                quote(std::string(path) + "**"));
-  if (path.find("//") != std::string_view::npos || has_component(path, ".") || has_component(path, ".."))
-    return fail(quote(path) +
-                " can never match: a program's path is compared without \"//\", \".\" and \"..\"");
-  return {};
+  return check_path_glob(path, "program");
 }
 
 Status set_argv(ExecRule& rule, std::vector<std::string> argv) {

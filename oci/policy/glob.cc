@@ -1,5 +1,9 @@
 #include "oci/policy/glob.h"
 
+#include <string>
+
+#include "oci/policy/wording.h"
+
 namespace tidewaiter::policy {
 namespace {
 
@@ -43,7 +47,29 @@ bool matches(std::string_view glob, std::string_view text, bool slash_stops) {
   return true;
 }
 
+constexpr std::size_t kMaxPath = 4095;  // PATH_MAX, without the NUL
+
+// Whether the component between two slashes, or a slash and the end, is `name`.
+bool has_component(std::string_view path, std::string_view name) {
+  const std::string inside = "/" + std::string(name) + "/";
+  return (std::string(path) + "/").find(inside) != std::string::npos;
+}
+
 }  // namespace
+
+Status check_path_glob(std::string_view glob, std::string_view what) {
+  if (glob.size() > kMaxPath)
+    return fail("a path has at most 4095 bytes, found " + std::to_string(glob.size()));
+  if (glob.find("***") != std::string_view::npos)
+    return fail("expected \"*\" (which stops at \"/\") or \"**\" (which does not), found " + quote(glob));
+  if (glob.ends_with('/'))
+    return fail(quote(glob) + " names a directory; for every " + std::string(what) + " below it, write " +
+                quote(std::string(glob) + "**"));
+  if (glob.find("//") != std::string_view::npos || has_component(glob, ".") || has_component(glob, ".."))
+    return fail(quote(glob) + " can never match: a " + std::string(what) +
+                "'s path is compared without \"//\", \".\" and \"..\"");
+  return {};
+}
 
 bool matches_path(std::string_view glob, std::string_view path) { return matches(glob, path, true); }
 

@@ -244,7 +244,8 @@ class Reader {
   ExecPolicy read_exec(const Place& place);
   std::vector<ExecRule> read_exec_rules(const Place& place);
   ExecRule read_exec_rule(const Place& place);
-  std::vector<NetworkRule> read_network_rules(const Place& place);
+  // Puts "unix:" rules into `unix_rules`, and returns the others.
+  std::vector<NetworkRule> read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules);
   std::vector<BindRule> read_bind_rules(const Place& place);
   void read_events(const Place& place, EventsPolicy& events);
   std::vector<UnsafeAllow> read_unsafe_allow(const Place& place);
@@ -288,11 +289,18 @@ void Reader::read_errno(const Place& place, int& errno_value) {
           "expected " + std::string(kExpected) + ", found " + quote(*name) + near_only(*name, errno_names()));
 }
 
-std::vector<NetworkRule> Reader::read_network_rules(const Place& place) {
+std::vector<NetworkRule> Reader::read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules) {
   std::vector<NetworkRule> rules;
   each_element(place, "network rules, as in [\"api.example.com:443\"]", [&](const Place& element) {
     const std::string* text = read_string(element, "a network rule, as in \"api.example.com:443\"");
     if (text == nullptr) return;
+    if (is_unix_rule(*text)) {
+      auto unix_rule = parse_unix_rule(*text);
+      if (!unix_rule) return wrong(element, unix_rule.error().message());
+      unix_rule->pointer = element.pointer;
+      unix_rules.push_back(*std::move(unix_rule));
+      return;
+    }
     auto rule = parse_network_rule(*text);
     if (!rule) return wrong(element, rule.error().message());
     rule->pointer = element.pointer;
@@ -318,9 +326,9 @@ NetworkPolicy Reader::read_network(const Place& place) {
   NetworkPolicy network;
   each_member(place, kNetworkKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "allow")
-      network.allow = read_network_rules(member);
+      network.allow = read_network_rules(member, network.unix_allow);
     else if (key == "deny")
-      network.deny = read_network_rules(member);
+      network.deny = read_network_rules(member, network.unix_deny);
     else if (key == "bind")
       network.bind = read_bind_rules(member);
     else

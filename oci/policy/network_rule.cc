@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "oci/policy/address.h"
+#include "oci/policy/glob.h"
 #include "oci/policy/wording.h"
 
 namespace tidewaiter::policy {
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t kMaxHostName = 253;  // RFC 1035, section 2.3.4, without the length octets
 constexpr std::size_t kMaxLabel = 63;
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::size_t kMaxAbstractName = 107;  // sun_path without the NUL in front (unix(7))
 
 bool is_digit(char c) { return '0' <= c && c <= '9'; }
 bool is_letter(char c) { return ('a' <= c && c <= 'z') || ('A' <= c && c <= 'Z'); }
@@ -212,16 +216,14 @@ Status check_forgotten_brackets(std::string_view text, const Prefix& prefix) {
 
 // Takes the scheme off `text`.
 Status parse_scheme(std::string_view& text, NetworkRule& rule) {
-  if (text.starts_with("unix:"))
-    return fail(
-        "\"unix:\" rules are not supported yet; a rule names a host name, an IP address, a CIDR or \"*\"");
   const std::size_t end = text.find("://");
   if (end == std::string_view::npos) return {};
   const std::string_view scheme = text.substr(0, end);
   text.remove_prefix(end + 3);
   if (scheme != "tcp" && scheme != "udp" && scheme != "icmp")
-    return fail("expected \"tcp://\", \"udp://\", \"icmp://\" or no scheme for TCP and UDP, found " +
-                quote(std::string(scheme) + "://"));
+    return fail(
+        "expected \"tcp://\", \"udp://\", \"icmp://\", \"unix:\" or no scheme for TCP and UDP, found " +
+        quote(std::string(scheme) + "://"));
   rule.tcp = scheme == "tcp";
   rule.udp = scheme == "udp";
   rule.icmp = scheme == "icmp";
@@ -268,6 +270,38 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
   rule.host = TRY(parse_target(rest.substr(0, colon)));
   if (colon != std::string_view::npos)
     rule.ports = TRY(parse_destination_ports(rest.substr(colon + 1), rule));
+  return rule;
+}
+
+bool is_unix_rule(std::string_view text) { return text.starts_with(kUnix); }
+
+Result<UnixRule> parse_unix_rule(std::string_view text) {
+  UnixRule rule;
+  rule.text = text;
+  std::string_view rest = text.substr(kUnix.size());
+  rule.abstract = rest.starts_with('@');
+  if (rule.abstract) rest.remove_prefix(1);
+  rule.name = rest;
+  if (rest.find('\0') != std::string_view::npos)
+    return fail("the name of a Unix socket in a rule cannot contain a NUL, found " + quote(text));
+  if (rule.abstract) {
+    if (rest.empty())
+      return fail("expected an abstract name after \"unix:@\", or \"unix:@*\" for all of them, found " +
+                  quote(text));
+    if (rest.size() > kMaxAbstractName)
+      return fail("an abstract name has at most " + std::to_string(kMaxAbstractName) + " bytes, found " +
+                  std::to_string(rest.size()));
+    return rule;
+  }
+  if (rest.starts_with("//") && rest.find_first_not_of('/') != std::string_view::npos)
+    return fail("expected \"unix:\" and a path, found " + quote(text) + "; write \"unix:/" +
+                std::string(rest.substr(rest.find_first_not_of('/'))) + "\"");
+  if (rest.empty() || (!rest.starts_with('/') && !rest.starts_with("**")))
+    return fail(
+        "expected an absolute path, a glob over one, or \"@\" and an abstract name after \"unix:\", as in "
+        "\"unix:/run/pg/*\" or \"unix:@name\", found " +
+        quote(text));
+  TRY(check_path_glob(rest, "socket"));
   return rule;
 }
 

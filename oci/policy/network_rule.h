@@ -15,6 +15,10 @@
 //   ports   = "*" | item *( "," item )
 //   item    = port | port "-" port
 //
+// and of "unix:" rules:
+//
+//   rule    = "unix:" path glob | "unix:@" glob over an abstract name
+//
 // Errors are faults in the input: what was found, and what would be valid.
 
 namespace tidewaiter::policy {
@@ -22,6 +26,10 @@ namespace tidewaiter::policy {
 // A rule of network.allow or network.deny; its `pointer` is left empty. Port 0 is an error: nothing listens
 // on it.
 Result<NetworkRule> parse_network_rule(std::string_view text);
+
+// Whether a rule of those lists is one for parse_unix_rule().
+bool is_unix_rule(std::string_view text);
+Result<UnixRule> parse_unix_rule(std::string_view text);
 
 // A rule of network.bind, likewise. Port 0, "the kernel chooses", is a port like any other.
 Result<BindRule> parse_bind_rule(std::string_view text);

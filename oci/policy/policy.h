@@ -100,6 +100,15 @@ struct NetworkRule {
   std::vector<PortRange> ports;  // never empty; all ports, and always of an ICMP rule, is {0, 65535}
 };
 
+// Whom a Unix socket may be connected, or send, to (unix(7)).
+struct UnixRule {
+  std::string pointer;  // "/network/allow/0"
+  std::string text;     // as written in the file
+  bool abstract =
+      false;  // `name` is over abstract names, without the NUL they begin with (matches_text() in glob.h)
+  std::string name;  // else over the socket's canonical path (matches_path())
+};
+
 struct BindRule {
   std::string pointer;  // "/network/bind/0"
   std::string text;
@@ -109,11 +118,16 @@ struct BindRule {
 struct NetworkPolicy {
   std::optional<std::vector<NetworkRule>> allow;  // absent: every destination; empty: none
   std::vector<NetworkRule> deny;                  // beats allow
-  std::optional<std::vector<BindRule>> bind;      // absent: every port; empty: none
-  int errno_value = 13;                           // EACCES; positive; "errno" in the file
+  // The "unix:" rules of the same two lists. Only where there is an `allow` does unix_allow mean anything.
+  std::vector<UnixRule> unix_allow;
+  std::vector<UnixRule> unix_deny;
+  std::optional<std::vector<BindRule>> bind;  // absent: every port; empty: none
+  int errno_value = 13;                       // EACCES; positive; "errno" in the file
 
   // Whether connect, or bind, has to be decided at all.
-  [[nodiscard]] bool restricts_connect() const { return allow.has_value() || !deny.empty(); }
+  [[nodiscard]] bool restricts_connect() const {
+    return allow.has_value() || !deny.empty() || !unix_deny.empty();
+  }
   [[nodiscard]] bool restricts_bind() const { return bind.has_value(); }
 };
 

@@ -4,32 +4,24 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 
 #include "supervisor/operations/socket.h"
+#include "supervisor/operations/unix_socket.h"
 
 namespace tidewaiter::supervisor {
 namespace {
 
 // Of the families that network.bind cannot name, the addresses that need nothing of the binder: a netlink
-// port of its own choice without multicast groups, and abstract Unix sockets. A Unix socket with a path is
-// a file, which would be made with our rights instead of the target's.
+// port of its own choice without multicast groups.
 bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
   if (family(address) != socket.domain) return false;
-  if (socket.domain == AF_NETLINK && address.size() == sizeof(struct sockaddr_nl)) {
-    struct sockaddr_nl netlink {};
-    std::memcpy(&netlink, address.data(), sizeof netlink);
-    return netlink.nl_groups == 0;
-  }
-  if (socket.domain == AF_UNIX) {
-    const std::size_t path = offsetof(struct sockaddr_un, sun_path);
-    return address.size() == path || (address.size() > path && address[path] == std::byte{0});
-  }
-  return false;
+  if (socket.domain != AF_NETLINK || address.size() != sizeof(struct sockaddr_nl)) return false;
+  struct sockaddr_nl netlink {};
+  std::memcpy(&netlink, address.data(), sizeof netlink);
+  return netlink.nl_groups == 0;
 }
 
 // Low ports need CAP_NET_BIND_SERVICE in the user namespace that owns the network (ip(7)). The
@@ -60,6 +52,7 @@ Outcome bind(Call& call) {
   const auto address = capture_address(call, TargetAddress{call.argument(1)}, call.argument(2));
   if (!address) return Outcome::failed(address.error().code);
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
+  if (socket->domain == AF_UNIX) return bind_unix(call, *socket, *address);
 
   Outcome outcome;
   std::uint16_t port = 0;

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "supervisor/operations/socket.h"
+#include "supervisor/operations/unix_socket.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -41,10 +42,15 @@ Outcome connect(Call& call) {
   const auto address = capture_address(call, TargetAddress{call.argument(1)}, call.argument(2));
   if (!address) return Outcome::failed(address.error().code);
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
+  if (socket->domain == AF_UNIX && family(*address) != AF_UNSPEC)
+    return connect_unix(call, *socket, *address);
 
   Outcome outcome;
   const auto transport = socket->transport();
-  if (!transport) {
+  if (socket->domain == AF_UNIX) {
+    // Dissolves an association; what a stream says to it is for the kernel to say.
+    outcome.decision = call.supervision.unnamed_family(true);
+  } else if (!transport) {
     outcome.decision = call.supervision.unnamed_family(always_allowed(*socket, *address));
   } else if (family(*address) == AF_UNSPEC) {
     // Dissolves an association (connect(2)): it leads nowhere, so there is nothing to refuse.

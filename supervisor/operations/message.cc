@@ -70,6 +70,7 @@ Result<CapturedMessage> capture_message(const Call& call, TargetAddress at) {
   struct msghdr header {};
   TRY(call.target.read(at, bytes_of(header)));
   CapturedMessage message;
+  message.header = header;
   message.flags = header.msg_flags;
   message.name = TRY(capture_name(call, header));
   if (header.msg_iovlen > kMostSegments) return fail(EMSGSIZE, "msg_iovlen");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,8 +24,9 @@ struct CapturedMessage {
   std::optional<std::vector<std::byte>> name;
   std::vector<std::byte> control;
   std::vector<Segment> segments;
-  std::uint64_t size = 0;  // of all segments
-  int flags = 0;           // msg_flags
+  std::uint64_t size = 0;   // of all segments
+  int flags = 0;            // msg_flags
+  struct msghdr header {};  // as it was, with the target's addresses; of sendto all zeros
 };
 
 // sendto(2). Errors as __sys_sendto (net/socket.c) has them.

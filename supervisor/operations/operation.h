@@ -12,6 +12,7 @@
 #include "supervisor/operations/memory_budget.h"
 #include "supervisor/supervision.h"
 #include "supervisor/target/exec_trace.h"
+#include "supervisor/target/stand_in.h"
 #include "supervisor/target/target.h"
 #include "supervisor/waiting.h"
 
@@ -68,7 +69,13 @@ struct Call {
   Target& target;
   Waiting& waiting;
   Repeats& repeats;
+  StandIns& stand_ins;
+  // What makes the call for the target, which it has then been taken out of; the outcome's answer is what it
+  // gets.
+  std::optional<StandIn> stand_in = {};
 
+  // Whether what is read of the target is its own still.
+  [[nodiscard]] bool still_stands() const { return stand_in.has_value() || notification.still_stands(); }
   [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
 };
 
@@ -93,6 +100,7 @@ struct Outcome {
   Answer answer = {};
   std::optional<policy::Decision> decision = {};  // absent: it failed before there was anything to decide
   std::optional<policy::Endpoint> endpoint = {};
+  std::string unix_name = {};  // of the Unix socket that was called: its path, or "@" and an abstract name
   std::optional<PerformedCall> performed = {};  // to be remembered when the answer is lost
   bool attempted = false;                       // the kernel was asked, so that a lost answer is an event too
   bool repeated = false;                        // the call was performed, and reported, before

@@ -16,6 +16,7 @@
 #include "supervisor/operations/control.h"
 #include "supervisor/operations/message.h"
 #include "supervisor/operations/socket.h"
+#include "supervisor/operations/unix_socket.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -116,7 +117,7 @@ Status decide(const Call& call, const Socket& socket, Outgoing& message, Outcome
     case AF_INET6:
       return decide_packets(call, socket, message, outcome);
     case AF_UNIX:
-      // Rules on Unix sockets will decide here. Only datagrams go where an address says; a stream fails.
+      // Only datagrams go where an address says, and those by send_unix(); a stream fails.
       outcome.decision = call.supervision.unnamed_family(socket.type != SOCK_DGRAM || !name);
       break;
     case AF_NETLINK:
@@ -266,6 +267,9 @@ Sent send_all(Call& call, const Socket& socket, Outgoing& message, Patience& pat
 // asked whether it was performed before; nullptr when that is settled.
 Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captured, int flags,
                  Patience& patience, PerformedCall* performed, std::uint64_t count) {
+  if (socket.domain == AF_UNIX && ((captured.name && socket.type == SOCK_DGRAM) || call.stand_in)) {
+    return send_unix(call, socket, captured, flags);
+  }
   Outcome outcome;
   Outgoing message(call, captured, flags);
   if (!prepare(call, socket, message, outcome)) return outcome;
@@ -279,6 +283,9 @@ Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captur
   }
   outcome.attempted = true;
   const Sent sent = send_all(call, socket, message, patience);
+  // Nobody names another process as the sender without CAP_SYS_ADMIN over its pid namespace (scm_check_creds,
+  // net/core/scm.c), which a rootless agent has not.
+  if (sent.error == EPERM && socket.domain == AF_UNIX) return send_unix(call, socket, captured, flags);
   if (sent.error != 0) {
     outcome.answer = Answer::refuse(sent.error);
     // As sk_stream_error (net/core/stream.c) and unix_stream_sendmsg do it.
@@ -300,7 +307,7 @@ TargetAddress header_at(const Call& call, std::uint64_t index) {
 }
 
 Status tell_length(const Call& call, std::uint64_t index, std::uint32_t length) {
-  if (!call.notification.still_stands()) return fail(EINTR, "msg_len");
+  if (!call.still_stands()) return fail(EINTR, "msg_len");
   const TargetAddress at{static_cast<std::uint64_t>(header_at(call, index)) +
                          offsetof(struct mmsghdr, msg_len)};
   return call.target.write(at, std::as_bytes(std::span(&length, 1)));
@@ -315,6 +322,8 @@ void report(Outcome& whole, const Outcome& one, bool first) {
   if (!first && !refused(one)) return;
   whole.decision = one.decision;
   whole.endpoint = one.endpoint;
+  whole.unix_name = one.unix_name;
+  whole.reason = one.reason;
 }
 
 // In audit mode the kernel sends them all: each is decided, for the report.
@@ -340,6 +349,14 @@ Outcome send_many(Call& call, const Socket& socket) {
                  : Outcome::failed(captured.error().code);
     if (!refused(whole)) report(whole, one, first);
     whole.attempted = whole.attempted || one.attempted;
+    if (one.repeated && call.stand_in) {
+      // A signal: natively what was sent before it counts, or else nothing was.
+      if (index == 0) {
+        whole.answer = one.answer;
+        whole.repeated = true;
+      }
+      break;
+    }
     if (one.repeated) {
       whole.answer = one.answer;
       whole.repeated = true;

@@ -87,6 +87,10 @@ std::string to_json_line(const Event& event) {
     if (event.endpoint->transport != policy::Transport::kIcmp) append(line, "port", event.endpoint->port);
     append(line, "transport", to_text(event.endpoint->transport));
   }
+  if (!event.unix_name.empty()) {
+    append(line, "transport", "unix");
+    append(line, "path", event.unix_name);
+  }
   if (!event.path.empty()) append(line, "path", event.path);
   if (!event.argv.empty()) append_argv(line, event.argv, event.argv_cut);
   if (event.size) append(line, "size", static_cast<long long>(*event.size));

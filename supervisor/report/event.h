@@ -34,6 +34,7 @@ struct Event {
   pid_t tid = 0;
   Identity identity;
   std::optional<policy::Endpoint> endpoint;
+  std::string_view unix_name;         // a Unix socket's path, or "@" and its abstract name
   std::string_view path;              // of the program that was to be run
   std::span<const std::string> argv;  // what it was to get
   bool argv_cut = false;              // and more

@@ -136,6 +136,9 @@ class SystemKernel final : public Kernel {
     return seccomp::answer_continue(notify_fd, id);
   }
   Result<bool> id_valid(int notify_fd, std::uint64_t id) override { return seccomp::id_valid(notify_fd, id); }
+  Result<int> add_fd(int notify_fd, std::uint64_t id, const seccomp::AddFd& request) override {
+    return seccomp::add_fd(notify_fd, id, request);
+  }
 
   Result<UniqueFd> open_thread(pid_t tid) override {
     auto thread = sys::pidfd_open(tid, PIDFD_THREAD);
@@ -199,6 +202,7 @@ class SystemKernel final : public Kernel {
 
   FileCalls& files() override { return system_file_calls(); }
   TraceCalls& trace() override { return system_trace_calls(); }
+  InjectCalls& inject() override { return system_inject_calls(); }
 
   Result<int> socket_option(int socket, int level, int name) override {
     int value = 0;

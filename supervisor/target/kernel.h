@@ -12,6 +12,7 @@
 #include "oci/base/unique_fd.h"
 #include "oci/seccomp/notify.h"
 #include "supervisor/target/file_calls.h"
+#include "supervisor/target/inject_calls.h"
 #include "supervisor/target/trace_calls.h"
 
 namespace tidewaiter::supervisor {
@@ -38,6 +39,7 @@ class Kernel {
   virtual Status answer_errno(int notify_fd, std::uint64_t id, int errno_value) = 0;
   virtual Status answer_continue(int notify_fd, std::uint64_t id) = 0;
   virtual Result<bool> id_valid(int notify_fd, std::uint64_t id) = 0;
+  virtual Result<int> add_fd(int notify_fd, std::uint64_t id, const seccomp::AddFd& request) = 0;
 
   // A pidfd of the thread `tid` (PIDFD_THREAD, Linux 6.9), or of its thread group on an older kernel.
   virtual Result<UniqueFd> open_thread(pid_t tid) = 0;
@@ -59,9 +61,10 @@ class Kernel {
   virtual Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) = 0;
   virtual Result<std::string> read_proc_link(pid_t tid, const char* name) = 0;
 
-  // Files, and tracing.
+  // Files, tracing, and having a thread of the target's make calls.
   virtual FileCalls& files() = 0;
   virtual TraceCalls& trace() = 0;
+  virtual InjectCalls& inject() = 0;
 
   // socket(7) calls on a copy of the target's socket.
   virtual Result<int> socket_option(int socket, int level, int name) = 0;

@@ -79,6 +79,13 @@ Identity Target::identity() const {
   return identity;
 }
 
+Result<pid_t> Target::process() const {
+  const std::string status = TRY(kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit));
+  pid_t process = 0;
+  if (!parse(status_field(status, "Tgid"), process)) return fail(EPROTO, "no Tgid in /proc status");
+  return process;
+}
+
 Result<std::string> Target::innermost_number(const char* field) const {
   const std::string status = TRY(kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit));
   const std::string_view numbers = status_field(status, field);

@@ -64,6 +64,9 @@ class Target {
 
   [[nodiscard]] Identity identity() const;
 
+  // Its thread group, in the agent's pid namespace.
+  [[nodiscard]] Result<pid_t> process() const;
+
   // Its number, or its process's, in its own pid namespace: the last of the `field` (NSpid, NStgid) of
   // /proc/TID/status.
   [[nodiscard]] Result<std::string> innermost_number(const char* field) const;

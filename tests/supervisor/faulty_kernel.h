@@ -15,7 +15,8 @@ class FaultyKernel final : public Kernel {
   // Asked before each call but receive(), with its name; the errno it is to fail with, 0 when it is to be
   // made.
   using Fault = std::function<int(std::string_view name)>;
-  explicit FaultyKernel(Fault fault) : fault_(std::move(fault)), files_(*this), trace_(*this) {}
+  explicit FaultyKernel(Fault fault)
+      : fault_(std::move(fault)), files_(*this), trace_(*this), inject_(*this) {}
 
   Status receive(int notify_fd, seccomp::NotificationBuffer& buffer) override {
     return real_.receive(notify_fd, buffer);
@@ -86,6 +87,11 @@ class FaultyKernel final : public Kernel {
   }
   FileCalls& files() override { return files_; }
   TraceCalls& trace() override { return trace_; }
+  InjectCalls& inject() override { return inject_; }
+  Result<int> add_fd(int notify_fd, std::uint64_t id, const seccomp::AddFd& request) override {
+    TRY(ask("add_fd"));
+    return real_.add_fd(notify_fd, id, request);
+  }
   Result<int> socket_option(int socket, int level, int name) override {
     TRY(ask("socket_option"));
     return real_.socket_option(socket, level, name);
@@ -186,6 +192,68 @@ class FaultyKernel final : public Kernel {
     TraceCalls& real_ = system_trace_calls();
   };
 
+  class Inject final : public InjectCalls {
+   public:
+    explicit Inject(FaultyKernel& kernel) : kernel_(kernel) {}
+    Status attach(pid_t tid) override {
+      TRY(kernel_.ask("attach"));
+      return real_.attach(tid);
+    }
+    Status interrupt(pid_t tid) override {
+      TRY(kernel_.ask("inject interrupt"));
+      return real_.interrupt(tid);
+    }
+    Status suspend_filter(pid_t tid, bool suspended) override {
+      TRY(kernel_.ask("suspend_filter"));
+      return real_.suspend_filter(tid, suspended);
+    }
+    Result<std::uint64_t> signal_mask(pid_t tid) override {
+      TRY(kernel_.ask("signal_mask"));
+      return real_.signal_mask(tid);
+    }
+    Status set_signal_mask(pid_t tid, std::uint64_t mask) override {
+      TRY(kernel_.ask("set_signal_mask"));
+      return real_.set_signal_mask(tid, mask);
+    }
+    Result<ThreadRegisters> registers(pid_t tid) override {
+      TRY(kernel_.ask("registers"));
+      return real_.registers(tid);
+    }
+    Status set_registers(pid_t tid, const ThreadRegisters& registers) override {
+      TRY(kernel_.ask("set_registers"));
+      return real_.set_registers(tid, registers);
+    }
+    Status resume(pid_t tid) override {
+      TRY(kernel_.ask("resume"));
+      return real_.resume(tid);
+    }
+    Result<InjectStop> wait() override {
+      TRY(kernel_.ask("inject wait"));
+      return real_.wait();
+    }
+    Status let_go(pid_t tid, int signal) override {
+      TRY(kernel_.ask("let_go"));
+      return real_.let_go(tid, signal);
+    }
+    Status kill_traced(pid_t tid) override {
+      TRY(kernel_.ask("inject kill_traced"));
+      return real_.kill_traced(tid);
+    }
+    Result<SharedMemory> make_shared_memory(std::size_t size) override {
+      TRY(kernel_.ask("make_shared_memory"));
+      return real_.make_shared_memory(size);
+    }
+    void unmap(std::span<std::byte> bytes) override { real_.unmap(bytes); }
+    Result<Mapping> mapping_at(pid_t tid, std::uint64_t address) override {
+      TRY(kernel_.ask("mapping_at"));
+      return real_.mapping_at(tid, address);
+    }
+
+   private:
+    FaultyKernel& kernel_;
+    InjectCalls& real_ = system_inject_calls();
+  };
+
   Status ask(std::string_view name) {
     if (const int code = fault_(name); code != 0) return fail(code, std::string(name) + ": as ordered");
     return {};
@@ -195,6 +263,7 @@ class FaultyKernel final : public Kernel {
   Kernel& real_ = system_kernel();
   Files files_;
   Trace trace_;
+  Inject inject_;
 };
 
 }  // namespace tidewaiter::supervisor

@@ -37,14 +37,22 @@ LiveTarget::LiveTarget(std::vector<int> notified, const Body& body)
         hand_over(notified);
         return body();
       }) {
-  sockets_.theirs.reset();
-  notify_ = seccomp::receive_fd(sockets_.ours.get());
-  if (!notify_.valid()) std::abort();
+  // Fetched, not sent: sendmsg(2) may be what notifies.
+  int number = -1;
+  const auto process = sys::pidfd_open(child_.pid());
+  if (!process || ::read(to_us_.read_end.get(), &number, sizeof number) != sizeof number) std::abort();
+  notify_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, process->get(), number, 0)));
+  if (!notify_.valid() || ::write(to_child_.write_end.get(), "x", 1) != 1) std::abort();
 }
 
 void LiveTarget::hand_over(const std::vector<int>& notified) {
   const UniqueFd notify(install_filter(notified));
-  if (!notify.valid() || !seccomp::send_fd(sockets_.theirs.get(), notify.get())) ::_exit(2);
+  const int number = notify.get();
+  char fetched = 0;
+  if (!notify.valid() || ::write(to_us_.write_end.get(), &number, sizeof number) != sizeof number ||
+      ::read(to_child_.read_end.get(), &fetched, 1) != 1) {
+    ::_exit(2);
+  }
 }
 
 LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,

@@ -30,7 +30,8 @@ class LiveTarget {
  private:
   void hand_over(const std::vector<int>& notified);
 
-  seccomp::SocketPair sockets_;
+  sys::Pipe to_us_ = std::move(*sys::pipe());
+  sys::Pipe to_child_ = std::move(*sys::pipe());
   seccomp::Child child_;
   UniqueFd notify_;
 };

@@ -4,11 +4,12 @@
 #include <string>
 
 #include "supervisor/target/file_calls.h"
+#include "supervisor/target/inject_calls.h"
 #include "supervisor/target/trace_calls.h"
 
 namespace tidewaiter::supervisor {
 
-// For tests of what looks up no file and traces nobody: every call fails.
+// For tests of what looks up no file, and traces nobody: every call fails.
 class NoFileCalls final : public FileCalls {
  public:
   Result<UniqueFd> open_proc_link(pid_t, const char*) override { return fail(ENOSYS, "no files"); }
@@ -29,6 +30,24 @@ class NoTraceCalls final : public TraceCalls {
   Result<StoppedCall> stopped_call(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Status detach(pid_t, int) override { return fail(ENOSYS, "no tracing"); }
   Status kill_traced(pid_t) override { return fail(ENOSYS, "no tracing"); }
+};
+
+class NoInjectCalls final : public InjectCalls {
+ public:
+  Status attach(pid_t) override { return fail(EPERM, "no tracing"); }
+  Status interrupt(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Status suspend_filter(pid_t, bool) override { return fail(ENOSYS, "no tracing"); }
+  Result<std::uint64_t> signal_mask(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Status set_signal_mask(pid_t, std::uint64_t) override { return fail(ENOSYS, "no tracing"); }
+  Result<ThreadRegisters> registers(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Status set_registers(pid_t, const ThreadRegisters&) override { return fail(ENOSYS, "no tracing"); }
+  Status resume(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Result<InjectStop> wait() override { return fail(ENOSYS, "no tracing"); }
+  Status let_go(pid_t, int) override { return fail(ENOSYS, "no tracing"); }
+  Status kill_traced(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Result<SharedMemory> make_shared_memory(std::size_t) override { return fail(ENOSYS, "no tracing"); }
+  void unmap(std::span<std::byte>) override {}
+  Result<Mapping> mapping_at(pid_t, std::uint64_t) override { return fail(ENOSYS, "no tracing"); }
 };
 
 }  // namespace tidewaiter::supervisor

@@ -44,6 +44,10 @@ class ObservedKernel : public Kernel {
   }
   FileCalls& files() override { return real_.files(); }
   TraceCalls& trace() override { return real_.trace(); }
+  InjectCalls& inject() override { return real_.inject(); }
+  Result<int> add_fd(int notify_fd, std::uint64_t id, const seccomp::AddFd& request) override {
+    return real_.add_fd(notify_fd, id, request);
+  }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override {
     return real_.read_proc_link(tid, name);
   }

@@ -137,6 +137,8 @@ class ScriptedKernel final : public Kernel {
   Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override;
   FileCalls& files() override { return files_; }
   TraceCalls& trace() override { return trace_; }
+  InjectCalls& inject() override { return inject_; }
+  Result<int> add_fd(int, std::uint64_t, const seccomp::AddFd&) override { return fail(ENOSYS, "add_fd"); }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override;
   Result<int> socket_option(int socket, int level, int name) override;
   Result<std::uint64_t> socket_cookie(int socket) override;
@@ -184,6 +186,7 @@ class ScriptedKernel final : public Kernel {
   std::deque<struct seccomp_notif> queue_;
   NoFileCalls files_;
   NoTraceCalls trace_;
+  NoInjectCalls inject_;
   UniqueFd queued_;  // eventfd that counts `queue_`: a signal ends a read(2) from it
 };
 

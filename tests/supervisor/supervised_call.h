@@ -89,7 +89,7 @@ class OperationRun {
     Notification notification(kernel_, -1, received);
     Target target(kernel_, notification.tid());
     waiting_.enter(notification.tid());
-    Call call{kernel_, supervision, notification, target, waiting_, repeats_};
+    Call call{kernel_, supervision, notification, target, waiting_, repeats_, stand_ins_};
     Outcome outcome = operation(call);
     waiting_.end();
     return outcome;
@@ -102,6 +102,7 @@ class OperationRun {
  private:
   ScriptedKernel& kernel_;
   Repeats repeats_;
+  StandIns stand_ins_;
   // Never started: nothing of its own receives.
   Waiting waiting_{[](void*) { return false; }, nullptr, 0, 1, -1};
 };

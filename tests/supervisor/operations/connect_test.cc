@@ -211,7 +211,7 @@ TEST(Connect, RefusesFamiliesThatItCannotRead) {
 }
 
 TEST(Connect, LetsAnAssociationBeDissolved) {
-  for (const Socket& socket : {kTcp4, kTcp6, kUdp4, kUdp6}) {
+  for (const Socket& socket : {kTcp4, kTcp6, kUdp4, kUdp6, Socket{AF_UNIX, SOCK_DGRAM, 0, 1}}) {
     const Bytes nobody = ipv4("198.51.100.9", 9, AF_UNSPEC);
     const Served served = connect_with(socket, nobody, nobody.size());
     expect_performed(served, socket, nobody);
@@ -221,9 +221,6 @@ TEST(Connect, LetsAnAssociationBeDissolved) {
 }
 
 TEST(Connect, RefusesSocketsThatNoRuleCanName) {
-  struct sockaddr_un path {};
-  path.sun_family = AF_UNIX;
-  path.sun_path[0] = '/';
   const std::pair<Socket, Bytes> cases[] = {
       {{AF_INET, SOCK_RAW, IPPROTO_TCP, 1}, ipv4("192.0.2.1", 80)},
       {{AF_INET, SOCK_RAW, IPPROTO_RAW, 1}, ipv4("192.0.2.1", 80)},
@@ -236,8 +233,6 @@ TEST(Connect, RefusesSocketsThatNoRuleCanName) {
       {{AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP, 1}, ipv4("192.0.2.1", 80)},
       // Same numbers of type and protocol, another family.
       {{AF_VSOCK, SOCK_STREAM, IPPROTO_TCP, 1}, ipv4("192.0.2.1", 80)},
-      {{AF_UNIX, SOCK_STREAM, 0, 1}, bytes_of(path)},
-      {{AF_UNIX, SOCK_DGRAM, 0, 1}, ipv4("0.0.0.0", 0, AF_UNSPEC)},
       {{AF_PACKET, SOCK_RAW, 0, 1}, ipv4("192.0.2.1", 80)},
   };
   for (const auto& [socket, address] : cases) {
@@ -247,6 +242,47 @@ TEST(Connect, RefusesSocketsThatNoRuleCanName) {
     ASSERT_TRUE(served.outcome.decision);
     EXPECT_EQ(served.outcome.decision->rule, "/network");
     EXPECT_TRUE(served.outcome.decision->log);
+  }
+}
+
+// The agent itself never connects one: the other end would see the agent.
+TEST(Connect, HasAThreadOfTheTargetsOwnConnectAUnixSocketOrNobody) {
+  const Supervision unix_names =
+      supervision_of(R"({"version": 1, "network": {"allow": ["unix:@good"], "deny": ["unix:@good.not"]}})");
+  const auto named = [](const std::string& name) {
+    struct sockaddr_un address {};
+    address.sun_family = AF_UNIX;
+    std::memcpy(static_cast<void*>(address.sun_path + 1), name.data(), name.size());
+    return resized(bytes_of(address), offsetof(struct sockaddr_un, sun_path) + 1 + name.size());
+  };
+  struct Case {
+    const char* name;
+    Bytes address;
+    int errno_value;
+    const char* rule;
+    bool reason;  // it was allowed, and could not be made
+  };
+  const Case cases[] = {
+      {"allowed", named("good"), EACCES, "/network/allow/0", true},
+      {"denied", named("good.not"), EACCES, "/network/deny/0", false},
+      {"not named", named("other"), EACCES, "/network/allow", false},
+      {"a NUL in it", named(std::string("good\0", 5)), EACCES, "/network/allow", false},
+      {"no name", named("").size() > 3 ? named("") : resized(named("x"), 2), EINVAL, nullptr, false},
+      {"another family", ipv4("192.0.2.1", 80), EINVAL, nullptr, false},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.name);
+    ScriptedKernel kernel;
+    kernel.put_socket(kSocketNumber, {AF_UNIX, SOCK_STREAM, 0, 1});
+    kernel.put_memory(kPointer, test.address);
+    OperationRun operation(kernel);
+    Outcome outcome = operation.run(connect, unix_names, address_call(1, SYS_connect, test.address.size()));
+    EXPECT_EQ(outcome.answer.kind, Answer::Kind::kErrno);
+    EXPECT_EQ(outcome.answer.errno_value, test.errno_value);
+    EXPECT_EQ(outcome.decision.has_value(), test.rule != nullptr);
+    EXPECT_EQ(outcome.decision ? outcome.decision->rule : "", test.rule != nullptr ? test.rule : "");
+    EXPECT_EQ(!outcome.reason.empty(), test.reason);
+    EXPECT_TRUE(kernel.performed().empty());
   }
 }
 
@@ -468,7 +504,7 @@ TEST(Connect, RefusesWithTheErrnoOfThePolicy) {
       supervision_of(R"({"version": 1, "network": {"allow": [], "errno": "EHOSTUNREACH"}})");
   ScriptedKernel kernel;
   kernel.put_socket(kSocketNumber, kTcp4);
-  kernel.put_socket(4, {AF_UNIX, SOCK_STREAM, 0, 1});
+  kernel.put_socket(4, {AF_INET, SOCK_RAW, IPPROTO_TCP, 1});
   kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   OperationRun operation(kernel);
   for (const std::uint64_t fd : {3ULL, 4ULL}) {

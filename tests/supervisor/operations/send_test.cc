@@ -186,7 +186,7 @@ TEST_F(Sends, ADatagramWhereItIsAllowed) {
        Bytes{}},
       {"ping", kPing, ipv4("192.0.2.1", 0), EACCES, {}},
       {"raw", kRaw, ipv4("192.0.2.1", 53), EACCES, {}},
-      {"a Unix datagram", kUnixDatagram, text("\1\0/x"), EACCES, {}},
+      {"a Unix datagram", kUnixDatagram, text(std::string("\1\0\0x", 4)), EACCES, {}},
       {"another kind of socket", {AF_VSOCK, SOCK_DGRAM, 0, 1}, text("x"), EACCES, {}},
   };
   std::size_t sent = 0;

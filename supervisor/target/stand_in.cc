@@ -1,0 +1,402 @@
+#include "supervisor/target/stand_in.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <string_view>
+
+#include "oci/base/log.h"
+
+// Newer than the headers of Debian 12 (Linux 6.10); the same number on every architecture.
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// What it shares with the target beside memory; no descriptors, no folders.
+constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+
+constexpr std::uint64_t kAllSignals = ~0ULL;
+
+// How long it may run in user mode, in nanoseconds of its own time: from one call to the next it is one
+// instruction, unless somebody has put others there.
+constexpr std::uint64_t kLongestInUserMode = 200'000'000;
+
+// The signals that do nothing to whom they are sent unless there is a handler (signal(7)).
+constexpr std::uint64_t bit(int signal) { return 1ULL << static_cast<unsigned>(signal - 1); }
+constexpr std::uint64_t kIgnoredByDefault = bit(SIGCHLD) | bit(SIGCONT) | bit(SIGURG) | bit(SIGWINCH);
+
+// A set of signals in /proc/TID/status; all of them where it cannot be read.
+std::uint64_t signals(std::string_view status, std::string_view key) {
+  const std::size_t at = status.find(key);
+  std::uint64_t set = 0;
+  if (at == std::string_view::npos) return kAllSignals;
+  const char* begin = status.data() + at + key.size();
+  const auto [end, error] = std::from_chars(begin, status.data() + status.size(), set, 16);
+  return error == std::errc() ? set : kAllSignals;
+}
+
+}  // namespace
+
+Status StandIn::start(Kernel& kernel, StandIns& shared, const Request& request,
+                      std::optional<StandIn>& stand_in) {
+  StandIn made(kernel, shared, request);
+  TRY(made.take_out());
+  stand_in.emplace(std::move(made));
+  TRY(stand_in->make_thread());
+  return stand_in->map_memory();
+}
+
+StandIn::StandIn(StandIn&& other) noexcept
+    : kernel_(other.kernel_),
+      shared_(other.shared_),
+      request_(std::move(other.request_)),
+      attached_(std::exchange(other.attached_, false)),
+      parked_(other.parked_),
+      gone_(other.gone_),
+      filter_passed_(other.filter_passed_),
+      thread_(std::exchange(other.thread_, 0)),
+      interrupted_(other.interrupted_),
+      mask_(other.mask_),
+      registers_(other.registers_),
+      slot_(std::move(other.slot_)) {
+  other.slot_.reset();
+}
+
+StandIn::~StandIn() {
+  if (attached_) (void)finish(-EPERM);
+}
+
+std::uint64_t StandIn::put(std::size_t offset, std::span<const std::byte> bytes) {
+  const std::span<std::byte> part = slot_->bytes();
+  std::memcpy(part.subspan(offset, bytes.size()).data(), bytes.data(), bytes.size());
+  return slot_->memory().address() + slot_->offset() + offset;
+}
+
+// --- the target -------------------------------------------------------------------------------------
+
+// Takes the target out of its notified call: nothing is owed to that any more, and it stands where it came
+// from.
+Status StandIn::take_out() {
+  InjectCalls& calls = kernel_->inject();
+  TRY(calls.attach(request_.tid));
+  attached_ = true;
+  // Now it is known that who is traced is who had called.
+  const bool stands = request_.stands();
+  if (const Status interrupted = calls.interrupt(request_.tid); !interrupted) {
+    kill();
+    return interrupted;
+  }
+  for (;;) {
+    const InjectStop stop = TRY(wait_for(request_.tid, Phase::kCall));
+    if (stop.kind == InjectStop::Kind::kSignal) {
+      attached_ = false;
+      TRY(calls.let_go(request_.tid, stop.signal));
+      return fail(EINTR, "a signal");
+    }
+    if (stop.kind == InjectStop::Kind::kTrap) break;
+    TRY(calls.resume(request_.tid));
+  }
+  registers_ = TRY(calls.registers(request_.tid));
+  mask_ = TRY(calls.signal_mask(request_.tid));
+  parked_ = true;
+  const bool in_call = registers_.number() == request_.number && registers_.result() == kRestart;
+  if (!stands || !in_call) {
+    attached_ = false;
+    TRY(calls.let_go(request_.tid, 0));
+    return fail(EINTR, "the call has ended");
+  }
+  return {};
+}
+
+// Has the target make the thread, and stand aside again.
+Status StandIn::make_thread() {
+  InjectCalls& calls = kernel_->inject();
+  // Before the thread is made, which inherits it.
+  TRY(calls.set_signal_mask(request_.tid, kAllSignals));
+  filter_passed_ = calls.suspend_filter(request_.tid, true).has_value();
+  if (!filter_passed_ && !request_.spares_unknown_calls) {
+    return fail(EPERM, "the container's seccomp profile kills for calls it does not know");
+  }
+  ThreadRegisters registers = registers_;
+  registers.repeat();
+  TRY(calls.set_registers(request_.tid, registers));
+  TRY(enter(request_.tid));
+  registers = TRY(calls.registers(request_.tid));
+  registers.set_call(SYS_clone, {kThreadFlags, 0, 0, 0, 0, 0});
+  TRY(calls.set_registers(request_.tid, registers));
+  parked_ = false;
+  TRY(calls.resume(request_.tid));
+  // The thread's first stop, and the target's, in any order.
+  pid_t made = 0;
+  bool stopped = false;
+  long failed = 0;
+  while (failed == 0 && (made == 0 || !stopped)) {
+    const auto stop = calls.wait();
+    if (!stop && stop.error().code == EINTR) continue;
+    if (!stop) return tl::unexpected(stop.error());
+    if (stop->tid != request_.tid && stop->kind != InjectStop::Kind::kGone) {
+      thread_ = stop->tid;
+      stopped = true;
+      if (stop->kind == InjectStop::Kind::kEnded) return fail(ESRCH, "the stand-in ended");
+      continue;
+    }
+    switch (stop->kind) {
+      case InjectStop::Kind::kCloned:
+        made = stop->thread;
+        break;
+      case InjectStop::Kind::kExit:
+        failed = TRY(calls.registers(request_.tid)).result();
+        if (failed >= 0) return fail(EPROTO, "clone");
+        break;
+      case InjectStop::Kind::kTrap:
+        TRY(calls.resume(request_.tid));
+        break;
+      case InjectStop::Kind::kEnded:
+      case InjectStop::Kind::kGone:
+        gone_ = true;
+        return fail(ESRCH, "the target ended");
+      case InjectStop::Kind::kEntry:
+      case InjectStop::Kind::kSignal:
+        return fail(EPROTO, "clone");
+    }
+  }
+  if (made != 0) thread_ = made;
+  TRY(park(failed != 0));
+  if (failed != 0) return fail(static_cast<int>(-failed), "clone");
+  shared_->expected.expect(thread_, {});
+  return suspend_filter(thread_, true);
+}
+
+// Stops the target on its way back to user mode, where it is to wait. REQUIRES: it is at the end of clone(2)
+// if `returned`, else still in it.
+Status StandIn::park(bool returned) {
+  InjectCalls& calls = kernel_->inject();
+  using Kind = InjectStop::Kind;
+  for (Kind at = returned ? Kind::kExit : Kind::kCloned; at != Kind::kTrap;) {
+    if (at != Kind::kExit && at != Kind::kCloned) return fail(EPROTO, "clone");
+    // Not before: any other stop forgets it (ptrace_stop, kernel/signal.c).
+    if (at == Kind::kExit) TRY(calls.interrupt(request_.tid));
+    TRY(calls.resume(request_.tid));
+    at = TRY(wait_for(request_.tid, Phase::kCall)).kind;
+  }
+  parked_ = true;
+  return {};
+}
+
+// --- the thread -------------------------------------------------------------------------------------
+
+Status StandIn::map_memory() {
+  const auto memory = TRY(shared_->memories.of(*kernel_, request_.process));
+  slot_.emplace(TRY(SealedMemory::lease(memory)));
+  const auto seal = [this](std::uint64_t address) {
+    return call(SYS_mseal, {address, SealedMemory::kSize, 0, 0, 0, 0});
+  };
+  if (const std::uint64_t before = memory->address(); before != 0) {
+    // Sealed again: who has that number now may be another process.
+    if (seal(before) && memory->mapped_at(thread_, before)) return {};
+  }
+  // The descriptor comes as the answer to the target's own call.
+  TRY(suspend_filter(thread_, false));
+  shared_->expected.expect(thread_, {request_.number, request_.arguments, memory->fd()});
+  const auto descriptor = make_call(thread_, request_.number, request_.arguments);
+  shared_->expected.expect(thread_, {});
+  TRY(suspend_filter(thread_, true));
+  if (!descriptor) return tl::unexpected(descriptor.error());
+  if (*descriptor < 0) return fail(static_cast<int>(-*descriptor), "install a descriptor");
+  const auto address =
+      static_cast<std::uint64_t>(TRY(call(SYS_mmap, {0, SealedMemory::kSize, PROT_READ, MAP_SHARED,
+                                                     static_cast<std::uint64_t>(*descriptor), 0})));
+  // Not for the children: they could not get rid of it either.
+  TRY(call(SYS_madvise, {address, SealedMemory::kSize, MADV_DONTFORK, 0, 0, 0}));
+  TRY(in_context("mseal", seal(address)));
+  if (!memory->mapped_at(thread_, address)) return fail(EPERM, "sealed memory");
+  memory->set_address(address);
+  return {};
+}
+
+Result<long> StandIn::call(long number, const std::array<std::uint64_t, 6>& arguments) {
+  if (!filter_passed_) shared_->expected.expect(thread_, {number, arguments, -1});
+  const long result = TRY(make_call(thread_, number, arguments));
+  if (restarts(result)) return fail(EINTR, "a signal for the target");
+  if (result < 0 && result >= -4095) return fail(static_cast<int>(-result), "call");
+  return result;
+}
+
+Result<long> StandIn::perform(long number, const std::array<std::uint64_t, 6>& arguments) {
+  TRY(suspend_filter(thread_, false));
+  shared_->expected.expect(thread_, {number, arguments, -1});
+  return make_call(thread_, number, arguments);
+}
+
+Result<long> StandIn::make_call(pid_t tid, long number, const std::array<std::uint64_t, 6>& arguments) {
+  InjectCalls& calls = kernel_->inject();
+  ThreadRegisters registers = TRY(calls.registers(tid));
+  registers.repeat();
+  TRY(calls.set_registers(tid, registers));
+  TRY(enter(tid));
+  registers = TRY(calls.registers(tid));
+  registers.set_call(number, arguments);
+  TRY(calls.set_registers(tid, registers));
+  TRY(calls.resume(tid));
+  const InjectStop stop = TRY(wait_for(tid, Phase::kCall));
+  if (stop.kind != InjectStop::Kind::kExit) return fail(EPROTO, "call");
+  return TRY(calls.registers(tid)).result();
+}
+
+// Lets it come into the kernel.
+Result<InjectStop> StandIn::enter(pid_t tid) {
+  ran_before_.reset();
+  TRY(kernel_->inject().resume(tid));
+  InjectStop stop = TRY(wait_for(tid, Phase::kUser));
+  if (stop.kind == InjectStop::Kind::kEntry) return stop;
+  // Somebody has put other code where it comes from.
+  kill();
+  return fail(EPERM, "it ran code of its own");
+}
+
+Result<InjectStop> StandIn::wait_for(pid_t tid, Phase phase) {
+  for (;;) {
+    const auto stop = kernel_->inject().wait();
+    if (!stop && stop.error().code == EINTR) {
+      TRY(look_after(tid, phase));
+      continue;
+    }
+    if (!stop) return tl::unexpected(stop.error());
+    switch (stop->kind) {
+      case InjectStop::Kind::kGone:
+        thread_ = 0;
+        gone_ = true;
+        return fail(ESRCH, "the target has gone");
+      case InjectStop::Kind::kEnded:
+        if (stop->tid == request_.tid) gone_ = true;
+        if (stop->tid == thread_) {
+          shared_->expected.forget(thread_);
+          thread_ = 0;
+        }
+        if (stop->tid == tid) return fail(ESRCH, "it has ended");
+        continue;
+      case InjectStop::Kind::kTrap:
+        // Interrupted, or told to stop by job control, which is for the target.
+        if (stop->tid == thread_ && tid == thread_) {
+          TRY(kernel_->inject().resume(thread_));
+          continue;
+        }
+        break;
+      case InjectStop::Kind::kEntry:
+      case InjectStop::Kind::kExit:
+      case InjectStop::Kind::kCloned:
+      case InjectStop::Kind::kSignal:
+        break;
+    }
+    if (stop->tid == tid) return *stop;
+  }
+}
+
+// Called every now and then while it does not come to its next stop.
+Status StandIn::look_after(pid_t tid, Phase phase) {
+  if (phase == Phase::kUser) {
+    const auto spent = kernel_->read_proc_file(tid, "schedstat", Kernel::kProcFileLimit);
+    std::uint64_t ran = 0;
+    if (spent) std::from_chars(spent->data(), spent->data() + spent->size(), ran);
+    if (!ran_before_) ran_before_ = ran;
+    if (ran - *ran_before_ > kLongestInUserMode) {
+      kill();
+      return fail(EPERM, "it ran code of its own");
+    }
+    return {};
+  }
+  if (tid != thread_ || interrupted_) return {};
+  if (caller_interrupted() || request_.stopping()) {
+    interrupted_ = true;
+    return kernel_->inject().interrupt(thread_);
+  }
+  return {};
+}
+
+// Whether a signal waits for the target that would have taken it out of its call.
+bool StandIn::caller_interrupted() const {
+  const auto status = kernel_->read_proc_file(request_.tid, "status", Kernel::kProcFileLimit);
+  if (!status) return true;
+  const std::uint64_t pending = signals(*status, "SigPnd:\t") | signals(*status, "ShdPnd:\t");
+  const std::uint64_t caught = signals(*status, "SigCgt:\t");
+  const std::uint64_t ignored = signals(*status, "SigIgn:\t");
+  return (pending & ~mask_ & (caught | ~(ignored | kIgnoredByDefault))) != 0;
+}
+
+Status StandIn::suspend_filter(pid_t tid, bool suspended) {
+  if (!filter_passed_) return {};
+  return kernel_->inject().suspend_filter(tid, suspended);
+}
+
+Result<UniqueFd> StandIn::duplicate_fd(int number) const {
+  return kernel_->duplicate_fd(TRY(kernel_->open_thread(thread_)).get(), number);
+}
+
+Result<UniqueFd> StandIn::open_descriptor(int number) const {
+  return kernel_->files().open_proc_link(thread_, ("fd/" + std::to_string(number)).c_str());
+}
+
+// --- the end ----------------------------------------------------------------------------------------
+
+Status StandIn::finish(long result) {
+  Status ended = end_thread();
+  if (ended && !gone_) ended = let_go(result);
+  if (!ended && !gone_) {
+    // ESRCH: somebody kills it already.
+    if (ended.error().code != ESRCH)
+      log::error("a stand-in cannot be ended; its process is killed", {{"error", ended.error().message()}});
+    kill();
+  }
+  attached_ = false;
+  slot_.reset();
+  if (gone_) return fail(ENOENT, "the target has gone");
+  return ended;
+}
+
+Status StandIn::end_thread() {
+  if (thread_ == 0) return {};
+  TRY(suspend_filter(thread_, true));
+  if (!filter_passed_) shared_->expected.expect(thread_, {SYS_exit, {0, 0, 0, 0, 0, 0}, -1});
+  const auto ended = make_call(thread_, SYS_exit, {0, 0, 0, 0, 0, 0});
+  if (ended || thread_ != 0) return fail(EPROTO, "exit");
+  return {};
+}
+
+Status StandIn::let_go(long result) {
+  InjectCalls& calls = kernel_->inject();
+  ThreadRegisters registers = registers_;
+  registers.set_result(result);
+  TRY(calls.set_registers(request_.tid, registers));
+  TRY(calls.set_signal_mask(request_.tid, mask_));
+  return calls.let_go(request_.tid, 0);
+}
+
+// The process, and waits for those of its threads that are traced: until their tracer has seen them end,
+// nobody does.
+void StandIn::kill() {
+  if (const Status killed = kernel_->inject().kill_traced(request_.tid); !killed) {
+    // It stays stopped, and dies with the thread that traces it.
+    log::error("cannot kill a process that is being traced", {{"error", killed.error().message()}});
+  } else {
+    for (;;) {
+      const auto stop = kernel_->inject().wait();
+      if (!stop && stop.error().code == EINTR) continue;
+      if (!stop || stop->kind == InjectStop::Kind::kGone) break;
+      if (stop->kind != InjectStop::Kind::kEnded) (void)kernel_->inject().let_go(stop->tid, 0);
+    }
+  }
+  if (thread_ != 0) shared_->expected.forget(thread_);
+  thread_ = 0;
+  gone_ = true;
+  attached_ = false;
+}
+
+}  // namespace tidewaiter::supervisor
