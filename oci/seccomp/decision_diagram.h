@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "oci/policy/policy.h"
@@ -93,10 +92,28 @@ class DecisionDiagrams {
     std::uint32_t c = 0;
     bool operator==(const Triple&) const = default;
   };
-  struct Hash {
-    std::size_t operator()(const Triple& triple) const;
+  // What is known of triples. Open addressing in one piece of memory: a diagram asks and notes at every step,
+  // and most are too small for anything else to matter.
+  class Memo {
+   public:
+    // Null when nothing is known. Good until the next insert().
+    [[nodiscard]] const Function* find(const Triple& key) const;
+    // REQUIRES: find(key) is null.
+    void insert(const Triple& key, Function value);
+
+   private:
+    static constexpr Function kUnused = ~Function{0};
+    struct Entry {
+      Triple key;
+      Function value = kUnused;
+    };
+    static std::size_t hash(const Triple& key);
+    // Where the key is, or the unused entry where it would be. REQUIRES: there are unused ones.
+    [[nodiscard]] std::size_t place_of(const Triple& key) const;
+
+    std::vector<Entry> entries_;  // none, or a power of two of them, of which half are used at most
+    std::size_t used_ = 0;
   };
-  using Memo = std::unordered_map<Triple, Function, Hash>;
   struct Cover;
 
   static constexpr std::uint32_t kTerminal = 6 * 64;
