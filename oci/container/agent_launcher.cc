@@ -303,6 +303,7 @@ pid_t agent_pid(const std::string& state_folder) {
 }
 
 bool wait_for_agent_end(const std::string& state_folder, milliseconds timeout) {
+  constexpr milliseconds kLook{2};  // the folder goes before the agent does, and nothing tells us
   const auto deadline = steady_clock::now() + timeout;
   while (agent_alive(state_folder)) {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
@@ -311,7 +312,7 @@ bool wait_for_agent_end(const std::string& state_folder, milliseconds timeout) {
       struct pollfd waiting {
         .fd = agent->get(), .events = POLLIN, .revents = 0
       };
-      ::poll(&waiting, 1, static_cast<int>(left.count()));
+      ::poll(&waiting, 1, static_cast<int>(std::min(left, kLook).count()));
     } else {
       std::this_thread::sleep_for(milliseconds(5));  // it is starting, or ending right now
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -126,18 +127,34 @@ const DecisionDiagrams::Function* DecisionDiagrams::Memo::find(const Triple& key
 
 void DecisionDiagrams::Memo::insert(const Triple& key, Function value) {
   constexpr std::size_t kFirst = 256;
-  if (2 * used_ >= entries_.size()) {
-    const std::vector<Entry> before =
-        std::exchange(entries_, std::vector<Entry>(entries_.empty() ? kFirst : 4 * entries_.size()));
-    for (const Entry& entry : before) {
-      if (entry.value != kUnused) entries_[place_of(entry.key)] = entry;
+  constexpr std::size_t kUsual = 8192;  // memory that is not touched costs nothing
+  if (4 * used_ >= 3 * entries_.size()) {
+    if (entries_.capacity() == 0) {
+      entries_.reserve(kUsual);
+      moving_.reserve(kUsual / 2);
     }
+    moving_.clear();
+    std::copy_if(entries_.begin(), entries_.end(), std::back_inserter(moving_),
+                 [](const Entry& entry) { return entry.value != kUnused; });
+    entries_.assign(std::max(kFirst, 2 * entries_.size()), Entry{});
+    for (const Entry& entry : moving_) entries_[place_of(entry.key)] = entry;
   }
   entries_[place_of(key)] = {key, value};
   ++used_;
 }
 
-DecisionDiagrams::DecisionDiagrams(std::size_t node_limit) : node_limit_(node_limit) {
+void DecisionDiagrams::Memo::clear() {
+  entries_.clear();
+  used_ = 0;
+}
+
+DecisionDiagrams::DecisionDiagrams(std::size_t node_limit) : node_limit_(node_limit) { clear(); }
+
+void DecisionDiagrams::clear() {
+  exhausted_ = false;
+  nodes_.clear();
+  unique_.clear();
+  selected_.clear();
   // References 0 and 1 are kFalse and kTrue.
   for (const Value value : {kFalse, kTrue}) {
     nodes_.push_back({kTerminal, value, 0});
@@ -239,24 +256,24 @@ DecisionDiagrams::Function DecisionDiagrams::select(Function condition, Function
 
 DecisionDiagrams::Function DecisionDiagrams::combine(Function a, Function b,
                                                      Value (*operation)(Value, Value)) {
-  Memo memo;
-  return combine(a, b, operation, memo);
+  combined_.clear();
+  return combine_below(a, b, operation);
 }
 
-DecisionDiagrams::Function DecisionDiagrams::combine(Function a, Function b, Value (*operation)(Value, Value),
-                                                     Memo& memo) {
+DecisionDiagrams::Function DecisionDiagrams::combine_below(Function a, Function b,
+                                                           Value (*operation)(Value, Value)) {
   if (exhausted_) return kFalse;
   const Node left = nodes_[a];
   const Node right = nodes_[b];
   if (left.variable == kTerminal && right.variable == kTerminal)
     return constant(operation(left.low, right.low));
   const Triple key{a, b, 0};
-  if (const Function* known = memo.find(key)) return *known;
+  if (const Function* known = combined_.find(key)) return *known;
   const std::uint32_t variable = std::min(left.variable, right.variable);
-  const Function low = combine(low_of(a, variable), low_of(b, variable), operation, memo);
-  const Function high = combine(high_of(a, variable), high_of(b, variable), operation, memo);
+  const Function low = combine_below(low_of(a, variable), low_of(b, variable), operation);
+  const Function high = combine_below(high_of(a, variable), high_of(b, variable), operation);
   const Function result = node(variable, low, high);
-  memo.insert(key, result);
+  combined_.insert(key, result);
   return result;
 }
 
