@@ -88,7 +88,7 @@ Status write_beside(const std::string& path, const std::string& temporary, std::
 
   // Closed to others until it has the owner it is to have.
   const UniqueFd fd = TRY(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  const Status written = [&]() -> Status {
+  Status written = [&]() -> Status {
     if (exists) {
       TRY(keep_owner_and_mode(fd.get(), existing));
     } else if (::fchmod(fd.get(), mode & 07777U) != 0) {
