@@ -189,6 +189,7 @@ tell() {
   local first=$ID i
   (while shim exec "$first" true; do :; done) >/dev/null 2>&1 3>&- &
   BACKGROUND+=($!)
+  eventually test ! -e "$BUNDLE/config.json.tidewaiter"  # or the rewritten one would be what is edited
   container_runs try_syscall ptrace 0
   for ((i = 0; i < 20; i++)); do
     shim run --bundle "$BUNDLE" "$first-$i" </dev/null >"$BATS_TEST_TMPDIR/out.$i" 2>&1 3>&- &

@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 
 #include "oci/base/system.h"
+#include "shim/command_tables.h"
 #include "shim/commands/commands.h"
 #include "shim/failure.h"
 #include "shim/runtime.h"
@@ -42,6 +45,22 @@ constexpr auto kOwnCommands = std::to_array<OwnCommand>({
     {"policy", policy},
     {"status", status},
 });
+
+// How many of the commands by which it is decided what happens before this program begins (at_entry.h) are in
+// the tables above.
+constexpr std::size_t count_in_both_tables() {
+  std::size_t count = 0;
+  for (const Command& command : kCommands) {
+    const auto same = [&](const auto& row) { return row.name == command.name; };
+    const bool found = command.handling == Handling::kOwnVerb
+                           ? std::any_of(kOwnCommands.begin(), kOwnCommands.end(), same)
+                           : std::any_of(kRuntimeCommands.begin(), kRuntimeCommands.end(), same);
+    if (found) ++count;
+  }
+  return count;
+}
+static_assert(count_in_both_tables() == std::size(kCommands));
+static_assert(kOwnCommands.size() + kRuntimeCommands.size() == std::size(kCommands));
 
 constexpr std::string_view kUsage =
     "tidewaiter stands in for an OCI runtime, crun or runc, and puts containers under a policy.\n"

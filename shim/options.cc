@@ -1,119 +1,20 @@
 #include "shim/options.h"
 
-#include <array>
 #include <span>
 
 #include "oci/base/system.h"
+#include "shim/command_tables.h"
 
 namespace tidewaiter::shim {
 namespace {
 
-enum class Value {
-  kNone,
-  kAttached,  // optional, and then only behind '=' or the letter
-  kRequired,  // attached, or the next argument
-};
-
-struct Option {
-  std::string_view name;
-  char letter = 0;  // 0: none
-  Value value = Value::kNone;
-};
-
-// The union of crun 1.8 to 1.21, runc 1.1 to 1.3 and youki 0.5: they agree wherever they share a spelling,
-// and what one of them does not know it refuses by itself. Flags stand here because a name cut short must not
-// be ambiguous by our lists alone.
-
 constexpr std::string_view kOurOption = "tidewaiter-config";
 
-constexpr auto kGlobalOptions = std::to_array<Option>({
-    {kOurOption, 0, Value::kRequired},
-    {"cgroup-manager", 0, Value::kRequired},
-    {"criu", 0, Value::kRequired},
-    {"debug", 0, Value::kNone},
-    {"help", 'h', Value::kNone},
-    {"log", 'l', Value::kRequired},
-    {"log-format", 0, Value::kRequired},
-    {"log-level", 0, Value::kRequired},
-    {"root", 'r', Value::kRequired},
-    {"rootless", 0, Value::kRequired},
-    {"systemd-cgroup", 's', Value::kNone},
-    {"usage", 0, Value::kNone},
-    {"version", 'v', Value::kNone},
-});
-
-constexpr auto kCreateOptions = std::to_array<Option>({
-    {"bundle", 'b', Value::kRequired},
-    {"config", 'f', Value::kRequired},
-    {"console-socket", 'c', Value::kRequired},
-    {"detach", 'd', Value::kNone},
-    {"help", 'h', Value::kNone},
-    {"keep", 0, Value::kNone},
-    {"no-new-keyring", 0, Value::kNone},
-    {"no-pivot", 0, Value::kNone},
-    {"no-subreaper", 0, Value::kNone},
-    {"pid-file", 'p', Value::kRequired},
-    {"pidfd-socket", 0, Value::kRequired},
-    {"preserve-fds", 0, Value::kRequired},
-    {"usage", 0, Value::kNone},
-});
-
-constexpr auto kExecOptions = std::to_array<Option>({
-    {"additional-gids", 'g', Value::kRequired},
-    {"apparmor", 0, Value::kRequired},
-    {"cap", 'c', Value::kRequired},
-    {"cgroup", 0, Value::kRequired},
-    {"console-socket", 0, Value::kRequired},
-    {"cwd", 0, Value::kRequired},
-    {"detach", 'd', Value::kNone},
-    {"env", 'e', Value::kRequired},
-    {"help", 'h', Value::kNone},
-    {"ignore-paused", 0, Value::kNone},
-    {"no-new-privs", 0, Value::kNone},
-    {"no-subreaper", 0, Value::kNone},
-    {"pid-file", 0, Value::kRequired},
-    {"pidfd-socket", 0, Value::kRequired},
-    {"preserve-fds", 0, Value::kRequired},
-    {"process", 'p', Value::kRequired},
-    {"process-label", 0, Value::kRequired},
-    {"tty", 't', Value::kAttached},
-    {"usage", 0, Value::kNone},
-    {"user", 'u', Value::kRequired},
-});
-
-constexpr auto kDeleteOptions = std::to_array<Option>({
-    {"force", 'f', Value::kNone},
-    {"help", 'h', Value::kNone},
-    {"regex", 'r', Value::kNone},
-    {"usage", 0, Value::kNone},
-});
-
-constexpr auto kRestoreOptions = std::to_array<Option>({
-    {"auto-dedup", 0, Value::kNone},
-    {"bundle", 'b', Value::kRequired},
-    {"console-socket", 0, Value::kRequired},
-    {"detach", 'd', Value::kNone},
-    {"empty-ns", 0, Value::kRequired},
-    {"ext-unix-sk", 0, Value::kNone},
-    {"file-locks", 0, Value::kNone},
-    {"help", 'h', Value::kNone},
-    {"image-path", 0, Value::kRequired},
-    {"lazy-pages", 0, Value::kNone},
-    {"lsm-mount-context", 0, Value::kRequired},
-    {"lsm-profile", 0, Value::kRequired},
-    {"manage-cgroups-mode", 0, Value::kRequired},
-    {"no-pivot", 0, Value::kNone},
-    {"no-subreaper", 0, Value::kNone},
-    {"pid-file", 0, Value::kRequired},
-    {"shell-job", 0, Value::kNone},
-    {"tcp-established", 0, Value::kNone},
-    {"usage", 0, Value::kNone},
-    {"work-path", 0, Value::kRequired},
-});
+bool named(const Option& option, std::string_view name) { return name == option.name; }
 
 const Option* find_exact(std::span<const Option> options, std::string_view name) {
   for (const Option& option : options) {
-    if (option.name == name) return &option;
+    if (named(option, name)) return &option;
   }
   return nullptr;
 }
@@ -131,7 +32,7 @@ const Option* find_abbreviated(std::span<const Option> options, std::string_view
   if (const Option* exact = find_exact(options, name)) return exact;
   const Option* found = nullptr;
   for (const Option& option : options) {
-    if (!option.name.starts_with(name)) continue;
+    if (!std::string_view(option.name).starts_with(name)) continue;
     if (found != nullptr && found->value != option.value) return nullptr;
     if (found == nullptr) found = &option;
   }
@@ -214,7 +115,7 @@ Result<CommandLine> read_command_line(int argc, char** argv) {
       break;
     }
     const Found found = read_global_option(arguments[i]);
-    const bool ours = found.option != nullptr && found.option->name == kOurOption;
+    const bool ours = found.option != nullptr && named(*found.option, kOurOption);
     std::string_view value = found.value.value_or("");
     if (!ours) line.argv.push_back(arguments[i]);
     if (found.wants_next()) {
@@ -227,9 +128,9 @@ Result<CommandLine> read_command_line(int argc, char** argv) {
     }
     if (found.option == nullptr) continue;
     if (ours) line.config_file = value;
-    if (found.option->name == "root") line.root = value;
-    if (found.option->name == "log") line.log = value;
-    if (found.option->name == "log-format") line.log_format = value;
+    if (named(*found.option, "root")) line.root = value;
+    if (named(*found.option, "log")) line.log = value;
+    if (named(*found.option, "log-format")) line.log_format = value;
   }
 
   if (i < arguments.size()) {
@@ -262,8 +163,8 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
     std::string_view value = found.value.value_or("");
     if (found.wants_next() && i + 1 < count) value = line.argv[++i];
     if (found.option == nullptr) continue;
-    if (found.option->name == "bundle") result.bundle = value;
-    if (found.option->name == "config") result.config = value;
+    if (named(*found.option, "bundle")) result.bundle = value;
+    if (named(*found.option, "config")) result.config = value;
   }
   return result;
 }

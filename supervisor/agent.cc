@@ -367,7 +367,7 @@ void Agent::clean_up() {
   // need the folder again, and `delete` removes it.
   if (may_outlive_) return;
   restore_bundle();
-  inotify_.reset();
+  // The folder first: closing an inotify takes the kernel 20 ms, for which `delete` would wait.
   if (!id_link_.empty()) (void)sys::unlink(id_link_);
   if (const Status removed = sys::remove_tree(inheritance_.state_folder); !removed) {
     log::error("cannot remove the state folder",

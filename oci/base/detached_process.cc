@@ -23,12 +23,13 @@ void drop_pending_sigchld() {
 
 }  // namespace
 
-Result<DetachedProcess> DetachedProcess::start(const std::function<void()>& body) {
-  const pid_t between = ::fork();
+Result<DetachedProcess> DetachedProcess::start(const std::function<void()>& body, Memory memory) {
+  // Nothing between a vfork(2) and its child's end may return from this function.
+  const pid_t between = memory == Memory::kOwn ? ::fork() : ::vfork();  // NOLINT(clang-analyzer-security*)
   if (between < 0) return fail(errno, "fork");
   if (between == 0) {
     ::setsid();
-    const pid_t pid = ::fork();
+    const pid_t pid = memory == Memory::kOwn ? ::fork() : ::vfork();  // NOLINT(clang-analyzer-security*)
     if (pid == 0) body();
     ::_exit(pid < 0 ? 1 : 0);
   }

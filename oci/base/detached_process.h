@@ -13,8 +13,14 @@ namespace tidewaiter {
 // we become, to wait for. Whoever starts it takes care of what it inherits.
 class DetachedProcess {
  public:
-  // Runs `body`, which must not return, in the process. REQUIRES: this process has one thread.
-  static Result<DetachedProcess> start(const std::function<void()>& body);
+  enum class Memory {
+    kOwn,   // a copy of ours (fork(2))
+    kOurs,  // ours, which stands still until it executes a program or ends (vfork(2)): far cheaper
+  };
+
+  // Runs `body`, which must not return, in the process. REQUIRES: this process has one thread; in our memory
+  // `body` makes system calls only, and changes nothing.
+  static Result<DetachedProcess> start(const std::function<void()>& body, Memory memory = Memory::kOwn);
 
   DetachedProcess(DetachedProcess&& other) noexcept;
   DetachedProcess(const DetachedProcess&) = delete;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 namespace tidewaiter::sys {
 namespace {
@@ -40,34 +41,6 @@ Result<std::string> random_suffix() {
   std::string text;
   for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[(bits >> shift) & 0xFU];
   return text;
-}
-
-// Removes a half-written file unless it was renamed to where it belongs.
-class UnlinkOnFailure {
- public:
-  explicit UnlinkOnFailure(std::string path) : path_(std::move(path)) {}
-  UnlinkOnFailure(const UnlinkOnFailure&) = delete;
-  UnlinkOnFailure& operator=(const UnlinkOnFailure&) = delete;
-  ~UnlinkOnFailure() {
-    if (!armed_) return;
-    const int saved = errno;
-    ::unlink(path_.c_str());
-    errno = saved;
-  }
-  void disarm() { armed_ = false; }
-
- private:
-  std::string path_;
-  bool armed_ = true;
-};
-
-Status sync_directory(const std::string& path) {
-  const UniqueFd directory = TRY(open(path, O_RDONLY | O_DIRECTORY));
-  // Some file systems have no way to sync a folder and say EINVAL (fsync(2)); the rename is atomic even so.
-  if (again([&] { return ::fsync(directory.get()); }) != 0 && errno != EINVAL) {
-    return fail(errno, "fsync " + path);
-  }
-  return {};
 }
 
 // Gives `fd` the owner and mode of the file it is going to replace. fchown clears set-id bits, so the
@@ -105,26 +78,30 @@ Result<std::string> resolve_links(const std::string& path) {
   return fail(ELOOP, path);
 }
 
-Status replace_resolved(const std::string& path, std::string_view data, mode_t mode) {
+// Writes the file `temporary`, which is to take the place of `path`.
+Status write_beside(const std::string& path, const std::string& temporary, std::string_view data, mode_t mode,
+                    Sync sync) {
   struct stat existing {};
   const bool exists = ::lstat(path.c_str(), &existing) == 0;
   if (!exists && errno != ENOENT) return fail(errno, "stat");
   if (exists && !S_ISREG(existing.st_mode)) return fail("not a regular file");
 
-  const std::string temporary = path + "." + TRY(random_suffix());
   // Closed to others until it has the owner it is to have.
   const UniqueFd fd = TRY(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  UnlinkOnFailure unlink_on_failure(temporary);
-  if (exists) {
-    TRY(keep_owner_and_mode(fd.get(), existing));
-  } else if (::fchmod(fd.get(), mode & 07777U) != 0) {
-    return fail(errno, "fchmod " + temporary);
-  }
-  TRY(write_all(fd.get(), data));
-  if (again([&] { return ::fsync(fd.get()); }) != 0) return fail(errno, "fsync " + temporary);
-  TRY(rename(temporary, path));
-  unlink_on_failure.disarm();
-  return sync_directory(parent_of(path));
+  Status written = [&]() -> Status {
+    if (exists) {
+      TRY(keep_owner_and_mode(fd.get(), existing));
+    } else if (::fchmod(fd.get(), mode & 07777U) != 0) {
+      return fail(errno, "fchmod " + temporary);
+    }
+    TRY(write_all(fd.get(), data));
+    if (sync == Sync::kBytes && again([&] { return ::fsync(fd.get()); }) != 0) {
+      return fail(errno, "fsync " + temporary);
+    }
+    return {};
+  }();
+  if (!written) ::unlink(temporary.c_str());
+  return written;
 }
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
@@ -279,17 +256,15 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
 }
 
 Result<std::string> read_all(int fd, std::size_t limit) {
-  constexpr std::size_t kPiece = 64U << 10U;
+  std::array<char, 16U << 10U> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): most files are small
   std::string data;
   while (true) {
-    const std::size_t before = data.size();
     // One byte more than allowed is asked for, so that a file of exactly `limit` bytes is told from a longer
     // one.
-    const std::size_t wanted = std::min(std::max(kPiece, before), limit + 1 - before);
-    data.resize(before + wanted);
-    const std::size_t count = TRY(read(fd, data.data() + before, wanted));
-    data.resize(before + count);
+    const std::size_t wanted = std::min(piece.size(), limit + 1 - data.size());
+    const std::size_t count = TRY(read(fd, piece.data(), wanted));
     if (count == 0) return data;
+    data.append(piece.data(), count);
     if (data.size() > limit) return fail(EFBIG, "longer than " + std::to_string(limit) + " bytes");
   }
 }
@@ -302,11 +277,47 @@ Status write_all(int fd, std::string_view data) {
   return {};
 }
 
-Status replace_file(const std::string& path, std::string_view data, mode_t mode) {
+Status sync_directory(const std::string& path) {
+  const UniqueFd directory = TRY(open(path, O_RDONLY | O_DIRECTORY));
+  // Some file systems have no way to sync a folder and say EINVAL (fsync(2)); the rename is atomic even so.
+  if (again([&] { return ::fsync(directory.get()); }) != 0 && errno != EINVAL) {
+    return fail(errno, "fsync " + path);
+  }
+  return {};
+}
+
+Replacement::Replacement(std::string path, std::string temporary)
+    : path_(std::move(path)), temporary_(std::move(temporary)) {}
+
+Replacement::Replacement(Replacement&& other) noexcept
+    : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, "")) {}
+
+Replacement::~Replacement() {
+  if (temporary_.empty()) return;
+  const int saved = errno;
+  ::unlink(temporary_.c_str());
+  errno = saved;
+}
+
+Result<Replacement> Replacement::write(const std::string& path, std::string_view data, mode_t mode,
+                                       Sync sync) {
   const std::string context = "replace " + path;
-  // The link stays a link: it is somebody's choice of where the file lives.
-  const std::string target = TRY(in_context(context, resolve_links(path)));
-  return in_context(context, replace_resolved(target, data, mode));
+  std::string target = TRY(in_context(context, resolve_links(path)));
+  std::string temporary = target + "." + TRY(in_context(context, random_suffix()));
+  TRY(in_context(context, write_beside(target, temporary, data, mode, sync)));
+  return Replacement(std::move(target), std::move(temporary));
+}
+
+Status Replacement::take_place() {
+  TRY(in_context("replace " + path_, rename(temporary_, path_)));
+  temporary_.clear();
+  return {};
+}
+
+Status replace_file(const std::string& path, std::string_view data, mode_t mode) {
+  Replacement replacement = TRY(Replacement::write(path, data, mode));
+  TRY(replacement.take_place());
+  return in_context("replace " + path, sync_directory(parent_of(replacement.path())));
 }
 
 Status make_directories(const std::string& path, mode_t mode) {

@@ -45,8 +45,41 @@ Result<std::string> read_file(const std::string& path, std::size_t limit = 64U <
 Result<std::string> read_all(int fd, std::size_t limit = 64U << 20U);
 Status write_all(int fd, std::string_view data);
 
-// Replaces `path` as a whole or not at all: a new file beside it, written, synced, renamed over it. An
-// existing file's owner and mode are kept; a new one gets `mode` whatever the umask.
+// Makes the names in a folder outlast a power loss.
+Status sync_directory(const std::string& path);
+
+// What is made sure of before a new file takes its name. A reader, and a crash of this process, always find
+// the old file or the new one.
+enum class Sync {
+  kNothing,  // after a power loss it may be either, or neither
+  kBytes,    // nor does a power loss leave anything else
+};
+
+// A file that is to take the place of `path`, made beside it; removed again if it does not. A link stays a
+// link: the file that it leads to is replaced.
+class Replacement {
+ public:
+  // An existing file's owner and mode are kept; a new one gets `mode` whatever the umask.
+  static Result<Replacement> write(const std::string& path, std::string_view data, mode_t mode = 0600,
+                                   Sync sync = Sync::kBytes);
+  Replacement(Replacement&& other) noexcept;
+  Replacement& operator=(Replacement&&) = delete;
+  ~Replacement();
+
+  // Renames it. At most once.
+  Status take_place();
+  // What it takes the place of, links followed.
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  Replacement(std::string path, std::string temporary);
+
+  std::string path_;
+  std::string temporary_;  // empty: there is none any more
+};
+
+// Replaces `path` as a whole or not at all, and for good: a Replacement that took its place, and the folder
+// synced.
 Status replace_file(const std::string& path, std::string_view data, mode_t mode = 0600);
 
 // mkdir for each missing part; existing parts are left as they are. New ones get `mode`.

@@ -107,7 +107,7 @@ Result<UniqueFd> open_agent_log(const std::string& log_directory) {
   return sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
 }
 
-// From here to exec only async-signal-safe calls: we are a fork.
+// From here to exec only async-signal-safe calls, which change no memory: it is our parent's.
 
 void close_on_exec_from(unsigned first) {
   if (::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
@@ -173,9 +173,25 @@ Status judge_report(Result<std::string> report, const std::string& log_directory
   return fail(*report);
 }
 
-// Starts the agent and waits for its report. A process that has not reported "ok" does not survive.
-Status spawn(const std::string& agent_path, const std::string& state_folder, const std::string& log_directory,
-             Creator creator, int bundle_lock, milliseconds timeout) {
+// An agent that has yet to report.
+struct Starting {
+  DetachedProcess process;
+  UniqueFd report;
+};
+
+// Ends it, and waits a moment for its end: it shall not put anything more into a folder that is about to go.
+void end(const Starting& agent) {
+  constexpr int kMilliseconds = 1000;
+  agent.process.kill();
+  struct pollfd ended {
+    .fd = agent.report.get(), .events = 0, .revents = 0
+  };
+  while (::poll(&ended, 1, kMilliseconds) < 0 && errno == EINTR) {
+  }
+}
+
+Result<Starting> spawn(const std::string& agent_path, const std::string& state_folder,
+                       const std::string& log_directory, Creator creator, int bundle_lock) {
   Inheritance given;
   sys::Pipe ready = TRY(sys::pipe());
   given.listen = TRY(above_stdio(listen_unix(state_folder + "/" + Record::kSocketName)));
@@ -210,25 +226,35 @@ Status spawn(const std::string& agent_path, const std::string& state_folder, con
   }
   environment.push_back(nullptr);
 
-  const auto process =
-      TRY(DetachedProcess::start([&] { become_agent(given, argv.data(), environment.data()); }));
-  given = Inheritance{};  // or we would never see the end of the agent's report
-  Status started = judge_report(read_report(ready.read_end.get(), timeout), log_directory);
-  if (!started) process.kill();
-  return started;
+  auto process = TRY(DetachedProcess::start([&] { become_agent(given, argv.data(), environment.data()); },
+                                            DetachedProcess::Memory::kOurs));
+  // Our copy of `given.ready` goes with `given`, or we would never see the end of the agent's report.
+  return Starting{std::move(process), std::move(ready.read_end)};
 }
 
+// Starts the agent, does `meanwhile`, and waits for the agent's report. A process that has not reported "ok"
+// does not survive.
 Status start_agent(const std::string& agent_path, const std::string& state_folder,
-                   const std::string& log_directory, Creator creator, int bundle_lock, milliseconds timeout) {
-  return in_context("agent " + agent_path,
-                    spawn(agent_path, state_folder, log_directory, creator, bundle_lock, timeout));
+                   const std::string& log_directory, Creator creator, int bundle_lock, milliseconds timeout,
+                   const std::function<Status()>& meanwhile) {
+  const std::string context = "agent " + agent_path;
+  const auto agent =
+      TRY(in_context(context, spawn(agent_path, state_folder, log_directory, creator, bundle_lock)));
+  Status done = meanwhile ? meanwhile() : Status{};
+  if (done) {
+    done = in_context(context, judge_report(read_report(agent.report.get(), timeout), log_directory));
+  }
+  if (!done) end(agent);
+  return done;
 }
 
 Status launch_in(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                 Creator creator, int bundle_lock, milliseconds timeout) {
+                 Creator creator, int bundle_lock, milliseconds timeout,
+                 const std::function<Status()>& meanwhile) {
   const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
   TRY(write_record(state_folder, record));
-  return start_agent(agent_path, state_folder, record.log_directory, creator, bundle_lock, timeout);
+  return start_agent(agent_path, state_folder, record.log_directory, creator, bundle_lock, timeout,
+                     meanwhile);
 }
 
 // A pidfd of the agent that is alive. It comes before the lock is asked about: then the pid was still the
@@ -245,13 +271,14 @@ Result<UniqueFd> open_agent(const std::string& state_folder) {
 }  // namespace
 
 Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                    Creator creator, int bundle_lock, milliseconds timeout) {
+                    Creator creator, int bundle_lock, milliseconds timeout,
+                    const std::function<Status()>& meanwhile) {
   TRY(sys::make_directories(state_folder.substr(0, state_folder.rfind('/')), 0700));
   if (::mkdir(state_folder.c_str(), 0700) != 0) {
     if (errno == EEXIST) return fail("the id is in use: there is a state folder " + state_folder);
     return fail(errno, "make " + state_folder);
   }
-  Status launched = launch_in(agent_path, state_folder, record, creator, bundle_lock, timeout);
+  Status launched = launch_in(agent_path, state_folder, record, creator, bundle_lock, timeout, meanwhile);
   if (!launched) static_cast<void>(sys::remove_tree(state_folder));
   return launched;
 }
@@ -260,7 +287,7 @@ Status ensure_agent(const std::string& agent_path, const std::string& state_fold
   const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
   if (agent_holds_lock(state_folder)) return {};
   const Record record = TRY(read_record(state_folder));
-  return start_agent(agent_path, state_folder, record.log_directory, Creator::kUnknown, -1, timeout);
+  return start_agent(agent_path, state_folder, record.log_directory, Creator::kUnknown, -1, timeout, {});
 }
 
 bool agent_alive(const std::string& state_folder) {
@@ -276,6 +303,7 @@ pid_t agent_pid(const std::string& state_folder) {
 }
 
 bool wait_for_agent_end(const std::string& state_folder, milliseconds timeout) {
+  constexpr milliseconds kLook{2};  // the folder goes before the agent does, and nothing tells us
   const auto deadline = steady_clock::now() + timeout;
   while (agent_alive(state_folder)) {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
@@ -284,7 +312,7 @@ bool wait_for_agent_end(const std::string& state_folder, milliseconds timeout) {
       struct pollfd waiting {
         .fd = agent->get(), .events = POLLIN, .revents = 0
       };
-      ::poll(&waiting, 1, static_cast<int>(left.count()));
+      ::poll(&waiting, 1, static_cast<int>(std::min(left, kLook).count()));
     } else {
       std::this_thread::sleep_for(milliseconds(5));  // it is starting, or ending right now
     }

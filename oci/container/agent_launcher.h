@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "oci/base/result.h"
@@ -32,12 +33,13 @@ enum class Creator {
 
 inline constexpr std::chrono::milliseconds kReadyTimeout{30'000};
 
-// Makes `state_folder`, writes `record` into it, starts the agent and waits until it is ready, at most
-// `timeout`. The agent gets a copy of `bundle_lock`, if there is one. On failure nothing stays behind, and
-// the agent's own words are in the error. An existing state folder is an error: the id is in use, or
-// clear_state_folder() was not called.
+// Makes `state_folder`, writes `record` into it, starts the agent, does `meanwhile`, if there is such a
+// thing, and waits until the agent is ready, at most `timeout`. The agent gets a copy of `bundle_lock`, if
+// there is one. On failure, be it of `meanwhile`, nothing stays behind, and the agent's own words are in the
+// error. An existing state folder is an error: the id is in use, or clear_state_folder() was not called.
 Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                    Creator creator, int bundle_lock = -1, std::chrono::milliseconds timeout = kReadyTimeout);
+                    Creator creator, int bundle_lock = -1, std::chrono::milliseconds timeout = kReadyTimeout,
+                    const std::function<Status()>& meanwhile = {});
 
 // Starts the agent of an existing container again if it is no longer alive.
 Status ensure_agent(const std::string& agent_path, const std::string& state_folder,

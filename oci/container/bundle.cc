@@ -197,6 +197,22 @@ Status undo(const std::string& config_path, const std::string& done) {
   return in_context(context, remove_record_of(config_path));
 }
 
+std::string folder_of(const std::string& path) {
+  return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+}
+
+// Writes over the config when the record beside it, which holds what it was, outlasts a power loss. That the
+// new config does too is of no use: its container does not, and open() reads both for the original. Null:
+// nothing is to be written.
+Status replace_config(const std::string& config_path, const std::string* bytes) {
+  const std::string folder = folder_of(config_path);
+  if (bytes == nullptr) return sys::sync_directory(folder);
+  // In this order a journal has the second sync done with the first.
+  auto written = TRY(sys::Replacement::write(config_path, *bytes));
+  TRY(sys::sync_directory(folder));
+  return written.take_place();
+}
+
 }  // namespace
 
 Bundle::Bundle(std::string path, std::string original_bytes, std::string present_bytes, bool has_record,
@@ -226,7 +242,8 @@ Status Bundle::install(const Json& rewritten, const std::string& owner) const {
   const std::string context = "rewrite bundle";
   // One that is not trusted is not replaced either.
   auto recorded = TRY(in_context(context, read_record_of(path_)));
-  RewriteRecord record{{}, original_bytes_, {spec::dump_json(rewritten) + "\n"}};
+  // In one line: the runtime has half as much to read.
+  RewriteRecord record{{}, original_bytes_, {spec::dump_json(rewritten, -1) + "\n"}};
   const std::string wanted = record.rewritten.front();
   // Another container's rewriting is replaced at one stroke: its runtime may be about to read. Until then the
   // record speaks of both, or the file would be taken for an original.
@@ -234,9 +251,9 @@ Status Bundle::install(const Json& rewritten, const std::string& owner) const {
   if (rewritten_before && present_bytes_ != wanted) record.rewritten.push_back(present_bytes_);
   if (recorded && rewritten_before) record.readers = still_reading(std::move(recorded->readers), owner);
   record.readers.push_back({owner, ::getpid(), start_time_of(::getpid())});
-  TRY(in_context(context, sys::replace_file(record_path(path_), encode(record), 0600)));
-  if (present_bytes_ == wanted) return {};
-  Status replaced = in_context(context, sys::replace_file(path_, wanted));
+  auto written = TRY(in_context(context, sys::Replacement::write(record_path(path_), encode(record), 0600)));
+  TRY(in_context(context, written.take_place()));
+  Status replaced = in_context(context, replace_config(path_, present_bytes_ == wanted ? nullptr : &wanted));
   // The file is still the original, so that the record has nothing to say.
   if (!replaced && !rewritten_before) static_cast<void>(remove_record_of(path_));
   return replaced;
@@ -258,7 +275,7 @@ Result<UniqueFd> lock_bundle(const std::string& config_path, std::chrono::millis
   constexpr std::chrono::milliseconds kInterval{5};
   // Where a linked config really is; for one that is gone its folder is still somebody's to hold.
   const std::string real = sys::realpath(config_path).value_or(config_path);
-  const std::string folder = real.substr(0, std::max<std::size_t>(real.rfind('/'), 1));
+  const std::string folder = folder_of(real);
   UniqueFd fd = TRY(in_context("lock bundle", sys::open(folder, O_RDONLY | O_DIRECTORY)));
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {

@@ -131,7 +131,10 @@ Result<Record> read_record(const std::string& state_folder) {
 Status write_record(const std::string& state_folder, const Record& record) {
   const std::string path = record_path(state_folder);
   const std::string text = TRY(in_context(path, exact_text(to_json(record))));
-  return sys::replace_file(path, text, 0600);
+  // The folder is for as long as the machine runs (XDG base directory specification, FHS on /run): nobody
+  // asks for what was in it when the power went.
+  auto file = TRY(sys::Replacement::write(path, text, 0600, sys::Sync::kNothing));
+  return file.take_place();
 }
 
 }  // namespace tidewaiter::container

@@ -251,6 +251,17 @@ Result<std::uint32_t> evaluate(const BpfProgram& program, const struct seccomp_d
 
 Result<BpfProgram> compile(const Profile& profile) { return TRY(filter_of(profile)).program(); }
 
+Result<int> ScratchFile::rewound() {
+  if (!file_.valid()) file_ = UniqueFd(::memfd_create("seccomp filter", MFD_CLOEXEC));
+  if (!file_.valid()) return fail(errno, "memfd_create");
+  if (::lseek(file_.get(), 0, SEEK_SET) != 0) return fail(errno, "lseek");
+  return file_.get();
+}
+
+Result<BpfProgram> compile(const Profile& profile, ScratchFile& scratch) {
+  return TRY(filter_of(profile)).program(scratch);
+}
+
 Result<std::string> pseudo_code(const Profile& profile) {
   const FilterContext context = TRY(filter_of(profile));
   const UniqueFd file(::memfd_create("filter.pfc", MFD_CLOEXEC));

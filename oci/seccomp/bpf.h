@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
 #include "oci/seccomp/profile.h"
 
 // A compiled filter, and the machine that runs it outside the kernel. The agent uses it to know what a
@@ -31,6 +32,18 @@ Result<std::uint32_t> evaluate(const BpfProgram& program, const struct seccomp_d
 // call that begin alike, comparisons other than equality among it, and go on differently. Such a comparison
 // has two exits to one chain of tests, and the second rule is linked into that chain twice.
 Result<BpfProgram> compile(const Profile& profile);
+
+// A file in memory that filters are compiled by way of. To make one for each costs more than to compile a
+// small one.
+class ScratchFile {
+ public:
+  // Its descriptor, to be written from the beginning.
+  Result<int> rewound();
+
+ private:
+  UniqueFd file_;  // made when it is first needed
+};
+Result<BpfProgram> compile(const Profile& profile, ScratchFile& scratch);
 
 // What compile() makes, as libseccomp's pseudo code for people (seccomp_export_pfc(3)).
 Result<std::string> pseudo_code(const Profile& profile);

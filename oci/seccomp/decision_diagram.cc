@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -103,37 +104,76 @@ struct DecisionDiagrams::Cover {
   std::vector<Cube> cubes;
 };
 
-std::size_t DecisionDiagrams::Hash::operator()(const Triple& triple) const {
-  std::uint64_t mixed = triple.a;
-  mixed = (mixed ^ (mixed >> 15)) * 0x9e3779b97f4a7c15U + triple.b;
-  mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9U + triple.c;
+std::size_t DecisionDiagrams::Memo::hash(const Triple& key) {
+  std::uint64_t mixed = key.a;
+  mixed = (mixed ^ (mixed >> 15)) * 0x9e3779b97f4a7c15U + key.b;
+  mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9U + key.c;
   mixed = (mixed ^ (mixed >> 32)) * 0x94d049bb133111ebU;
   return static_cast<std::size_t>(mixed ^ (mixed >> 31));
 }
 
-DecisionDiagrams::DecisionDiagrams(std::size_t node_limit) : node_limit_(node_limit) {
-  constexpr std::size_t kUsual = 4096;
-  unique_.reserve(kUsual);
-  selected_.reserve(kUsual);
+std::size_t DecisionDiagrams::Memo::place_of(const Triple& key) const {
+  const std::size_t last = entries_.size() - 1;
+  std::size_t place = hash(key) & last;
+  while (entries_[place].value != kUnused && entries_[place].key != key) place = (place + 1) & last;
+  return place;
+}
+
+const DecisionDiagrams::Function* DecisionDiagrams::Memo::find(const Triple& key) const {
+  if (entries_.empty()) return nullptr;
+  const Entry& entry = entries_[place_of(key)];
+  return entry.value == kUnused ? nullptr : &entry.value;
+}
+
+void DecisionDiagrams::Memo::insert(const Triple& key, Function value) {
+  constexpr std::size_t kFirst = 256;
+  constexpr std::size_t kUsual = 8192;  // memory that is not touched costs nothing
+  if (4 * used_ >= 3 * entries_.size()) {
+    if (entries_.capacity() == 0) {
+      entries_.reserve(kUsual);
+      moving_.reserve(kUsual / 2);
+    }
+    moving_.clear();
+    std::copy_if(entries_.begin(), entries_.end(), std::back_inserter(moving_),
+                 [](const Entry& entry) { return entry.value != kUnused; });
+    entries_.assign(std::max(kFirst, 2 * entries_.size()), Entry{});
+    for (const Entry& entry : moving_) entries_[place_of(entry.key)] = entry;
+  }
+  entries_[place_of(key)] = {key, value};
+  ++used_;
+}
+
+void DecisionDiagrams::Memo::clear() {
+  entries_.clear();
+  used_ = 0;
+}
+
+DecisionDiagrams::DecisionDiagrams(std::size_t node_limit) : node_limit_(node_limit) { clear(); }
+
+void DecisionDiagrams::clear() {
+  exhausted_ = false;
+  nodes_.clear();
+  unique_.clear();
+  selected_.clear();
   // References 0 and 1 are kFalse and kTrue.
-  nodes_.push_back({kTerminal, kFalse, 0});
-  nodes_.push_back({kTerminal, kTrue, 0});
-  unique_.emplace(Triple{kTerminal, kFalse, 0}, 0);
-  unique_.emplace(Triple{kTerminal, kTrue, 0}, 1);
+  for (const Value value : {kFalse, kTrue}) {
+    nodes_.push_back({kTerminal, value, 0});
+    unique_.insert({kTerminal, value, 0}, value);
+  }
 }
 
 DecisionDiagrams::Function DecisionDiagrams::node(std::uint32_t variable, Function low, Function high) {
   if (low == high && variable != kTerminal) return low;
-  const auto [place, fresh] =
-      unique_.try_emplace(Triple{variable, low, high}, static_cast<Function>(nodes_.size()));
-  if (!fresh) return place->second;
+  const Triple key{variable, low, high};
+  if (const Function* known = unique_.find(key)) return *known;
   if (nodes_.size() >= node_limit_) {
-    unique_.erase(place);
     exhausted_ = true;
     return kFalse;
   }
+  const auto made = static_cast<Function>(nodes_.size());
   nodes_.push_back({variable, low, high});
-  return place->second;
+  unique_.insert(key, made);
+  return made;
 }
 
 DecisionDiagrams::Function DecisionDiagrams::low_of(Function function, std::uint32_t variable) const {
@@ -202,7 +242,7 @@ DecisionDiagrams::Function DecisionDiagrams::select(Function condition, Function
   if (condition == kFalse) return otherwise;
   if (then == otherwise) return then;
   const Triple key{condition, then, otherwise};
-  if (const auto known = selected_.find(key); known != selected_.end()) return known->second;
+  if (const Function* known = selected_.find(key)) return *known;
   const std::uint32_t variable =
       std::min({nodes_[condition].variable, nodes_[then].variable, nodes_[otherwise].variable});
   const Function low =
@@ -210,30 +250,30 @@ DecisionDiagrams::Function DecisionDiagrams::select(Function condition, Function
   const Function high =
       select(high_of(condition, variable), high_of(then, variable), high_of(otherwise, variable));
   const Function result = node(variable, low, high);
-  selected_.emplace(key, result);
+  selected_.insert(key, result);
   return result;
 }
 
 DecisionDiagrams::Function DecisionDiagrams::combine(Function a, Function b,
                                                      Value (*operation)(Value, Value)) {
-  Memo memo;
-  return combine(a, b, operation, memo);
+  combined_.clear();
+  return combine_below(a, b, operation);
 }
 
-DecisionDiagrams::Function DecisionDiagrams::combine(Function a, Function b, Value (*operation)(Value, Value),
-                                                     Memo& memo) {
+DecisionDiagrams::Function DecisionDiagrams::combine_below(Function a, Function b,
+                                                           Value (*operation)(Value, Value)) {
   if (exhausted_) return kFalse;
   const Node left = nodes_[a];
   const Node right = nodes_[b];
   if (left.variable == kTerminal && right.variable == kTerminal)
     return constant(operation(left.low, right.low));
   const Triple key{a, b, 0};
-  if (const auto known = memo.find(key); known != memo.end()) return known->second;
+  if (const Function* known = combined_.find(key)) return *known;
   const std::uint32_t variable = std::min(left.variable, right.variable);
-  const Function low = combine(low_of(a, variable), low_of(b, variable), operation, memo);
-  const Function high = combine(high_of(a, variable), high_of(b, variable), operation, memo);
+  const Function low = combine_below(low_of(a, variable), low_of(b, variable), operation);
+  const Function high = combine_below(high_of(a, variable), high_of(b, variable), operation);
   const Function result = node(variable, low, high);
-  memo.emplace(key, result);
+  combined_.insert(key, result);
   return result;
 }
 

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "oci/policy/policy.h"
@@ -45,6 +44,8 @@ class DecisionDiagrams {
   // At most `node_limit` nodes are made. Profiles and policies are files: without a bound one could be
   // written that takes all memory. Beyond it exhausted() is true for good and no function means anything.
   explicit DecisionDiagrams(std::size_t node_limit = 200'000);
+  // As one just made, in the memory that there is. No function means anything any more.
+  void clear();
   [[nodiscard]] bool exhausted() const { return exhausted_; }
 
   Function constant(Value value);
@@ -93,10 +94,31 @@ class DecisionDiagrams {
     std::uint32_t c = 0;
     bool operator==(const Triple&) const = default;
   };
-  struct Hash {
-    std::size_t operator()(const Triple& triple) const;
+  // What is known of triples. Open addressing in one piece of memory: a diagram asks and notes at every step,
+  // and most are too small for anything else to matter.
+  class Memo {
+   public:
+    // Null when nothing is known. Good until the next insert().
+    [[nodiscard]] const Function* find(const Triple& key) const;
+    // REQUIRES: find(key) is null.
+    void insert(const Triple& key, Function value);
+    // Forgets all, and keeps the memory.
+    void clear();
+
+   private:
+    static constexpr Function kUnused = ~Function{0};
+    struct Entry {
+      Triple key;
+      Function value = kUnused;
+    };
+    static std::size_t hash(const Triple& key);
+    // Where the key is, or the unused entry where it would be. REQUIRES: there are unused ones.
+    [[nodiscard]] std::size_t place_of(const Triple& key) const;
+
+    std::vector<Entry> entries_;  // none, or a power of two of them, of which three quarters are used at most
+    std::vector<Entry> moving_;   // the used ones, while there are to be more
+    std::size_t used_ = 0;
   };
-  using Memo = std::unordered_map<Triple, Function, Hash>;
   struct Cover;
 
   static constexpr std::uint32_t kTerminal = 6 * 64;
@@ -104,7 +126,7 @@ class DecisionDiagrams {
   Function node(std::uint32_t variable, Function low, Function high);
   Function low_of(Function function, std::uint32_t variable) const;
   Function high_of(Function function, std::uint32_t variable) const;
-  Function combine(Function a, Function b, Value (*operation)(Value, Value), Memo& memo);
+  Function combine_below(Function a, Function b, Value (*operation)(Value, Value));
   bool collect_regions(Function function, Value except, Tests made_of, std::size_t limit,
                        std::vector<policy::ArgumentTest>& tests, std::vector<Region>& found) const;
   bool collect_cubes(Function function, unsigned index, std::uint64_t mask, std::uint64_t value,
@@ -115,6 +137,7 @@ class DecisionDiagrams {
   std::vector<Node> nodes_;
   Memo unique_;
   Memo selected_;
+  Memo combined_;  // while two functions are being combined
 };
 
 }  // namespace tidewaiter::seccomp

@@ -308,6 +308,11 @@ Status FilterContext::export_bpf(int fd) const {
 }
 
 Result<BpfProgram> FilterContext::program() const {
+  ScratchFile scratch;
+  return program(scratch);
+}
+
+Result<BpfProgram> FilterContext::program([[maybe_unused]] ScratchFile& scratch) const {
 #if TIDEWAITER_SECCOMP_2_6
   const std::string what = "export a seccomp filter to memory";
   std::size_t size = 0;
@@ -317,13 +322,12 @@ Result<BpfProgram> FilterContext::program() const {
   return program;
 #else
   // libseccomp 2.5 writes to descriptors only.
-  const UniqueFd memory(::memfd_create("seccomp filter", MFD_CLOEXEC));
-  if (!memory.valid()) return fail(errno, "memfd_create");
-  TRY(export_bpf(memory.get()));
-  const struct stat written = TRY(sys::fstat(memory.get()));
-  BpfProgram program(static_cast<std::size_t>(written.st_size) / sizeof(struct sock_filter));
-  const std::size_t size = program.size() * sizeof(struct sock_filter);
-  if (::pread(memory.get(), program.data(), size, 0) != static_cast<ssize_t>(size)) {
+  const int file = TRY(scratch.rewound());
+  TRY(export_bpf(file));
+  const off_t size = ::lseek(file, 0, SEEK_CUR);  // what was written before may be longer
+  if (size < 0) return fail(errno, "lseek");
+  BpfProgram program(static_cast<std::size_t>(size) / sizeof(struct sock_filter));
+  if (::pread(file, program.data(), static_cast<std::size_t>(size), 0) != size) {
     return fail(EIO, "read an exported seccomp filter");
   }
   return program;

@@ -130,7 +130,8 @@ class FilterContext {
   [[nodiscard]] Status export_pfc(int fd) const;
   [[nodiscard]] Status export_bpf(int fd) const;
 
-  // What export_bpf writes, in memory.
+  // What export_bpf writes, in memory; by way of `scratch`, which serves any number of filters.
+  [[nodiscard]] Result<BpfProgram> program(ScratchFile& scratch) const;
   [[nodiscard]] Result<BpfProgram> program() const;
 
  private:

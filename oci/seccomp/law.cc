@@ -263,7 +263,8 @@ class Merge {
   // on which they do not. False when there are none.
   Result<bool> prove(const std::string& syscall, const SyscallDemand& demand, const OwnRules& own,
                      const std::vector<Architecture>& having) {
-    DecisionDiagrams diagrams;
+    diagrams_.clear();
+    DecisionDiagrams& diagrams = diagrams_;
     const Function policy_says = wanted(demand, diagrams);
     const BpfProgram before = TRY(compile_alone(own.rules()));
     const auto law = law_on(having.front(), syscall, before, policy_says, diagrams);
@@ -358,7 +359,7 @@ class Merge {
   Result<BpfProgram> compile_alone(const std::vector<ProfileRule>& rules) const {
     Profile alone{profile_.default_action, {}, rules};
     for (const Architecture& architecture : second_) alone.architectures.push_back(architecture.name);
-    return compile(alone);
+    return compile(alone, scratch_);
   }
 
   // The agent decides from the registers, at least where the filter cannot.
@@ -388,7 +389,8 @@ class Merge {
   Result<std::optional<std::vector<ProfileRule>>> notify_beyond_usual(const std::string& syscall,
                                                                       const SyscallDemand& demand,
                                                                       const OwnRules& own) {
-    DecisionDiagrams diagrams;
+    diagrams_.clear();
+    DecisionDiagrams& diagrams = diagrams_;
     const BpfProgram before = TRY(compile_alone(own.rules()));
     const auto law = law_on(native_, syscall, before, wanted(demand, diagrams), diagrams);
     if (!law) return std::nullopt;
@@ -493,6 +495,8 @@ class Merge {
   std::vector<Architecture> second_;
   std::map<std::string, std::vector<ProfileRule>, std::less<>> touched_;
   std::size_t instructions_ = 0;
+  mutable ScratchFile scratch_;
+  DecisionDiagrams diagrams_;  // of one syscall at a time
   Merged merged_;
 };
 

@@ -57,18 +57,25 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   return record;
 }
 
-// Puts the plan into effect: the rewritten bundle first, for that can be undone here, and then the agent,
-// which undoes both by itself when this process ends and no container has come of it. It also keeps the lock
-// until the runtime has read the bundle.
+// Puts the plan into effect: the bundle is rewritten while the agent starts, for one waits for the disk and
+// the other for the processor. The agent undoes both by itself when this process ends and no container has
+// come of it. It also keeps the lock until the runtime has read the bundle.
 Status put_into_effect(const Invocation& invocation, const std::string& state_folder, const Bundle& bundle,
                        const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
-  TRY(bundle.install(plan.config, record.config_owner));
-  if (!plan.supervised()) return restore_when_ended(record.config_path, record.config_owner);
-  const auto agent = container::agent_path(invocation.settings.agent);
-  Status launched = agent ? container::launch_agent(*agent, state_folder, record,
-                                                    container::Creator::kThisProcess, lock.get())
-                          : tl::unexpected(agent.error());
-  if (!launched) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));
+  bool installed = false;
+  const auto install = [&]() -> Status {
+    TRY(bundle.install(plan.config, record.config_owner));
+    installed = true;
+    return {};
+  };
+  if (!plan.supervised()) {
+    TRY(install());
+    return restore_when_ended(record.config_path, record.config_owner);
+  }
+  const std::string agent = TRY(container::agent_path(invocation.settings.agent));
+  Status launched = container::launch_agent(agent, state_folder, record, container::Creator::kThisProcess,
+                                            lock.get(), container::kReadyTimeout, install);
+  if (!launched && installed) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));
   return launched;
 }
 

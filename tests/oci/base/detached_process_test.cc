@@ -1,11 +1,13 @@
 #include "oci/base/detached_process.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include "oci/base/system.h"
@@ -35,6 +37,37 @@ TEST_F(DetachedProcessTest, HasASessionThatIsNotOurs) {
   });
   ASSERT_TRUE(process) << process.error().message();
   EXPECT_EQ(written(), "apart");
+}
+
+TEST_F(DetachedProcessTest, ExecutesAProgramFromOurMemory) {
+  {
+    const auto process = DetachedProcess::start(
+        [&] {
+          ::signal(SIGUSR1, SIG_IGN);
+          ::umask(0);
+          if (::chdir("/") != 0 || ::dup2(pipe_.write_end.get(), STDOUT_FILENO) < 0) ::_exit(1);
+          ::execl("/bin/sh", "sh", "-c", "echo ran", nullptr);
+          ::_exit(1);
+        },
+        DetachedProcess::Memory::kOurs);
+    ASSERT_TRUE(process) << process.error().message();
+  }
+  EXPECT_EQ(written(), "ran\n");
+  // What it did to itself it did not do to us.
+  EXPECT_EQ(::signal(SIGUSR1, SIG_DFL), SIG_DFL);
+  const mode_t mask = ::umask(022);
+  ::umask(mask);
+  EXPECT_NE(mask, 0U);
+  EXPECT_NE(std::filesystem::current_path(), "/");
+}
+
+TEST_F(DetachedProcessTest, TellsWhenAProgramCannotBeExecutedFromOurMemory) {
+  {
+    const auto process = DetachedProcess::start([] { ::_exit(127); }, DetachedProcess::Memory::kOurs);
+    ASSERT_TRUE(process);
+    process->kill();  // it has ended already
+  }
+  EXPECT_EQ(written(), "");
 }
 
 TEST_F(DetachedProcessTest, IsNobodysChildAndGoesOnWithoutUs) {

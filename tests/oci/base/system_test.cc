@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -128,6 +129,31 @@ TEST(Readlink, ReadsTheWholeTarget) {
   ASSERT_EQ(::symlink(target.c_str(), (folder / "link").c_str()), 0);
   EXPECT_EQ(readlink(folder / "link").value(), target);
   EXPECT_EQ(readlink(folder.path()).error().code, EINVAL);
+}
+
+TEST(Replacement, IsNothingUntilItTakesItsPlace) {
+  const TemporaryFolder folder;
+  const auto names = [&] {
+    std::set<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      found.insert(entry.path().filename());
+    return found;
+  };
+  for (const Sync sync : {Sync::kNothing, Sync::kBytes}) {
+    ASSERT_TRUE(replace_file(folder / "f", "old"));
+    {
+      const auto abandoned = Replacement::write(folder / "f", "new", 0600, sync);
+      ASSERT_TRUE(abandoned);
+      EXPECT_EQ(names().size(), 2U);
+      EXPECT_EQ(read_file(folder / "f").value(), "old");
+    }
+    EXPECT_EQ(names(), std::set<std::string>{"f"});
+    auto written = Replacement::write(folder / "f", "new", 0600, sync);
+    ASSERT_TRUE(written);
+    ASSERT_TRUE(written->take_place());
+    EXPECT_EQ(read_file(folder / "f").value(), "new");
+    EXPECT_EQ(names(), std::set<std::string>{"f"});
+  }
 }
 
 TEST(ReplaceFile, GivesANewFileItsModeWhateverTheUmask) {

@@ -86,6 +86,36 @@ TEST_F(AgentLauncherTest, RefusesAFolderThatExists) {
   EXPECT_TRUE(std::filesystem::exists(state_));
 }
 
+TEST_F(AgentLauncherTest, DoesSomethingElseWhileTheAgentStarts) {
+  ::setenv("FAKE_AGENT", "hang", 1);  // it is not waited for before
+  int calls = 0;
+  const auto meanwhile = [&]() -> Status {
+    ++calls;
+    EXPECT_TRUE(read_record(state_));
+    return {};
+  };
+  EXPECT_THAT(failure(launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess, -1, milliseconds(100),
+                                   meanwhile)),
+              HasSubstr("is not ready after 100 ms"));
+  EXPECT_EQ(calls, 1);
+  ::unsetenv("FAKE_AGENT");
+  ASSERT_TRUE(launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess, -1, kReadyTimeout, meanwhile));
+  EXPECT_EQ(calls, 2);
+  EXPECT_TRUE(agent_alive(state_));
+}
+
+TEST_F(AgentLauncherTest, LeavesNothingBehindWhenTheOtherThingFails) {
+  for (const char* behaviour : {"", "hang"}) {
+    ::setenv("FAKE_AGENT", behaviour, 1);
+    const Status launched = launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess, -1,
+                                         kReadyTimeout, [] { return fail("no room for it"); });
+    EXPECT_EQ(failure(launched), "no room for it") << behaviour;
+    EXPECT_FALSE(std::filesystem::exists(state_)) << behaviour;
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+  }
+}
+
 TEST_F(AgentLauncherTest, LeavesNothingBehindWhenTheAgentDoesNotComeUp) {
   const struct {
     const char* behaviour;

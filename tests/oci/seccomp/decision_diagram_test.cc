@@ -86,6 +86,24 @@ TEST(DecisionDiagrams, ComparesWordsOfARegister) {
   }
 }
 
+TEST(DecisionDiagrams, AreAsNewWhenCleared) {
+  DecisionDiagrams diagrams(300);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_FALSE(diagrams.exhausted());
+    for (std::uint64_t value = 1; value < 40; ++value) {
+      const Function larger = diagrams.holds({0, Comparison::kGreater, value * 0x123456789abcdef, kAllOnes});
+      const std::uint64_t arguments[6] = {value * 0x123456789abcdef + 1};
+      if (diagrams.exhausted()) break;
+      EXPECT_EQ(diagrams.at(larger, arguments), 1U);
+    }
+    EXPECT_TRUE(diagrams.exhausted()) << "or nothing was to be cleared";
+    diagrams.clear();
+  }
+  EXPECT_EQ(diagrams.constant(DecisionDiagrams::kFalse), 0U);
+  EXPECT_EQ(diagrams.constant(DecisionDiagrams::kTrue), 1U);
+  EXPECT_EQ(diagrams.constant(77), diagrams.constant(77));
+}
+
 TEST(DecisionDiagrams, HoldsEqualFunctionsOnce) {
   DecisionDiagrams diagrams;
   const auto test = [&](unsigned index, Comparison comparison, std::uint64_t value,
