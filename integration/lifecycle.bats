@@ -227,7 +227,10 @@ slow_runtime() {
     first=$(new_id)
     shim run --bundle "$BUNDLE" "$first" </dev/null >"$BATS_TEST_TMPDIR/$how" 2>&1 3>&- &
     eventually test -e "$BATS_TEST_TMPDIR/waits" || fail "the slow runtime was not called"
-    if [[ $how == agent-killed ]]; then kill -KILL "$(agents)"; fi
+    if [[ $how == agent-killed ]]; then
+      eventually test -n "$(agents)" || fail "there is no agent"
+      kill -KILL "$(agents)"
+    fi
     configure '{}'
     run shim run --bundle "$BUNDLE" "$(new_id)" </dev/null
     assert_output "ptrace: EPERM"
