@@ -228,7 +228,8 @@ slow_runtime() {
     shim run --bundle "$BUNDLE" "$first" </dev/null >"$BATS_TEST_TMPDIR/$how" 2>&1 3>&- &
     eventually test -e "$BATS_TEST_TMPDIR/waits" || fail "the slow runtime was not called"
     if [[ $how == agent-killed ]]; then
-      eventually test -n "$(agents)" || fail "there is no agent"
+      an_agent_lives() { [[ -n $(agents) ]]; }
+      eventually an_agent_lives || fail "there is no agent"
       kill -KILL "$(agents)"
     fi
     configure '{}'
