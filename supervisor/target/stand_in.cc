@@ -366,7 +366,7 @@ Result<UniqueFd> StandIn::open_descriptor(int number) const {
 Status StandIn::finish(long result) {
   Status ended = end_thread();
   if (ended && !gone_) ended = let_go(result);
-  if (!ended && ended.error().code == ESRCH) see_end();
+  if (gone_ || (!ended && ended.error().code == ESRCH)) see_end();
   if (!ended && !gone_) {
     log::error("a stand-in cannot be ended; its process is killed", {{"error", ended.error().message()}});
     kill();
