@@ -155,7 +155,7 @@ Status StandIn::make_thread() {
     }
     switch (stop->kind) {
       case InjectStop::Kind::kCloned:
-        made = stop->thread;
+        made = thread_ = stop->thread;
         break;
       case InjectStop::Kind::kExit:
         failed = TRY(calls.registers(request_.tid)).result();
@@ -176,7 +176,6 @@ Status StandIn::make_thread() {
         return fail(EPROTO, "clone");
     }
   }
-  if (made != 0) thread_ = made;
   TRY(park(failed != 0));
   // To be stopped, or frozen, is no failure (copy_process, kernel/fork.c).
   if (restarts(failed)) return fail(EINTR, "clone");
@@ -364,7 +363,8 @@ Result<UniqueFd> StandIn::open_descriptor(int number) const {
 // --- the end ----------------------------------------------------------------------------------------
 
 Status StandIn::finish(long result) {
-  Status ended = end_thread();
+  // Where it was not taken out, or not parked again, nobody knows where it stands.
+  Status ended = parked_ || gone_ ? end_thread() : fail(ESRCH, "not parked");
   if (ended && !gone_) ended = let_go(result);
   if (gone_ || (!ended && ended.error().code == ESRCH)) see_end();
   if (!ended && !gone_) {
