@@ -106,7 +106,6 @@ TABLE
     refuses_with future.json "not supported yet"
   done <<'TABLE'
 {"version": 1, "files": {"read": ["/usr"]}}
-{"version": 1, "network": {"allow": ["unix:/run/pg/*"]}}
 TABLE
 }
 

@@ -126,8 +126,8 @@ constexpr std::string_view kMountsReason =
     "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
     "makes the agent wait for it";
 constexpr std::string_view kMountsExecReason =
-    "a mount over an allowed path makes another program of it, and what is mounted nowhere has paths of its "
-    "own";
+    "a mount over an allowed path makes another program, or another socket, of it, and what is mounted "
+    "nowhere has paths of its own";
 
 constexpr BaselineRow kBaseline[] = {
     {.name = "io_uring",
@@ -375,6 +375,7 @@ constexpr BaselineRow kBaseline[] = {
      .syscalls = kChangeMounts,
      .errno_value = EPERM,
      .for_exec = true,
+     .for_unix = true,
      .what = "moving, changing and taking away mounts",
      .reason = kMountsExecReason},
     {.name = "mounts",
@@ -382,12 +383,14 @@ constexpr BaselineRow kBaseline[] = {
      .tests = kClonesTree,
      .errno_value = EPERM,
      .for_exec = true,
+     .for_unix = true,
      .what = "moving, changing and taking away mounts",
      .reason = kMountsExecReason},
     {.name = "mounts",
      .syscalls = kOpenTreeAttr,
      .errno_value = EPERM,
      .for_exec = true,
+     .for_unix = true,
      .where_known = true,
      .what = "open_tree_attr",
      .reason = "clones mounts like open_tree"},

@@ -22,6 +22,7 @@ struct BaselineRow {
   bool for_connect = false;  // needed when connections are restricted
   bool for_bind = false;     // needed when binding is
   bool for_exec = false;     // needed when programs are
+  bool for_unix = false;     // needed when a rule names Unix sockets, which it does by their paths
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
@@ -42,6 +43,7 @@ struct OpenWay {
   bool for_connect = false;
   bool for_bind = false;
   bool for_exec = false;
+  bool for_unix = false;
   std::string_view what;
   std::string_view reason;
 };
@@ -51,7 +53,8 @@ std::span<const OpenWay> left_open();
 template <typename Row>
 bool concerns(const Row& row, const Policy& policy) {
   return (policy.network && ((row.for_connect && policy.network->restricts_connect()) ||
-                             (row.for_bind && policy.network->restricts_bind()))) ||
+                             (row.for_bind && policy.network->restricts_bind()) ||
+                             (row.for_unix && policy.network->names_unix()))) ||
          (row.for_exec && policy.exec && policy.exec->restricts());
 }
 

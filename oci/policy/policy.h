@@ -129,6 +129,8 @@ struct NetworkPolicy {
     return allow.has_value() || !deny.empty() || !unix_deny.empty();
   }
   [[nodiscard]] bool restricts_bind() const { return bind.has_value(); }
+  // Whether any rule is about the path, or the name, of a Unix socket.
+  [[nodiscard]] bool names_unix() const { return !unix_allow.empty() || !unix_deny.empty(); }
 };
 
 // --- exec: which programs may be run, with which arguments ---------------------------------------

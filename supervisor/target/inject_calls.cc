@@ -137,6 +137,10 @@ class SystemInjectCalls final : public InjectCalls {
 
   Status resume(pid_t tid) override { return trace(PTRACE_SYSCALL, tid, 0, "PTRACE_SYSCALL"); }
 
+  Status pass_on(pid_t tid, int signal) override {
+    return trace(PTRACE_SYSCALL, tid, signal, "PTRACE_SYSCALL");
+  }
+
   Result<InjectStop> wait() override {
     using Kind = InjectStop::Kind;
     int status = 0;

@@ -78,6 +78,8 @@ class InjectCalls {
   virtual Status set_registers(pid_t tid, const ThreadRegisters& registers) = 0;
   // Lets it go on to its next entry or exit of a call.
   virtual Status resume(pid_t tid) = 0;
+  // The same, with the signal for which it stands at kSignal.
+  virtual Status pass_on(pid_t tid, int signal) = 0;
   // The next stop, or the end, of whom the calling thread traces. EINTR.
   virtual Result<InjectStop> wait() = 0;
   virtual Status let_go(pid_t tid, int signal) = 0;

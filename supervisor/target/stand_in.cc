@@ -29,6 +29,9 @@ constexpr std::uint64_t kAllSignals = ~0ULL;
 // instruction, unless somebody has put others there.
 constexpr std::uint64_t kLongestInUserMode = 200'000'000;
 
+// How often a thread is interrupted that waits for one to end which has been killed: every 20 ms.
+constexpr int kLongestEnd = 25;
+
 // The signals that do nothing to whom they are sent unless there is a handler (signal(7)).
 constexpr std::uint64_t bit(int signal) { return 1ULL << static_cast<unsigned>(signal - 1); }
 constexpr std::uint64_t kIgnoredByDefault = bit(SIGCHLD) | bit(SIGCONT) | bit(SIGURG) | bit(SIGWINCH);
@@ -64,6 +67,7 @@ StandIn::StandIn(StandIn&& other) noexcept
       filter_passed_(other.filter_passed_),
       thread_(std::exchange(other.thread_, 0)),
       interrupted_(other.interrupted_),
+      masked_(other.masked_),
       mask_(other.mask_),
       registers_(other.registers_),
       slot_(std::move(other.slot_)) {
@@ -97,8 +101,8 @@ Status StandIn::take_out() {
   for (;;) {
     const InjectStop stop = TRY(wait_for(request_.tid, Phase::kCall));
     if (stop.kind == InjectStop::Kind::kSignal) {
-      attached_ = false;
       TRY(calls.let_go(request_.tid, stop.signal));
+      attached_ = false;
       return fail(EINTR, "a signal");
     }
     if (stop.kind == InjectStop::Kind::kTrap) break;
@@ -109,8 +113,8 @@ Status StandIn::take_out() {
   parked_ = true;
   const bool in_call = registers_.number() == request_.number && registers_.result() == kRestart;
   if (!stands || !in_call) {
-    attached_ = false;
     TRY(calls.let_go(request_.tid, 0));
+    attached_ = false;
     return fail(EINTR, "the call has ended");
   }
   return {};
@@ -121,6 +125,7 @@ Status StandIn::make_thread() {
   InjectCalls& calls = kernel_->inject();
   // Before the thread is made, which inherits it.
   TRY(calls.set_signal_mask(request_.tid, kAllSignals));
+  masked_ = true;
   filter_passed_ = calls.suspend_filter(request_.tid, true).has_value();
   if (!filter_passed_ && !request_.spares_unknown_calls) {
     return fail(EPERM, "the container's seccomp profile kills for calls it does not know");
@@ -150,7 +155,7 @@ Status StandIn::make_thread() {
     }
     switch (stop->kind) {
       case InjectStop::Kind::kCloned:
-        made = stop->thread;
+        made = thread_ = stop->thread;
         break;
       case InjectStop::Kind::kExit:
         failed = TRY(calls.registers(request_.tid)).result();
@@ -163,13 +168,17 @@ Status StandIn::make_thread() {
       case InjectStop::Kind::kGone:
         gone_ = true;
         return fail(ESRCH, "the target ended");
-      case InjectStop::Kind::kEntry:
       case InjectStop::Kind::kSignal:
+        if (stop->signal != SIGSTOP) return fail(EPROTO, "clone");
+        TRY(calls.pass_on(request_.tid, SIGSTOP));
+        break;
+      case InjectStop::Kind::kEntry:
         return fail(EPROTO, "clone");
     }
   }
-  if (made != 0) thread_ = made;
   TRY(park(failed != 0));
+  // To be stopped, or frozen, is no failure (copy_process, kernel/fork.c).
+  if (restarts(failed)) return fail(EINTR, "clone");
   if (failed != 0) return fail(static_cast<int>(-failed), "clone");
   shared_->expected.expect(thread_, {});
   return suspend_filter(thread_, true);
@@ -199,8 +208,9 @@ Status StandIn::map_memory() {
   const auto seal = [this](std::uint64_t address) {
     return call(SYS_mseal, {address, SealedMemory::kSize, 0, 0, 0, 0});
   };
-  if (const std::uint64_t before = memory->address(); before != 0) {
-    // Sealed again: who has that number now may be another process.
+  // Who has that number now may be another process, or another program with something of its own there, which
+  // is not to be sealed.
+  if (const std::uint64_t before = memory->address(); before != 0 && memory->mapped_at(thread_, before)) {
     if (seal(before) && memory->mapped_at(thread_, before)) return {};
   }
   // The descriptor comes as the answer to the target's own call.
@@ -285,15 +295,21 @@ Result<InjectStop> StandIn::wait_for(pid_t tid, Phase phase) {
         continue;
       case InjectStop::Kind::kTrap:
         // Interrupted, or told to stop by job control, which is for the target.
-        if (stop->tid == thread_ && tid == thread_) {
-          TRY(kernel_->inject().resume(thread_));
+        if (stop->tid == tid && (tid == thread_ || phase == Phase::kUser)) {
+          TRY(kernel_->inject().resume(tid));
+          continue;
+        }
+        break;
+      case InjectStop::Kind::kSignal:
+        // The one that cannot be blocked: job control, which begins here and ends when they are let go.
+        if (masked_ && stop->signal == SIGSTOP) {
+          TRY(kernel_->inject().pass_on(stop->tid, SIGSTOP));
           continue;
         }
         break;
       case InjectStop::Kind::kEntry:
       case InjectStop::Kind::kExit:
       case InjectStop::Kind::kCloned:
-      case InjectStop::Kind::kSignal:
         break;
     }
     if (stop->tid == tid) return *stop;
@@ -347,12 +363,12 @@ Result<UniqueFd> StandIn::open_descriptor(int number) const {
 // --- the end ----------------------------------------------------------------------------------------
 
 Status StandIn::finish(long result) {
-  Status ended = end_thread();
+  // Where it was not taken out, or not parked again, nobody knows where it stands.
+  Status ended = parked_ || gone_ ? end_thread() : fail(ESRCH, "not parked");
   if (ended && !gone_) ended = let_go(result);
+  if (gone_ || (!ended && ended.error().code == ESRCH)) see_end();
   if (!ended && !gone_) {
-    // ESRCH: somebody kills it already.
-    if (ended.error().code != ESRCH)
-      log::error("a stand-in cannot be ended; its process is killed", {{"error", ended.error().message()}});
+    log::error("a stand-in cannot be ended; its process is killed", {{"error", ended.error().message()}});
     kill();
   }
   attached_ = false;
@@ -377,6 +393,26 @@ Status StandIn::let_go(long result) {
   TRY(calls.set_registers(request_.tid, registers));
   TRY(calls.set_signal_mask(request_.tid, mask_));
   return calls.let_go(request_.tid, 0);
+}
+
+// Who is not there to be asked has been killed: with its process, or without it, by a thread that executes a
+// program (de_thread, fs/exec.c). That program is not to be killed, and it begins when all of them have been
+// seen to end.
+void StandIn::see_end() {
+  for (int interrupted = 0; interrupted < kLongestEnd;) {
+    const auto stop = kernel_->inject().wait();
+    if (!stop && stop.error().code == EINTR) {
+      ++interrupted;
+      continue;
+    }
+    if (!stop) return;
+    if (stop->kind == InjectStop::Kind::kGone) {
+      if (thread_ != 0) shared_->expected.forget(thread_);
+      thread_ = 0;
+      gone_ = true;
+      return;
+    }
+  }
 }
 
 // The process, and waits for those of its threads that are traced: until their tracer has seen them end,

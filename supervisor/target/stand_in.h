@@ -114,6 +114,7 @@ class StandIn {
   Status suspend_filter(pid_t tid, bool suspended);
   Status end_thread();
   Status let_go(long result);
+  void see_end();
   void kill();
 
   Kernel* kernel_;
@@ -126,6 +127,7 @@ class StandIn {
   pid_t thread_ = 0;                         // the stand-in; 0: there is none
   bool interrupted_ = false;                 // it has been told to leave its call
   std::optional<std::uint64_t> ran_before_;  // what had run when it was seen in user mode, in nanoseconds
+  bool masked_ = false;                      // it gets no signal
   std::uint64_t mask_ = 0;                   // the target's own signal mask
   ThreadRegisters registers_;                // the target's, as it left its call
   std::optional<SealedMemory::Slot> slot_;

@@ -227,6 +227,10 @@ class FaultyKernel final : public Kernel {
       TRY(kernel_.ask("resume"));
       return real_.resume(tid);
     }
+    Status pass_on(pid_t tid, int signal) override {
+      TRY(kernel_.ask("pass_on"));
+      return real_.pass_on(tid, signal);
+    }
     Result<InjectStop> wait() override {
       TRY(kernel_.ask("inject wait"));
       return real_.wait();

@@ -1,14 +1,17 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <thread>
@@ -240,6 +243,64 @@ TEST_F(LiveUnix, GoesOnAfterASignalWhereTheHandlerSaysSo) {
   EXPECT_EQ(session.run_to_end().report, std::vector<long>{0});
 }
 
+TEST_F(LiveUnix, GoesOnAfterBeingStopped) {
+  const UniqueFd server = unix_server(at("pg"), SOCK_DGRAM);
+  LiveSession session(allow(at("*")), kConnect, [&] {
+    long failed = 0;
+    for (int i = 0; i < 100 && failed == 0; ++i) failed = connect_new(at("pg"), SOCK_DGRAM);
+    return std::vector<long>{failed};
+  });
+  // Job control, at any moment of a call.
+  std::atomic<bool> over = false;
+  const pid_t target = session.child().pid();
+  std::thread stopper([&] {
+    while (!over) {
+      ::kill(target, SIGSTOP);
+      std::this_thread::yield();
+      ::kill(target, SIGCONT);
+      std::this_thread::yield();
+    }
+  });
+  const UniqueFd end = *sys::pidfd_open(target);
+  struct pollfd ended = {end.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 60'000), 1);
+  over = true;
+  stopper.join();
+  EXPECT_EQ(session.run_to_end().report, std::vector<long>{0});
+}
+
+// A thread that executes a program ends the others, and they with it their calls; not the program.
+TEST_F(LiveUnix, LeavesAProgramThatAnotherThreadExecutes) {
+  const UniqueFd full = unix_server(at("full"), SOCK_STREAM, 0);
+  const UniqueFd filler = unix_socket();
+  ASSERT_EQ(connect_to(filler.get(), unix_address(at("full"))), 0);
+  for (const bool leader_calls : {true, false}) {
+    for (int i = 0; i < 20; ++i) {
+      LiveSession session(allow(at("*")), kConnect, [&] {
+        const pid_t child = ::fork();
+        if (child == 0) {
+          const auto call = [&] { (void)connect_new(at("full")); };
+          const auto execute = [&] {
+            // When the stand-in is there.
+            while (sys::read_file("/proc/self/status")->find("Threads:\t3\n") == std::string::npos)
+              ::usleep(500);
+            ::execl("/bin/busybox", "true", nullptr);
+            ::_exit(3);
+          };
+          std::thread other = leader_calls ? std::thread(execute) : std::thread(call);
+          leader_calls ? call() : execute();
+          other.join();
+        }
+        int status = -1;
+        while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        }
+        return std::vector<long>{status};
+      });
+      EXPECT_EQ(session.run_to_end().report, std::vector<long>{0}) << leader_calls;
+    }
+  }
+}
+
 // --- races ------------------------------------------------------------------------------------------
 
 // How long a race may take, in attempts.
@@ -435,6 +496,65 @@ TEST_F(LiveUnix, BindsAsTheTargetItself) {
   });
   EXPECT_EQ(session.run_to_end().report, (std::vector<long>{0, 4711, 0750, -EADDRINUSE}));
 }
+
+// --- failures ---------------------------------------------------------------------------------------
+
+// Each call that the agent makes fails in turn: who may not be reached is not, nobody waits for ever, and the
+// call fails, or its process is killed.
+class LiveUnixFailing : public LiveUnix, public ::testing::WithParamInterface<int> {};
+
+TEST_P(LiveUnixFailing, FailsClosedWhicheverCallFails) {
+  const int code = GetParam();
+  const UniqueFd good = unix_server(at("good"), SOCK_DGRAM);
+  const UniqueFd bad = unix_server(at("bad"), SOCK_DGRAM);
+  ASSERT_EQ(::fcntl(bad.get(), F_SETFL, O_NONBLOCK), 0);
+  for (int failing = 0;; ++failing) {
+    std::atomic<int> calls{0};
+    std::atomic<bool> struck{false};
+    std::string name_of_call;
+    FaultyKernel kernel([&](std::string_view name) {
+      if (name.starts_with("answer") || calls++ != failing) return 0;
+      name_of_call = name;
+      struck = true;
+      return code;
+    });
+    const auto begun = std::chrono::steady_clock::now();
+    LiveSession session(
+        allow(at("good")), kConnect,
+        [&] {
+          const pid_t child = ::fork();
+          if (child == 0) {
+            const UniqueFd first = unix_socket(SOCK_DGRAM);
+            const UniqueFd second = unix_socket(SOCK_DGRAM);
+            const long allowed = connect_to(first.get(), unix_address(at("good")));
+            const long refused = connect_to(second.get(), unix_address(at("bad")));
+            (void)!::write(second.get(), "x", 1);
+            ::_exit(refused == 0 ? 1 : allowed == 0 ? 0 : 2);
+          }
+          int status = -1;
+          while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+          }
+          return std::vector<long>{status};
+        },
+        &kernel);
+    const auto report = session.run_to_end().report;
+    const std::string what = name_of_call + " " + ::strerrorname_np(code);
+    ASSERT_EQ(report.size(), 1U) << what;
+    const int status = static_cast<int>(report[0]);
+    EXPECT_TRUE(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) != 1)
+        << what << " " << status;
+    EXPECT_EQ(receive_one(bad.get()).text, "") << what << ": what is refused was reached";
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(2)) << what;
+    if (!struck) {
+      EXPECT_EQ(status, 0);
+      break;
+    }
+    ASSERT_LT(failing, 400);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Codes, LiveUnixFailing, ::testing::Values(EPERM, ESRCH, EMFILE, ENOMEM),
+                         [](const auto& code) { return std::string(::strerrorname_np(code.param)); });
 
 }  // namespace
 }  // namespace tidewaiter::supervisor

@@ -42,6 +42,7 @@ class NoInjectCalls final : public InjectCalls {
   Result<ThreadRegisters> registers(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Status set_registers(pid_t, const ThreadRegisters&) override { return fail(ENOSYS, "no tracing"); }
   Status resume(pid_t) override { return fail(ENOSYS, "no tracing"); }
+  Status pass_on(pid_t, int) override { return fail(ENOSYS, "no tracing"); }
   Result<InjectStop> wait() override { return fail(ENOSYS, "no tracing"); }
   Status let_go(pid_t, int) override { return fail(ENOSYS, "no tracing"); }
   Status kill_traced(pid_t) override { return fail(ENOSYS, "no tracing"); }

@@ -224,6 +224,22 @@ TEST(Complete, RefusesWhatConnectsOrBindsUnseen) {
   }
 }
 
+// A socket is named by its path, as a program is.
+TEST(Complete, RefusesToPutOtherFilesUnderNamesThatUnixRulesHave) {
+  for (const bool denying : {false, true}) {
+    Policy policy;
+    policy.network.emplace();
+    if (!denying) policy.network->allow.emplace();
+    (denying ? policy.network->unix_deny : policy.network->unix_allow).emplace_back().name = "/run/pg/*";
+    const std::string_view calls[] = {"mount",         "fsopen",     "fsmount", "move_mount",
+                                      "mount_setattr", "pivot_root", "umount2"};
+    for (const std::string_view call : calls) EXPECT_EQ(decide(policy, call).verdict, Verdict::kDeny) << call;
+    EXPECT_EQ(decide(policy, "open_tree", 0, 0, OPEN_TREE_CLONE).verdict, Verdict::kDeny);
+    EXPECT_EQ(decide(policy, "open_tree").verdict, Verdict::kAllow);
+    EXPECT_EQ(decide(policy, "chroot").verdict, Verdict::kAllow);
+  }
+}
+
 TEST(Complete, LetsNoRuleOpenWhatTheBaselineShuts) {
   for (const Action action : {Action::kAllow, Action::kLog}) {
     Policy policy = restricting_connect();
