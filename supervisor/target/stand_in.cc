@@ -220,6 +220,7 @@ Status StandIn::map_memory() {
   shared_->expected.expect(thread_, {});
   TRY(suspend_filter(thread_, true));
   if (!descriptor) return tl::unexpected(descriptor.error());
+  if (restarts(*descriptor)) return fail(EINTR, "a signal for the target");
   if (*descriptor < 0) return fail(static_cast<int>(-*descriptor), "install a descriptor");
   const auto address =
       static_cast<std::uint64_t>(TRY(call(SYS_mmap, {0, SealedMemory::kSize, PROT_READ, MAP_SHARED,

@@ -153,8 +153,11 @@ TEST_F(LiveUnix, DecidesOnAbstractNames) {
   const auto [report, events] = session.run_to_end();
   EXPECT_EQ(report, (std::vector<long>{0, -EACCES, -ECONNREFUSED}));
   ASSERT_EQ(events.size(), 3U);
-  EXPECT_EQ(events[1]["path"], mine + ".bad");
-  EXPECT_EQ(events[1]["verdict"], "denied");
+  // An answer comes before its event, so that the next call's may overtake it.
+  const auto bad = std::find_if(events.begin(), events.end(),
+                                [&](const auto& event) { return event["path"] == mine + ".bad"; });
+  ASSERT_NE(bad, events.end());
+  EXPECT_EQ((*bad)["verdict"], "denied");
 }
 
 TEST_F(LiveUnix, MakesManyCallsWithTheSameMemory) {
