@@ -94,7 +94,7 @@ Status StandIn::take_out() {
   attached_ = true;
   // Now it is known that who is traced is who had called.
   const bool stands = request_.stands();
-  if (const Status interrupted = calls.interrupt(request_.tid); !interrupted) {
+  if (Status interrupted = calls.interrupt(request_.tid); !interrupted) {
     kill();
     return interrupted;
   }
