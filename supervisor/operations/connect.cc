@@ -47,14 +47,11 @@ Outcome connect(Call& call) {
 
   Outcome outcome;
   const auto transport = socket->transport();
-  if (socket->domain == AF_UNIX) {
-    // Dissolves an association; what a stream says to it is for the kernel to say.
+  if (family(*address) == AF_UNSPEC && (transport || socket->domain == AF_UNIX)) {
+    // Dissolves an association (connect(2)): it leads nowhere, so there is nothing to refuse.
     outcome.decision = call.supervision.unnamed_family(true);
   } else if (!transport) {
     outcome.decision = call.supervision.unnamed_family(always_allowed(*socket, *address));
-  } else if (family(*address) == AF_UNSPEC) {
-    // Dissolves an association (connect(2)): it leads nowhere, so there is nothing to refuse.
-    outcome.decision = call.supervision.unnamed_family(true);
   } else {
     const auto destination = parse_endpoint(*transport, *address);
     if (!destination) return Outcome::failed(destination.error().code);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -263,7 +264,7 @@ Outcome send_unix(Call& call, const Socket& socket, const CapturedMessage& messa
               {call.argument(0), call.argument(1), call.argument(2), call.argument(3), name, size}, outcome);
     } else {
       struct msghdr header = message.header;
-      header.msg_name = reinterpret_cast<void*>(name);
+      header.msg_name = std::bit_cast<void*>(name);
       header.msg_namelen = static_cast<socklen_t>(size);
       const std::uint64_t at = call.stand_in->put(kHeaderAt, std::as_bytes(std::span(&header, 1)));
       const auto kept = static_cast<std::uint64_t>(static_cast<std::uint32_t>(flags));
