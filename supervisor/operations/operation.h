@@ -10,6 +10,7 @@
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
 #include "supervisor/operations/memory_budget.h"
+#include "supervisor/slots.h"
 #include "supervisor/supervision.h"
 #include "supervisor/target/exec_trace.h"
 #include "supervisor/target/target.h"
@@ -68,6 +69,7 @@ struct Call {
   Target& target;
   Waiting& waiting;
   Repeats& repeats;
+  Slot& slot;  // how far an earlier worker has come with it, and this one
 
   [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
 };
