@@ -179,7 +179,7 @@ void Session::serve(Notification notification, Slot& slot) {
   // And an execve that the kernel performs keeps this receiver until its end.
   if (!outcome.performed && !outcome.exec) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
-  Identity identity = may_be_reported(outcome) ? target.identity() : Identity{};
+  Identity identity = !suspicious && may_be_reported(outcome) ? target.identity() : Identity{};
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
