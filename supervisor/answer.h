@@ -62,6 +62,10 @@ class Notification {
     return kernel_->id_valid(notify_fd_, received_.id).value_or(false);
   }
 
+  // Somebody else has sent the one answer, with a copy of the descriptor.
+  void answered_elsewhere() { owed_ = false; }
+  [[nodiscard]] int notify_fd() const { return notify_fd_; }
+
   // Sends the one answer. ENOENT: a signal took the target out of the call, or it died.
   // When a kill does not succeed, the call is refused with EPERM all the same.
   Status answer(const Answer& answer, Target& target);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "oci/base/log.h"
+#include "supervisor/operations/exec.h"
 #include "supervisor/report/event.h"
 
 namespace tidewaiter::supervisor {
@@ -203,9 +204,18 @@ void Session::serve(Notification notification, Slot& slot) {
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
   slot.begin_answer();
-  const auto answer = [&] { return notification.answer(outcome.answer, target); };
+  const auto answer = [&]() -> Status {
+    if (outcome.exec) {
+      if (TRY(outcome.exec->trace->let_go_on(notification))) return {};
+      outcome.exec.reset();
+      refuse_untraced(outcome, supervision_, "it is not the agent's to trace");
+      // What the agent could not find out it has not refused (exec.cc).
+      if (supervision_.policy().mode == policy::Mode::kAudit) outcome.answer = Answer::let_run();
+    }
+    return notification.answer(outcome.answer, target);
+  };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(answer) : answer();
-  if (outcome.exec) finish_exec(outcome);
+  if (outcome.exec && answered) finish_exec(outcome);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
   if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
