@@ -18,6 +18,7 @@
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/report/event_file.h"
 #include "supervisor/state_lock.h"
 
 namespace tidewaiter::supervisor {
@@ -156,6 +157,8 @@ Status Agent::run() {
     // The keeper has the last look: a hand-over may be on its way.
     if (finished() && !std::exchange(told_finished_, true)) TRY(keeper_.send(Word::kFinished));
   }
+  // Whoever waits for the end finds all that happened before it.
+  if (events_ != nullptr) events_->flush();
   clean_up();
   return keeper_.send(Word::kDone);
 }

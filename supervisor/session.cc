@@ -79,7 +79,10 @@ Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, c
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
                kThreadLimit, wake_fd, [](void* self) { static_cast<Session*>(self)->leave(); }) {}
 
-Session::~Session() { waiting_.stop(); }
+Session::~Session() {
+  waiting_.stop();
+  events_.flush();  // they name the container by our own string
+}
 
 bool Session::hung_up() const {
   struct pollfd poll_fd = {notify_fd_.get(), 0, 0};
@@ -88,7 +91,10 @@ bool Session::hung_up() const {
 
 // What an earlier worker has left: what stands is served by the first receivers, the rest is over.
 void Session::take_over() {
-  for (Slot* const slot : slots_.take_over(number_)) {
+  const auto slots = slots_.take_over(number_);
+  // What an earlier worker has let run may be an execve that has not come to its end.
+  identities_.emplace(kernel_, supervision_.told_of_execs() && slots.empty());
+  for (Slot* const slot : slots) {
     const struct seccomp_notif& received = slots_.notification(*slot).get();
     const Notification stands_or_not = Notification::borrowed(kernel_, notify_fd_.get(), received);
     if (received.id != 0 && stands_or_not.still_stands()) {
@@ -130,6 +136,7 @@ bool Session::serve_left() {
 
 bool Session::receive_one() {
   if (any_left_ && serve_left()) return true;
+  if (!waiting_.take_turn()) return false;
   Slot* const slot = own_slot();
   if (slot == nullptr) return false;
   // What was noted of the notification before is not to be taken for the next one's.
@@ -158,14 +165,11 @@ void Session::serve(Notification notification, Slot& slot) {
   slot.count_attempt();
   Target target(kernel_, notification.tid());
   Call call{kernel_, supervision_, notification, target, waiting_, repeats_, slot};
-  const bool entered = waiting_.enter(notification);
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
   // No filter of ours notifies what the index does not know.
   Outcome outcome;
-  if (!entered) {
-    outcome = Outcome::failed(EAGAIN);
-  } else if (suspicious) {
+  if (suspicious) {
     outcome = Outcome::failed(EPERM);
     outcome.reason = "serving it has killed the agent's worker before";
   } else if (syscall != nullptr) {
@@ -180,7 +184,10 @@ void Session::serve(Notification notification, Slot& slot) {
   // And an execve that the kernel performs keeps this receiver until its end.
   if (!outcome.performed && !outcome.exec) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
-  Identity identity = may_be_reported(outcome) ? target.identity() : Identity{};
+  Identity identity = may_be_reported(outcome) ? identify(notification, target, received) : Identity{};
+  if (syscall != nullptr && syscall->executes && outcome.answer.kind == Answer::Kind::kLetRun) {
+    identities_->executing(notification);
+  }
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
@@ -202,7 +209,14 @@ void Session::serve(Notification notification, Slot& slot) {
   if (!wanted || outcome.repeated || (abandoned && without_effect(outcome))) return;
   // It may have gone before /proc was asked, and its number be another's.
   if (abandoned && !stood) identity = {};
-  report(syscall, outcome, target.tid(), std::move(identity), duration);
+  report(syscall, outcome, target.tid(), std::move(identity), received, duration);
+}
+
+Identity Session::identify(const Notification& notification, const Target& target,
+                           std::chrono::steady_clock::time_point received) {
+  if (auto known = identities_->find(target.tid(), received)) return std::move(*known);
+  waiting_.pass_turn();
+  return identities_->read(notification, target);
 }
 
 bool Session::may_be_reported(const Outcome& outcome) const {
@@ -234,7 +248,7 @@ void Session::finish_exec(Outcome& outcome) const {
 }
 
 void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
-                     std::chrono::nanoseconds duration) {
+                     std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration) {
   Event event;
   event.container = container_id_;
   event.policy = supervision_.policy().name;
@@ -253,8 +267,14 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   event.size = outcome.size;
   event.verdict = verdict_of(outcome, supervision_.policy().mode);
   event.errno_value = errno_of(outcome);
+  event.received = received;
   event.duration = duration;
-  events_.append(to_json_line(event));
+  // Only what lives as long as the policy may be looked at later.
+  if (outcome.program || !outcome.reason.empty()) {
+    events_.append(to_json_line(event));
+  } else {
+    events_.append(std::move(event));
+  }
 }
 
 Outcome Session::decide(Call& call, const Syscall& syscall) {
@@ -269,7 +289,7 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     return outcome;
   }
 
-  outcome.decision = supervision_.decide_syscall(syscall.name, data);
+  outcome.decision = supervision_.decide_syscall(syscall, data);
   if (outcome.decision->verdict != policy::Verdict::kAllow && syscall.made_while_starting && !start_.over()) {
     outcome.decision->verdict = policy::Verdict::kAllow;
     outcome.decision->log = false;
@@ -285,6 +305,7 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     // The compiled filter leaves no such ABI; should one come all the same, nobody could tell what it asks.
     if (syscall.operation == nullptr) return Outcome::failed(ENOSYS);
     const bool log_call = outcome.decision->log;
+    if (!waiting_.enter(call.notification)) return Outcome::failed(EAGAIN);
     outcome = syscall.operation->perform(call);
     if (outcome.decision && log_call) outcome.decision->log = true;
     return outcome;
