@@ -304,6 +304,8 @@ Result<InjectStop> StandIn::wait_for(pid_t tid, Phase phase) {
       case InjectStop::Kind::kSignal:
         // The one that cannot be blocked: job control, which begins here and ends when they are let go.
         if (masked_ && stop->signal == SIGSTOP) {
+          // This stop has made it forget that it is to stop on its way back, and SIGCONT may end the other.
+          if (stop->tid == request_.tid) TRY(kernel_->inject().interrupt(stop->tid));
           TRY(kernel_->inject().pass_on(stop->tid, SIGSTOP));
           continue;
         }

@@ -253,7 +253,7 @@ TEST_F(LiveUnix, GoesOnAfterBeingStopped) {
     for (int i = 0; i < 100 && failed == 0; ++i) failed = connect_new(at("pg"), SOCK_DGRAM);
     return std::vector<long>{failed};
   });
-  // Job control, at any moment of a call.
+  // Job control, at any moment of a call; how fast a storm of it may be is in docs/threat-model.md.
   std::atomic<bool> over = false;
   const pid_t target = session.child().pid();
   std::thread stopper([&] {
@@ -261,7 +261,7 @@ TEST_F(LiveUnix, GoesOnAfterBeingStopped) {
       ::kill(target, SIGSTOP);
       std::this_thread::yield();
       ::kill(target, SIGCONT);
-      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
   const UniqueFd end = *sys::pidfd_open(target);
