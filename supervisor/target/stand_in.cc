@@ -25,9 +25,9 @@ constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD |
 
 constexpr std::uint64_t kAllSignals = ~0ULL;
 
-// How long it may run in user mode, in nanoseconds of its own time: from one call to the next it is one
-// instruction, unless somebody has put others there.
-constexpr std::uint64_t kLongestInUserMode = 200'000'000;
+// How long it may run in user mode, in clock ticks (a hundredth of a second) of its own time: from one call
+// to the next it is one instruction, unless somebody has put others there.
+constexpr std::uint64_t kLongestInUserMode = 20;
 
 // How often a thread is interrupted that waits for one to end which has been killed: every 20 ms.
 constexpr int kLongestEnd = 25;
@@ -35,6 +35,18 @@ constexpr int kLongestEnd = 25;
 // The signals that do nothing to whom they are sent unless there is a handler (signal(7)).
 constexpr std::uint64_t bit(int signal) { return 1ULL << static_cast<unsigned>(signal - 1); }
 constexpr std::uint64_t kIgnoredByDefault = bit(SIGCHLD) | bit(SIGCONT) | bit(SIGURG) | bit(SIGWINCH);
+
+// What a thread has run in user mode, in clock ticks: utime in /proc/TID/stat (proc_pid_stat(5)). Not the
+// time in the kernel, where job control can keep it as busy as it likes. 0 where it cannot be read.
+std::uint64_t user_time(std::string_view stat) {
+  // Behind the name, which may hold anything, and ten more fields from the state on.
+  constexpr int kFields = 11;
+  std::size_t at = stat.rfind(')');
+  for (int field = 0; at != std::string_view::npos && field <= kFields; ++field) at = stat.find(' ', at + 1);
+  std::uint64_t ticks = 0;
+  if (at != std::string_view::npos) std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), ticks);
+  return ticks;
+}
 
 // A set of signals in /proc/TID/status; all of them where it cannot be read.
 std::uint64_t signals(std::string_view status, std::string_view key) {
@@ -322,11 +334,10 @@ Result<InjectStop> StandIn::wait_for(pid_t tid, Phase phase) {
 // Called every now and then while it does not come to its next stop.
 Status StandIn::look_after(pid_t tid, Phase phase) {
   if (phase == Phase::kUser) {
-    const auto spent = kernel_->read_proc_file(tid, "schedstat", Kernel::kProcFileLimit);
-    std::uint64_t ran = 0;
-    if (spent) std::from_chars(spent->data(), spent->data() + spent->size(), ran);
+    const auto stat = kernel_->read_proc_file(tid, "stat", Kernel::kProcFileLimit);
+    const std::uint64_t ran = stat ? user_time(*stat) : 0;
     if (!ran_before_) ran_before_ = ran;
-    if (ran - *ran_before_ > kLongestInUserMode) {
+    if (ran > *ran_before_ + kLongestInUserMode) {
       kill();
       return fail(EPERM, "it ran code of its own");
     }
