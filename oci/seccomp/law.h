@@ -50,8 +50,9 @@ struct Merged {
 //
 // For every syscall whose answer depends on arguments, the law is proved before this returns: the merged
 // rules are compiled as the runtime will compile them and compared, as functions of all argument values and
-// on every architecture that stays, with what the bundle's rules compile to. What cannot be proved natively
-// becomes residual; an architecture where it cannot be proved leaves the profile.
+// on every architecture that stays, with what the bundle's rules compile to; each call's alone, and then
+// those of all calls together with each alone. What cannot be proved natively becomes residual; an
+// architecture where it cannot be proved leaves the profile.
 //
 // A second ABI leaves when a demand on a call that it has, and that the profile may allow there,
 //   - is native_only, or residual,
@@ -60,7 +61,8 @@ struct Merged {
 //   - is on a call that socketcall or ipc can make too, with arguments in memory,
 //   - can be evaded by that ABI's other name for the same call (chown and chown32) that no demand refuses.
 //
-// Fails when the profile's own rules notify (it brings a supervisor of its own), when a residual syscall
+// Fails when the profile's own rules notify (it brings a supervisor of its own), when libseccomp mixes up
+// the conditions of several calls, in the profile or in what becomes of it, when a residual syscall
 // has a kTrap or kTrace answer, which no agent can give, and when a demand cannot be held natively: the
 // profile allows the call, and libseccomp does not know it, or socketcall or ipc can make it too.
 Result<Merged> merge(const Profile& profile, const Demands& demands);

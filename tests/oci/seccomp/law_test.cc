@@ -460,6 +460,27 @@ TEST(Merge, RefusesAProfileThatBringsASupervisorOfItsOwn) {
   EXPECT_THAT(everything.error().message(), testing::StartsWith("/defaultAction: the profile notifies"));
 }
 
+// libseccomp 2.5.4 gets these conditions right for each call alone, and wrong for both.
+TEST(Merge, RefusesConditionsThatLibseccompMixesUp) {
+  constexpr std::uint32_t kChown = 92;
+  constexpr std::uint32_t kArchPrctl = 158;
+  const ArgumentTest low{1, Comparison::kLess, 0x100000001};
+  const Profile profile{fails_with(EPERM),
+                        {"SCMP_ARCH_X86_64"},
+                        {{{"arch_prctl", "chown"}, kAllow, {low, equals(1, 0xffffffff)}},
+                         {{"chown"}, kAllow, {{1, Comparison::kLess, 0x2db}}}}};
+  EXPECT_EQ(Filter(part_for(profile, {"arch_prctl"})).native(kArchPrctl, {0, 1}), kAllow);
+  EXPECT_EQ(Filter(part_for(profile, {"chown"})).native(kChown, {0, 1}), kAllow);
+  const auto merged = merge(profile, {{"chown", always(kNotify)}});
+  if (Filter(profile).native(kArchPrctl, {0, 1}) == kAllow) {
+    ASSERT_TRUE(merged) << merged.error().message();
+    EXPECT_EQ(Filter(merged->profile).native(kArchPrctl, {0, 1}), kAllow);
+  } else {
+    ASSERT_FALSE(merged);
+    EXPECT_THAT(merged.error().message(), HasSubstr("mixes up the conditions on arch_prctl"));
+  }
+}
+
 TEST(Merge, RefusesACallThatNoFilterCanName) {
   const auto refused = merge({kAllow, {}, {}}, {{"a_call_of_tomorrow", always(kKill)}});
   ASSERT_FALSE(refused);
