@@ -470,15 +470,18 @@ bool is_plain_id(Text id) {
   return true;
 }
 
-// Whether no state is kept for the container, so that it is none of ours.
-bool has_no_state(Text id) {
+// Whether there is no file by the name `name` in the container's state folder; "" is the folder itself, and
+// where that is missing the container is none of ours.
+bool has_no_state(Text id, Text name = {}) {
   // With "/agent.sock", what fits the path of a socket is a state folder's name as it is.
   constexpr std::size_t kLongestFolder = 107 - 11;
   if (!is_plain_id(id)) return false;
   Path& path = workspace.path;
   path.clear();
   ((path += {workspace.state.c_str(), workspace.state.size()}) += "/") += id;
-  return path.fits() && path.size() <= kLongestFolder && is_present(path) == Present::kNo;
+  if (path.size() > kLongestFolder) return false;
+  if (!name.empty()) (path += "/") += name;
+  return is_present(path) == Present::kNo;
 }
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -575,6 +578,9 @@ bool is_the_runtimes(const Line& line, int argc, char* const* argv, const Settin
     case Handling::kExec:
       return read_container(kExecOptions, argc, argv, line.next, true, container) &&
              has_no_state(container.id);
+    case Handling::kStart:
+      return read_container(kStartOptions, argc, argv, line.next, false, container) &&
+             has_no_state(container.id, "hosts");
     case Handling::kOwnVerb:
     case Handling::kRestore:
       break;

@@ -11,6 +11,7 @@ enum class Handling {
   kDelete,
   kExec,
   kRestore,
+  kStart,
 };
 
 struct Command {
@@ -22,7 +23,8 @@ struct Command {
 constexpr Command kCommands[] = {
     {"create", Handling::kCreate},   {"delete", Handling::kDelete}, {"doctor", Handling::kOwnVerb},
     {"exec", Handling::kExec},       {"log", Handling::kOwnVerb},   {"policy", Handling::kOwnVerb},
-    {"restore", Handling::kRestore}, {"run", Handling::kCreate},    {"status", Handling::kOwnVerb},
+    {"restore", Handling::kRestore}, {"run", Handling::kCreate},    {"start", Handling::kStart},
+    {"status", Handling::kOwnVerb},
 };
 
 enum class Value {
@@ -100,6 +102,11 @@ constexpr Option kDeleteOptions[] = {
     {"force", 'f', Value::kNone},
     {"help", 'h', Value::kNone},
     {"regex", 'r', Value::kNone},
+    {"usage", 0, Value::kNone},
+};
+
+constexpr Option kStartOptions[] = {
+    {"help", 'h', Value::kNone},
     {"usage", 0, Value::kNone},
 };
 

@@ -22,15 +22,18 @@ namespace {
 struct RuntimeCommand {
   std::string_view name;
   int (*run)(const Invocation&);
+  // Whether to refuse where it is not known where our state is; otherwise there is none.
+  bool needs_state = true;
 };
 
-// Commands that make, enter or end a container. The runtime has many more, and it may have them alone.
+// Commands that make, start, enter or end a container. The runtime has many more, and it may have them alone.
 constexpr auto kRuntimeCommands = std::to_array<RuntimeCommand>({
     {"create", create},
     {"delete", remove},
     {"exec", exec},
     {"restore", restore},
     {"run", create},
+    {"start", start, false},
 });
 
 struct OwnCommand {
@@ -103,8 +106,8 @@ int run_own(const OwnCommand& command, CommandLine& line) {
   return command.run(line.argc() - first, line.argv.data() + first);
 }
 
-// `needs_state`: whether to go on without knowing where our state is. Only the configuration matters to a
-// command that is handed over unseen, and where its place is unknown there is none.
+// Only the configuration matters to a command that is handed over unseen, and where its place is unknown
+// there is none.
 Result<Invocation> make_invocation(CommandLine line, bool needs_state) {
   Invocation invocation;
   if (!line.config_file.empty()) {
@@ -129,7 +132,7 @@ Result<Invocation> make_invocation(CommandLine line, bool needs_state) {
 }
 
 int run_for_runtime(const RuntimeCommand* command, const CommandLine& line) {
-  auto invocation = make_invocation(line, command != nullptr);
+  auto invocation = make_invocation(line, command != nullptr && command->needs_state);
   if (!invocation) {
     report_failure(line, "", invocation.error());
     return EXIT_FAILURE;

@@ -97,6 +97,7 @@ std::span<const Option> options_of(std::string_view command) {
   if (command == "exec") return kExecOptions;
   if (command == "delete") return kDeleteOptions;
   if (command == "restore") return kRestoreOptions;
+  if (command == "start") return kStartOptions;
   return kCreateOptions;
 }
 

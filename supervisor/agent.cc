@@ -107,10 +107,10 @@ Status Agent::prepare() {
 Status Agent::follow_names() {
   Destinations* destinations = supervision_.destinations();
   if (destinations == nullptr || !destinations->next_refresh()) return {};
-  std::optional<HostsFile> hosts;
+  std::optional<container::HostsFile> hosts;
   if (record_.hosts) {
-    hosts = TRY(HostsFile::open(inheritance_.state_folder + "/" + container::Record::kHostsName,
-                                {record_.hosts->root, record_.hosts->path}));
+    hosts = TRY(container::HostsFile::open(inheritance_.state_folder + "/" + container::Record::kHostsName,
+                                           *record_.hosts));
     TRY(hosts->write(destinations->present()));
   }
   names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts)));

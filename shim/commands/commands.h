@@ -11,6 +11,7 @@ int create(const Invocation& invocation);  // and `run`
 int exec(const Invocation& invocation);
 int remove(const Invocation& invocation);  // `delete`
 int restore(const Invocation& invocation);
+int start(const Invocation& invocation);
 
 // Our own verbs, which no runtime has; argv[0] is the verb.
 int doctor(int argc, char** argv);

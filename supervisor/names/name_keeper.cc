@@ -27,7 +27,7 @@ int patience_until(const std::optional<AddressBook::Time>& next) {
 
 Result<std::unique_ptr<NameKeeper>> NameKeeper::start(const policy::Policy& policy,
                                                       Destinations& destinations, Resolver& resolver,
-                                                      std::optional<HostsFile> hosts) {
+                                                      std::optional<container::HostsFile> hosts) {
   UniqueFd stop = TRY(sys::eventfd(0));
   std::unique_ptr<NameKeeper> keeper(
       new NameKeeper(policy, destinations, resolver, std::move(hosts), std::move(stop)));
@@ -40,7 +40,7 @@ Result<std::unique_ptr<NameKeeper>> NameKeeper::start(const policy::Policy& poli
 }
 
 NameKeeper::NameKeeper(const policy::Policy& policy, Destinations& destinations, Resolver& resolver,
-                       std::optional<HostsFile> hosts, UniqueFd stop)
+                       std::optional<container::HostsFile> hosts, UniqueFd stop)
     : policy_(policy),
       destinations_(destinations),
       resolver_(resolver),

@@ -6,9 +6,9 @@
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
+#include "oci/container/hosts_file.h"
 #include "oci/policy/policy.h"
 #include "supervisor/destinations.h"
-#include "supervisor/names/hosts_file.h"
 #include "supervisor/names/resolver.h"
 
 namespace tidewaiter::supervisor {
@@ -19,7 +19,8 @@ class NameKeeper {
  public:
   // The arguments outlive it. REQUIRES: nobody else refreshes `destinations`.
   static Result<std::unique_ptr<NameKeeper>> start(const policy::Policy& policy, Destinations& destinations,
-                                                   Resolver& resolver, std::optional<HostsFile> hosts);
+                                                   Resolver& resolver,
+                                                   std::optional<container::HostsFile> hosts);
   NameKeeper(const NameKeeper&) = delete;
   NameKeeper& operator=(const NameKeeper&) = delete;
   // Waits for the thread, which lets go of what it is doing.
@@ -27,14 +28,14 @@ class NameKeeper {
 
  private:
   NameKeeper(const policy::Policy& policy, Destinations& destinations, Resolver& resolver,
-             std::optional<HostsFile> hosts, UniqueFd stop);
+             std::optional<container::HostsFile> hosts, UniqueFd stop);
   void run();
   void write_hosts();
 
   const policy::Policy& policy_;
   Destinations& destinations_;
   Resolver& resolver_;
-  std::optional<HostsFile> hosts_;
+  std::optional<container::HostsFile> hosts_;
   UniqueFd stop_;  // eventfd
   std::thread thread_;
 };

@@ -55,8 +55,10 @@ const auto& any_of(const Container& container) {
 class AtEntryTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const char* each : {"config/tidewaiter", "run/tidewaiter/ours", "bin", "plain", "policed"})
+    for (const char* each :
+         {"config/tidewaiter", "run/tidewaiter/ours", "run/tidewaiter/named", "bin", "plain", "policed"})
       fs::create_directories(folder_ / each);
+    write("run/tidewaiter/named/hosts", "");
     write("plain/config.json", kPlain);
     write("policed/config.json", kUnderPolicy);
     for (const char* each : {"bin/crun", "bin/runc", "bin/other"}) {
@@ -149,11 +151,12 @@ class AtEntryTest : public ::testing::Test {
                                const container::Settings& settings) {
     const bool creates = line.command == "create" || line.command == "run";
     if (line.command == "restore") return "a checkpoint";
-    if (!creates && line.command != "exec" && line.command != "delete") return "";
+    const bool starts = line.command == "start";
+    if (!creates && !starts && line.command != "exec" && line.command != "delete") return "";
     const ContainerOptions options = read_container_options(line, spelling);
     const auto name = container::state_folder_name(options.id, directories.state);
     if (!name) return name.error().message();
-    if (sys::stat(directories.state + "/" + *name)) return "a container of ours";
+    if (sys::stat(directories.state + "/" + *name + (starts ? "/hosts" : ""))) return "a container of ours";
     if (!creates) return "";
     const auto place = locate_bundle(options);
     if (!place) return place.error().message();
@@ -250,6 +253,10 @@ TEST_F(AtEntryTest, HasTheProgramLookAtEverythingElse) {
                            "delete --force ours",
                            "delete free ours",
                            "delete --no-such-option free",
+                           "start named",
+                           "start",
+                           "start free ours",
+                           "start --no-such-option free",
                            "exec ours true",
                            "exec --no-such-option free true",
                            "exec"}) {
@@ -383,6 +390,7 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
                                  "log",
                                  "free",
                                  "ours",
+                                 "named",
                                  "--bundle",
                                  "--bundle=policed",
                                  "--bundle=plain",
@@ -428,6 +436,7 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
                                   "\"io.tidewaiter.\\u0070olicy\":\"p\"}",
                                   "null"};
   int handed_over = 0;
+  int starts = 0;
   int containers = 0;
   for (int i = 0; i < 20'000; ++i) {
     if (i % 100 == 0) write("config/tidewaiter/config.json", any_of(kSettings));
@@ -437,7 +446,9 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
       write("plain/config.json", randomness()() % 2 == 0 ? kPlain : config);
     }
     std::vector<std::string> words;
-    if (randomness()() % 2 == 0) words = {"create", "--bundle", "plain"};
+    const auto beginning = randomness()() % 4;
+    if (beginning < 2) words = {"create", "--bundle", "plain"};
+    if (beginning == 2) words = {"start"};
     for (std::size_t left = randomness()() % 6; left > 0; --left)
       words.push_back(words_of(any_of(kWords))[0]);
     if (randomness()() % 2 == 0) words.push_back("free");
@@ -445,6 +456,7 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
     if (runtime.empty()) continue;
     ++handed_over;
     if (words.size() >= 4 && words[0] == "create") ++containers;
+    if (words.size() == 2 && words[0] == "start") ++starts;
     ASSERT_EQ(objection(runtime), "")
         << ::testing::PrintToString(words) << "\n"
         << sys::read_file(folder_ / "plain/config.json").value_or("none") << "\n"
@@ -452,6 +464,7 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
   }
   EXPECT_GT(handed_over, 1000);
   EXPECT_GT(containers, 200);
+  EXPECT_GT(starts, 100);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST(NameKeeper, FollowsANameAndWritesTheHostsFile) {
   Pace pace = hurried();
   pace.grace = milliseconds(30);
   const auto destinations = std::move(*Destinations::make(policy, resolver, pace));
-  auto hosts = HostsFile::open(folder / "hosts", {});
+  auto hosts = container::HostsFile::open(folder / "hosts", {});
   ASSERT_TRUE(hosts);
   ASSERT_TRUE(hosts->write(destinations->present()));
   EXPECT_NE(sys::read_file(folder / "hosts")->find("192.0.2.1\ta\n"), std::string::npos);
@@ -129,7 +129,7 @@ TEST(NameKeeper, FollowsTheContainersOwnHostsFile) {
   ScriptedResolver resolver;
   resolver.will_answer("a", resolution({"192.0.2.1"}));
   const auto destinations = std::move(*Destinations::make(policy, resolver, {}));
-  auto hosts = HostsFile::open(folder / "hosts", {"/", base});
+  auto hosts = container::HostsFile::open(folder / "hosts", {"/", base});
   ASSERT_TRUE(hosts);
   ASSERT_TRUE(hosts->write(destinations->present()));
   const auto keeper = NameKeeper::start(policy, *destinations, resolver, std::move(*hosts));

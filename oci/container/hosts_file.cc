@@ -1,7 +1,8 @@
-#include "supervisor/names/hosts_file.h"
+#include "oci/container/hosts_file.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,15 +10,37 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "oci/policy/address.h"
 
-namespace tidewaiter::supervisor {
+namespace tidewaiter::container {
 namespace {
 
 constexpr std::size_t kLargestBase = 1U << 20U;
+// Where the names begin. It is there without any, too: the base may hold such a line of its own.
+constexpr std::string_view kHead = "# Host names that the policy allows\n";
+
+class Lock {
+ public:
+  static Result<Lock> take(int fd) {
+    while (::flock(fd, LOCK_EX) != 0) {
+      if (errno != EINTR) return fail(errno, "lock the hosts file");
+    }
+    return Lock(fd);
+  }
+  Lock(Lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Lock& operator=(Lock&&) = delete;
+  ~Lock() {
+    if (fd_ >= 0) ::flock(fd_, LOCK_UN);
+  }
+
+ private:
+  explicit Lock(int fd) : fd_(fd) {}
+  int fd_;
+};
 
 // The links on the way are the image's: none leads out of `root`. Neither does a FIFO keep us waiting.
 Result<UniqueFd> open_below(const std::string& root, const std::string& path) {
@@ -29,16 +52,24 @@ Result<UniqueFd> open_below(const std::string& root, const std::string& path) {
 }
 
 std::string lines_of(const policy::ResolvedHosts& names) {
-  std::string lines;
+  std::string lines(kHead);
   for (const auto& [name, addresses] : names) {
     for (const auto& address : addresses) lines += policy::to_string(address) + "\t" + name + "\n";
   }
-  return lines.empty() ? lines : "# Host names that the policy allows\n" + lines;
+  return lines;
+}
+
+// What lines_of() has put at the end of `text`, without what fills it up.
+std::string_view names_in(std::string_view text) {
+  const std::size_t head = text.rfind(kHead);
+  if (head == std::string_view::npos) return kHead;
+  text.remove_prefix(head);
+  return text.substr(0, text.find_last_not_of('\n') + 2);
 }
 
 }  // namespace
 
-Result<HostsFile> HostsFile::open(const std::string& path, Base base) {
+Result<HostsFile> HostsFile::open(const std::string& path, spec::HostsBase base) {
   UniqueFd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
   // Whatever the umask: the container's user reads it.
   if (::fchmod(file.get(), 0644) != 0) return fail(errno, path);
@@ -46,6 +77,18 @@ Result<HostsFile> HostsFile::open(const std::string& path, Base base) {
 }
 
 Status HostsFile::write(const policy::ResolvedHosts& names) {
+  const Lock lock = TRY(Lock::take(file_.get()));
+  return replace(lines_of(names));
+}
+
+Status HostsFile::follow_base() {
+  const Lock lock = TRY(Lock::take(file_.get()));
+  if (::lseek(file_.get(), 0, SEEK_SET) != 0) return fail(errno, "read the hosts file");
+  const std::string text = TRY(in_context("read the hosts file", sys::read_all(file_.get())));
+  return replace(names_in(text));
+}
+
+Status HostsFile::replace(std::string_view names) {
   std::string text;
   if (auto base = read_base()) {
     text = std::move(*base);
@@ -54,7 +97,7 @@ Status HostsFile::write(const policy::ResolvedHosts& names) {
     log::warning("the container's own hosts file cannot be read, and is left out",
                  {{"error", base.error().message()}});
   }
-  text += lines_of(names);
+  text += names;
   // Never shorter than before, and in one go: a reader in between sees no end of an old line.
   const auto size = static_cast<std::size_t>(TRY(sys::fstat(file_.get())).st_size);
   text.resize(std::max(text.size(), size), '\n');
@@ -91,4 +134,4 @@ void HostsFile::take_base_changes() const {
   }
 }
 
-}  // namespace tidewaiter::supervisor
+}  // namespace tidewaiter::container

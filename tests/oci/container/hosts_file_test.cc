@@ -1,4 +1,4 @@
-#include "supervisor/names/hosts_file.h"
+#include "oci/container/hosts_file.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -6,12 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "oci/base/system.h"
 #include "oci/policy/address.h"
 #include "tests/oci/base/temporary_folder.h"
 
-namespace tidewaiter::supervisor {
+namespace tidewaiter::container {
 namespace {
 
 using testing::TemporaryFolder;
@@ -78,7 +79,9 @@ TEST(HostsFile, IsWrittenInPlaceAndNeverShorter) {
   ASSERT_TRUE(again);
   ASSERT_TRUE(again->write({}));
   EXPECT_EQ(sys::stat(folder / "hosts")->st_ino, before->st_ino);
-  EXPECT_EQ(sys::read_file(folder / "hosts").value().find_first_not_of('\n'), std::string::npos);
+  const std::string without = sys::read_file(folder / "hosts").value();
+  EXPECT_TRUE(without.starts_with(kHead)) << without;
+  EXPECT_EQ(without.find_first_not_of('\n', kHead.size()), std::string::npos) << without;
 }
 
 TEST(HostsFile, FollowsWhatOthersWriteIntoTheBase) {
@@ -94,12 +97,61 @@ TEST(HostsFile, FollowsWhatOthersWriteIntoTheBase) {
   hosts->take_base_changes();
   EXPECT_FALSE(readable(hosts->base_changes()));
   ASSERT_TRUE(hosts->write({}));
-  EXPECT_EQ(sys::read_file(folder / "hosts").value(), "10.88.0.3 box\n");
+  EXPECT_EQ(sys::read_file(folder / "hosts").value(), "10.88.0.3 box\n" + kHead);
+}
+
+// As the shim does before the container starts, beside the agent.
+TEST(HostsFile, TakesUpTheBaseAndLeavesTheNames) {
+  const TemporaryFolder folder;
+  const spec::HostsBase base{"/", folder / "base"};
+  put(base.path, "");
+  auto agents = HostsFile::open(folder / "hosts", base);
+  ASSERT_TRUE(agents);
+  ASSERT_TRUE(agents->write(names({"192.0.2.1", "192.0.2.2"})));
+  ASSERT_TRUE(agents->write(names({"192.0.2.1"})));  // shorter, and filled up
+  // The base may look like what is behind it.
+  for (const std::string& text : {std::string("10.88.0.2 box\n"), kHead + "10.88.0.2 box", std::string()}) {
+    put(base.path, text);
+    auto shims = HostsFile::open(folder / "hosts", base);
+    ASSERT_TRUE(shims);
+    ASSERT_TRUE(shims->follow_base());
+    const std::string lines =
+        (text.empty() || text.ends_with('\n') ? text : text + '\n') + kHead + "192.0.2.1\tapi.example.com\n";
+    const std::string found = sys::read_file(folder / "hosts").value();
+    EXPECT_EQ(found.substr(0, lines.size()), lines);
+    EXPECT_EQ(found.find_first_not_of('\n', lines.size()), std::string::npos) << found;
+  }
+  ASSERT_TRUE(agents->write({}));
+  put(base.path, kHead + "10.88.0.2 box\n");
+  ASSERT_TRUE(agents->follow_base());
+  const std::string found = sys::read_file(folder / "hosts").value();
+  EXPECT_TRUE(found.starts_with(kHead + "10.88.0.2 box\n" + kHead)) << found;
+}
+
+TEST(HostsFile, IsWrittenByOneAtATime) {
+  const TemporaryFolder folder;
+  put(folder / "base", "10.88.0.2 box\n");
+  const spec::HostsBase base{"/", folder / "base"};
+  auto one = HostsFile::open(folder / "hosts", base);
+  auto other = HostsFile::open(folder / "hosts", base);
+  ASSERT_TRUE(one);
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(one->write(names({"192.0.2.1"})));
+  std::thread shim([&] {
+    for (int i = 0; i < 500; ++i) EXPECT_TRUE(other->follow_base());
+  });
+  // Who reads the names while they are replaced would put back some of the former ones.
+  for (int i = 1; i <= 500; ++i) {
+    const std::string last = "10.0.0." + std::to_string(i % 200 + 1);
+    ASSERT_TRUE(one->write(names({last.c_str()})));
+    EXPECT_NE(sys::read_file(folder / "hosts")->find("\n" + last + "\tapi"), std::string::npos) << i;
+  }
+  shim.join();
 }
 
 TEST(HostsFile, DoesWithoutABaseThatIsNotThere) {
   const TemporaryFolder folder;
-  for (const HostsFile::Base& base : {HostsFile::Base{}, HostsFile::Base{folder.path(), "etc/hosts"}}) {
+  for (const spec::HostsBase& base : {spec::HostsBase{}, spec::HostsBase{folder.path(), "etc/hosts"}}) {
     auto hosts = HostsFile::open(folder / "hosts", base);
     ASSERT_TRUE(hosts);
     ASSERT_TRUE(hosts->write(names({"192.0.2.1"})));
@@ -141,4 +193,4 @@ TEST(HostsFile, NeverReadsOutsideTheContainersRoot) {
 }
 
 }  // namespace
-}  // namespace tidewaiter::supervisor
+}  // namespace tidewaiter::container

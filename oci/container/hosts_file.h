@@ -1,30 +1,28 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "oci/policy/decide.h"
+#include "oci/spec/hosts_mount.h"
 
-namespace tidewaiter::supervisor {
+namespace tidewaiter::container {
 
 // The file that the bundle binds over the container's /etc/hosts: what the container would have had there,
-// and behind it the names that the policy allows, so that they resolve without DNS. It is written in place,
-// for the container holds the file and not its name.
+// its base, and behind it the names that the policy allows, so that they resolve without DNS. It is written
+// in place, for the container holds the file and not its name, and under a flock(2), for the agent writes it
+// whenever an address or the base changes, and the shim before the container starts.
 class HostsFile {
  public:
-  // What the container would have had: the file `path`, followed like a path in a container whose root is
-  // `root`. No such file, or an empty `root`: nothing.
-  struct Base {
-    std::string root;
-    std::string path;
-  };
-
   // Makes the file at `path`, readable for everyone, or takes up the one that is there.
-  static Result<HostsFile> open(const std::string& path, Base base);
+  static Result<HostsFile> open(const std::string& path, spec::HostsBase base);
 
   // Writes what the base holds now, and the names' addresses.
   Status write(const policy::ResolvedHosts& names);
+  // Writes what the base holds now, and the names as the file has them.
+  Status follow_base();
 
   // Becomes readable when the base has been written anew, as podman does when it connects a network.
   // -1: there is no base. Watches from the first write() on.
@@ -33,13 +31,15 @@ class HostsFile {
   void take_base_changes() const;
 
  private:
-  HostsFile(UniqueFd file, Base base) : file_(std::move(file)), base_(std::move(base)) {}
+  HostsFile(UniqueFd file, spec::HostsBase base) : file_(std::move(file)), base_(std::move(base)) {}
+  // REQUIRES: the file is locked. `names`: whole lines, from kHead on.
+  Status replace(std::string_view names);
   Result<std::string> read_base();
   Status watch(int base);
 
   UniqueFd file_;
-  Base base_;
+  spec::HostsBase base_;
   UniqueFd changes_;  // inotify
 };
 
-}  // namespace tidewaiter::supervisor
+}  // namespace tidewaiter::container
