@@ -1,6 +1,7 @@
 // escape: holds the agent up with addresses on pages that nobody ever fills (userfaultfd)
 // group: the agent itself
 // policy: network
+// rootless: userfaultfd(2) hands faults of the kernel only to who has CAP_SYS_PTRACE over the host
 // neighbour: connect_tcp --neighbour
 // capabilities: CAP_SYS_PTRACE
 #include <linux/userfaultfd.h>

@@ -1,6 +1,7 @@
 // escape: answers each page fault on the address itself, with another address each time it is read
 // group: argument races
 // policy: network
+// rootless: userfaultfd(2) hands faults of the kernel only to who has CAP_SYS_PTRACE over the host
 // neighbour: connect_tcp --neighbour
 // attempts: 2000
 // capabilities: CAP_SYS_PTRACE

@@ -1,6 +1,7 @@
 // escape: opens the forbidden program by its file handle and executes that
 // group: alternative calls
 // policy: exec
+// rootless: open_by_handle_at(2) takes CAP_DAC_READ_SEARCH over the host
 // neighbour: exec_plain --neighbour
 // capabilities: CAP_DAC_READ_SEARCH
 #include "escape.h"

@@ -1,6 +1,7 @@
 // escape: answers each page fault on the path itself, with another path each time it is read
 // group: argument races
 // policy: exec
+// rootless: userfaultfd(2) hands faults of the kernel only to who has CAP_SYS_PTRACE over the host
 // neighbour: exec_plain --neighbour
 // attempts: 500
 // capabilities: CAP_SYS_PTRACE

@@ -2,7 +2,7 @@
 // group: alternative calls
 // policy: network
 // neighbour: connect_udp --neighbour
-// sysctl: net.ipv4.ping_group_range=0 2147483647
+// sysctl: net.ipv4.ping_group_range=0 65535
 #include <netinet/ip_icmp.h>
 
 #include "escape.h"
