@@ -15,6 +15,13 @@ Status Notification::kill(Target& target) const {
 
 Status Notification::answer(const Answer& answer, Target& target) {
   owed_ = false;
+  Status sent = send(answer, target);
+  // The kernel did not take it, and the target still waits.
+  if (!sent && sent.error().code != ENOENT) (void)kernel_->answer_errno(notify_fd_, received_.id, EPERM);
+  return sent;
+}
+
+Status Notification::send(const Answer& answer, Target& target) const {
   switch (answer.kind) {
     case Answer::Kind::kErrno:
       return kernel_->answer_errno(notify_fd_, received_.id, answer.errno_value);

@@ -60,10 +60,12 @@ class Notification {
   void forgo() { owed_ = false; }
 
   // Sends the one answer. ENOENT: a signal took the target out of the call, or it died.
-  // When a kill does not succeed, the call is refused with EPERM all the same.
+  // When a kill does not succeed, the call is refused with EPERM all the same; and where the kernel does not
+  // take the answer for another reason than ENOENT, which is returned.
   Status answer(const Answer& answer, Target& target);
 
  private:
+  Status send(const Answer& answer, Target& target) const;
   Status kill(Target& target) const;
 
   Kernel* kernel_;

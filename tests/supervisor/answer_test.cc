@@ -69,7 +69,7 @@ TEST(Notification, SendsTheAnswerItIsGivenAndNoOther) {
   }
 }
 
-TEST(Notification, DoesNotAnswerAgainWhenAnAnswerFails) {
+TEST(Notification, DoesNotAnswerAgainWhoNoLongerWaits) {
   for (const Kind kind : {Kind::kAnswerErrno, Kind::kAnswerValue, Kind::kAnswerContinue}) {
     ScriptedKernel kernel;
     kernel.fail_always(kind, ENOENT);
@@ -84,6 +84,28 @@ TEST(Notification, DoesNotAnswerAgainWhenAnAnswerFails) {
       EXPECT_EQ(answered.error().code, ENOENT);
     }
     EXPECT_EQ(kernel.calls().size(), 1U);
+  }
+}
+
+// Nobody else would ever take the target out of its call.
+TEST(Notification, RefusesWhatTheKernelDoesNotTakeTheAnswerOf) {
+  for (const Answer& answer : {Answer::refuse(EACCES), Answer::result(0), Answer::let_run()}) {
+    for (const int code : {EINVAL, EFAULT, ENOMEM}) {
+      ScriptedKernel kernel;
+      kernel.fail_at(0, code);
+      {
+        Notification notification = make_notification(kernel);
+        Target target(kernel, kTid);
+        const Status answered = notification.answer(answer, target);
+        ASSERT_FALSE(answered);
+        EXPECT_EQ(answered.error().code, code);
+      }
+      const auto calls = kernel.calls();
+      ASSERT_EQ(calls.size(), 2U);
+      EXPECT_EQ(calls[1].kind, Kind::kAnswerErrno);
+      EXPECT_EQ(calls[1].id, 7U);
+      EXPECT_EQ(calls[1].value, EPERM);
+    }
   }
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include "supervisor/target/kernel.h"
@@ -13,8 +15,18 @@ namespace tidewaiter::supervisor {
 class FaultyKernel final : public Kernel {
  public:
   // Asked before each call but receive(), with its name; the errno it is to fail with, 0 when it is to be
-  // made.
+  // made, or one of the cuts, which mean something to the calls that read().
   using Fault = std::function<int(std::string_view name)>;
+  static constexpr int kHalf = -1;     // the half of what it would have read
+  static constexpr int kNothing = -2;  // as if there were nothing to read
+  static constexpr bool reads(std::string_view name) {
+    for (const std::string_view each :
+         {"read_memory", "read_proc_file", "read_proc_link", "read_link", "path", "first_bytes"}) {
+      if (name == each) return true;
+    }
+    return false;
+  }
+
   explicit FaultyKernel(Fault fault)
       : fault_(std::move(fault)), files_(*this), trace_(*this), inject_(*this) {}
 
@@ -46,8 +58,11 @@ class FaultyKernel final : public Kernel {
     return real_.duplicate_fd(pidfd, number);
   }
   Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) override {
-    TRY(ask("read_memory"));
-    return real_.read_memory(tid, address, buffer);
+    const int cut = TRY(ask_to_read("read_memory"));
+    if (cut == 0) return real_.read_memory(tid, address, buffer);
+    // As process_vm_readv(2) at the edge of what is mapped: some bytes have come.
+    if (cut == kHalf) TRY(real_.read_memory(tid, address, buffer.first(buffer.size() / 2)));
+    return fail(EFAULT, "read_memory: cut as ordered");
   }
   Result<UniqueFd> open_memory(pid_t tid) override {
     TRY(ask("open_memory"));
@@ -78,12 +93,12 @@ class FaultyKernel final : public Kernel {
     return real_.kill(pidfd);
   }
   Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override {
-    TRY(ask("read_proc_file"));
-    return real_.read_proc_file(tid, name, limit);
+    const int cut = TRY(ask_to_read("read_proc_file"));
+    return shortened(TRY(real_.read_proc_file(tid, name, limit)), cut);
   }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override {
-    TRY(ask("read_proc_link"));
-    return real_.read_proc_link(tid, name);
+    const int cut = TRY(ask_to_read("read_proc_link"));
+    return shortened(TRY(real_.read_proc_link(tid, name)), cut);
   }
   FileCalls& files() override { return files_; }
   TraceCalls& trace() override { return trace_; }
@@ -134,8 +149,8 @@ class FaultyKernel final : public Kernel {
       return real_.is_magic_link(directory, name);
     }
     Result<std::string> read_link(int link) override {
-      TRY(kernel_.ask("read_link"));
-      return real_.read_link(link);
+      const int cut = TRY(kernel_.ask_to_read("read_link"));
+      return shortened(TRY(real_.read_link(link)), cut);
     }
     Result<FileStatus> status(int fd) override {
       TRY(kernel_.ask("status"));
@@ -146,12 +161,12 @@ class FaultyKernel final : public Kernel {
       return real_.on_procfs(fd);
     }
     Result<std::string> path(int fd) override {
-      TRY(kernel_.ask("path"));
-      return real_.path(fd);
+      const int cut = TRY(kernel_.ask_to_read("path"));
+      return shortened(TRY(real_.path(fd)), cut);
     }
     Result<std::string> first_bytes(int fd, std::size_t size) override {
-      TRY(kernel_.ask("first_bytes"));
-      return real_.first_bytes(fd, size);
+      const int cut = TRY(kernel_.ask_to_read("first_bytes"));
+      return shortened(TRY(real_.first_bytes(fd, size)), cut);
     }
 
    private:
@@ -259,8 +274,18 @@ class FaultyKernel final : public Kernel {
   };
 
   Status ask(std::string_view name) {
-    if (const int code = fault_(name); code != 0) return fail(code, std::string(name) + ": as ordered");
+    if (const int code = fault_(name); code > 0) return fail(code, std::string(name) + ": as ordered");
     return {};
+  }
+  // 0, or a cut.
+  Result<int> ask_to_read(std::string_view name) {
+    const int code = fault_(name);
+    if (code > 0) return fail(code, std::string(name) + ": as ordered");
+    return code;
+  }
+  static std::string shortened(std::string text, int cut) {
+    if (cut != 0) text.resize(cut == kHalf ? text.size() / 2 : 0);
+    return text;
   }
 
   Fault fault_;
