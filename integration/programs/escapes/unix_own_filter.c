@@ -1,6 +1,7 @@
 // escape: puts a filter on itself that says of the agent's calls that they were made, or kills for them
 // group: filters of its own
 // policy: unix
+// rootless neighbour: unix_connect --neighbour
 #include "filter.h"
 #include "unix.h"
 
