@@ -62,6 +62,7 @@ struct KernelFeature {
   std::string_view without;
 };
 constexpr KernelFeature kKernelFeatures[] = {
+    {6, 11, "what a `unix:` rule of a policy allows is refused all the same (no mseal(2), no PROCMAP_QUERY)"},
     {5, 19,
      "a supervised call that any signal hits starts again (no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)"},
     {5, 14,
@@ -72,12 +73,14 @@ Findings check_kernel(const Patient& patient) {
   const std::string release = patient.machine.kernel_release();
   const KernelVersion version = parse_release(release);
   std::string missing;
+  std::string newest;
   for (const KernelFeature& feature : kKernelFeatures) {
     if (version.at_least(feature.major, feature.minor)) break;
+    if (newest.empty()) newest = std::to_string(feature.major) + "." + std::to_string(feature.minor);
     missing += (missing.empty() ? "" : "; ") + std::string(feature.without);
   }
   if (missing.empty()) return {ok("Linux " + release, "it has all that supervision uses")};
-  return {warning("Linux " + release, missing, "use Linux 5.19 or newer, best 6.6")};
+  return {warning("Linux " + release, missing, "use Linux " + newest + " or newer")};
 }
 
 Findings check_notifications(const Patient& patient) {

@@ -18,11 +18,12 @@ namespace tidewaiter::supervisor {
 // Memory that the agent writes and a target's process has mapped: no thread of the process, no other process
 // and no debugger can change what the kernel reads there on behalf of the target.
 //
-//   what could change it                       what stands against it
-//   write(2), a writable mapping, mprotect(2)  the memfd is sealed (F_SEAL_FUTURE_WRITE)
-//   /proc/PID/mem, process_vm_writev(2)        write to no shared mapping that is read-only (check_vma_flags,
-//   mm/gup.c) munmap(2), mremap(2), mmap(2) over it      the mapping is sealed (mseal(2)), and looked at when
-//   it is truncation, holes                          the memfd is sealed (F_SEAL_SHRINK; shmem_fallocate)
+// What could change it, and what stands against that:
+//   - write(2), a writable mapping, mprotect(2): the memfd is sealed (F_SEAL_FUTURE_WRITE).
+//   - /proc/PID/mem, process_vm_writev(2): they write to no shared mapping that is read-only
+//     (check_vma_flags, mm/gup.c).
+//   - munmap(2), mremap(2), mmap(2) over it: the mapping is sealed (mseal(2)), and looked at when it is.
+//   - truncation, holes: the memfd is sealed (F_SEAL_SHRINK; shmem_fallocate).
 //
 // One for each process, which keeps it: a sealed mapping cannot be taken away again. Thread-safe.
 class SealedMemory {

@@ -30,13 +30,13 @@ struct StandIns {
 // can change after the decision. So the agent takes the target out of its call, has it make a thread
 // (clone(2)), and drives that thread from one system call to the next (ptrace(2)):
 //
-//   it is of the target's process, user, group, capabilities, namespaces    so the kernel, and the peer, see
-//   the target its descriptors are a copy (no CLONE_FILES)                             nobody else can
-//   exchange one its root and working directory are a copy (no CLONE_FS)                 nor have it look
-//   elsewhere its arguments lie in SealedMemory                                       nor change what the
-//   kernel reads its registers are set when it enters the kernel                         so it does not
-//   matter what code lies there it gets no signal                                                       the
-//   handler is the target's own to run
+//   - It is of the target's process, user, group, capabilities and namespaces: the kernel, and the peer, see
+//     the target.
+//   - Its descriptors are a copy (no CLONE_FILES): nobody else can exchange one.
+//   - Its root and working directory are a copy (no CLONE_FS): nobody has it look elsewhere.
+//   - Its arguments lie in SealedMemory: nobody changes what the kernel reads.
+//   - Its registers are set when it enters the kernel: it does not matter what code lies there.
+//   - It gets no signal: the handler is the target's own to run.
 //
 // When it is done it is gone, and the target returns from its call with the result.
 //

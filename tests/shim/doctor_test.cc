@@ -142,7 +142,9 @@ TEST_F(Doctor, NamesEachAilment) {
   };
   const Ailment ailments[] = {
       {"old kernel", [](Surroundings& s) { s.machine.release = "5.15.0-91-generic"; }, "kernel", false,
-       "Linux 5.19"},
+       "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
+      {"no sealed mappings", [](Surroundings& s) { s.machine.release = "6.10.0"; }, "kernel", false,
+       "use Linux 6.11 or newer"},
       {"very old kernel", [](Surroundings& s) { s.machine.release = "5.10"; }, "kernel", false,
        "SECCOMP_ADDFD_FLAG_SEND"},
       {"no notifications", [](Surroundings& s) { s.machine.notifications = false; }, "notifications", true,
