@@ -193,6 +193,13 @@ TABLE
   assert_output "ptrace: EPERM"
   run shim "--tidewaiter-config=$BATS_TEST_TMPDIR/other/config.json" run --bundle "$BUNDLE" "$ID"
   assert_output "ptrace: EPERM"
+  cd "$BATS_TEST_TMPDIR"
+  for own in status doctor; do
+    run shim --tidewaiter-config other/absent.json "$own"
+    assert_failure
+    assert_output --regexp "--tidewaiter-config: .*other/absent.json"
+  done
+  run -0 shim --tidewaiter-config other/config.json status
 }
 
 @test "a bundle with a listener of its own" {

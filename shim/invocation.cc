@@ -99,9 +99,21 @@ void reserve_stdio() {
   }
 }
 
+// Relative to the folder of the caller; errors name it in full.
+Result<std::string> full_path_of_config(const CommandLine& line) {
+  return in_context("--tidewaiter-config", sys::realpath(line.config_file));
+}
+
 // Runs one of our own verbs. They find the configuration by themselves, in the same places.
 int run_own(const OwnCommand& command, CommandLine& line) {
-  if (!line.config_file.empty()) ::setenv("TIDEWAITER_CONFIG", line.config_file.c_str(), 1);
+  if (!line.config_file.empty()) {
+    const auto path = full_path_of_config(line);
+    if (!path) {
+      report_failure(line, "", path.error());
+      return EXIT_FAILURE;
+    }
+    ::setenv("TIDEWAITER_CONFIG", path->c_str(), 1);
+  }
   const auto first = static_cast<int>(line.command_index);
   return command.run(line.argc() - first, line.argv.data() + first);
 }
@@ -111,8 +123,7 @@ int run_own(const OwnCommand& command, CommandLine& line) {
 Result<Invocation> make_invocation(CommandLine line, bool needs_state) {
   Invocation invocation;
   if (!line.config_file.empty()) {
-    // Relative to the folder of the caller; errors name it in full.
-    line.config_file = TRY(in_context("--tidewaiter-config", sys::realpath(line.config_file)));
+    line.config_file = TRY(full_path_of_config(line));
   }
   auto directories = container::Directories::locate();
   if (!directories && needs_state) return tl::unexpected(directories.error());

@@ -123,10 +123,10 @@ Result<CommandLine> read_command_line(int argc, char** argv) {
       if (i + 1 < arguments.size()) {
         value = arguments[++i];
         if (!ours) line.argv.push_back(arguments[i]);
-      } else if (ours) {
-        return fail("--tidewaiter-config needs the path of a configuration file");
       }
     }
+    // Not what a variable that is unset leaves: another policy would apply.
+    if (ours && value.empty()) return fail("--tidewaiter-config needs the path of a configuration file");
     if (found.option == nullptr) continue;
     if (ours) line.config_file = value;
     if (named(*found.option, "root")) line.root = value;

@@ -111,7 +111,7 @@ Status Agent::follow_names() {
   if (record_.hosts) {
     hosts = TRY(container::HostsFile::open(inheritance_.state_folder + "/" + container::Record::kHostsName,
                                            *record_.hosts));
-    TRY(hosts->write(destinations->present()));
+    TRY(hosts->write(hosts_lines(destinations->present())));
   }
   names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts)));
   return {};

@@ -14,7 +14,6 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
-#include "oci/policy/address.h"
 
 namespace tidewaiter::container {
 namespace {
@@ -51,15 +50,7 @@ Result<UniqueFd> open_below(const std::string& root, const std::string& path) {
   return file;
 }
 
-std::string lines_of(const policy::ResolvedHosts& names) {
-  std::string lines(kHead);
-  for (const auto& [name, addresses] : names) {
-    for (const auto& address : addresses) lines += policy::to_string(address) + "\t" + name + "\n";
-  }
-  return lines;
-}
-
-// What lines_of() has put at the end of `text`, without what fills it up.
+// From kHead on, without what fills `text` up.
 std::string_view names_in(std::string_view text) {
   const std::size_t head = text.rfind(kHead);
   if (head == std::string_view::npos) return kHead;
@@ -73,16 +64,17 @@ Result<HostsFile> HostsFile::open(const std::string& path, spec::HostsBase base)
   UniqueFd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
   // Whatever the umask: the container's user reads it.
   if (::fchmod(file.get(), 0644) != 0) return fail(errno, path);
-  return HostsFile(std::move(file), std::move(base));
+  UniqueFd lock = TRY(sys::open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  return HostsFile(std::move(file), std::move(lock), std::move(base));
 }
 
-Status HostsFile::write(const policy::ResolvedHosts& names) {
-  const Lock lock = TRY(Lock::take(file_.get()));
-  return replace(lines_of(names));
+Status HostsFile::write(std::string_view names) {
+  const Lock lock = TRY(Lock::take(lock_.get()));
+  return replace(std::string(kHead).append(names));
 }
 
 Status HostsFile::follow_base() {
-  const Lock lock = TRY(Lock::take(file_.get()));
+  const Lock lock = TRY(Lock::take(lock_.get()));
   if (::lseek(file_.get(), 0, SEEK_SET) != 0) return fail(errno, "read the hosts file");
   const std::string text = TRY(in_context("read the hosts file", sys::read_all(file_.get())));
   return replace(names_in(text));

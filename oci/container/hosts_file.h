@@ -5,22 +5,21 @@
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
-#include "oci/policy/decide.h"
 #include "oci/spec/hosts_mount.h"
 
 namespace tidewaiter::container {
 
 // The file that the bundle binds over the container's /etc/hosts: what the container would have had there,
 // its base, and behind it the names that the policy allows, so that they resolve without DNS. It is written
-// in place, for the container holds the file and not its name, and under a flock(2), for the agent writes it
+// in place, for the container holds the file and not its name, and under a lock, for the agent writes it
 // whenever an address or the base changes, and the shim before the container starts.
 class HostsFile {
  public:
   // Makes the file at `path`, readable for everyone, or takes up the one that is there.
   static Result<HostsFile> open(const std::string& path, spec::HostsBase base);
 
-  // Writes what the base holds now, and the names' addresses.
-  Status write(const policy::ResolvedHosts& names);
+  // Writes what the base holds now, and the names: lines as hosts(5) has them.
+  Status write(std::string_view names);
   // Writes what the base holds now, and the names as the file has them.
   Status follow_base();
 
@@ -31,13 +30,17 @@ class HostsFile {
   void take_base_changes() const;
 
  private:
-  HostsFile(UniqueFd file, spec::HostsBase base) : file_(std::move(file)), base_(std::move(base)) {}
+  HostsFile(UniqueFd file, UniqueFd lock, spec::HostsBase base)
+      : file_(std::move(file)), lock_(std::move(lock)), base_(std::move(base)) {}
   // REQUIRES: the file is locked. `names`: whole lines, from kHead on.
   Status replace(std::string_view names);
   Result<std::string> read_base();
   Status watch(int base);
 
   UniqueFd file_;
+  // A file beside it: the container has the other, and with it the right to a flock(2) for as long as it
+  // likes.
+  UniqueFd lock_;
   spec::HostsBase base_;
   UniqueFd changes_;  // inotify
 };

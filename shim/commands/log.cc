@@ -228,7 +228,7 @@ constexpr const char* kHelp =
 Status run_log(int argc, char** argv) {
   po::options_description described("Options");
   described.add_options()("follow,f", "go on until the container is gone")(
-      "json", "print the log's own lines, one JSON object each (docs/operations.md)")("help,h", "print this");
+      "json", "print the log's own lines, one JSON object each")("help,h", "print this");
   po::options_description all;
   all.add(described).add_options()("id", po::value<std::string>());
   po::positional_options_description arguments;

@@ -12,6 +12,7 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "oci/policy/address.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -24,6 +25,14 @@ int patience_until(const std::optional<AddressBook::Time>& next) {
 }
 
 }  // namespace
+
+std::string hosts_lines(const policy::ResolvedHosts& names) {
+  std::string lines;
+  for (const auto& [name, addresses] : names) {
+    for (const auto& address : addresses) lines += policy::to_string(address) + "\t" + name + "\n";
+  }
+  return lines;
+}
 
 Result<std::unique_ptr<NameKeeper>> NameKeeper::start(const policy::Policy& policy,
                                                       Destinations& destinations, Resolver& resolver,
@@ -72,7 +81,7 @@ void NameKeeper::run() {
 
 void NameKeeper::write_hosts() {
   if (!hosts_) return;
-  if (const Status written = hosts_->write(destinations_.present()); !written) {
+  if (const Status written = hosts_->write(hosts_lines(destinations_.present())); !written) {
     log::warning("the container's hosts file cannot be brought up to date",
                  {{"error", written.error().message()}});
   }

@@ -2,16 +2,21 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "oci/container/hosts_file.h"
+#include "oci/policy/decide.h"
 #include "oci/policy/policy.h"
 #include "supervisor/destinations.h"
 #include "supervisor/names/resolver.h"
 
 namespace tidewaiter::supervisor {
+
+// What a hosts file says of them, in lines as hosts(5) has them.
+std::string hosts_lines(const policy::ResolvedHosts& names);
 
 // Follows a policy's host names while the container runs: resolves them again when their time is over, in a
 // thread of its own, and writes the container's hosts file anew.

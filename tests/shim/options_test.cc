@@ -117,6 +117,8 @@ constexpr Case kSharedCases[] = {
     {"tw -tidewaiter-config F create ID", "create ours=F id=ID"},
     {"tw --root R --tidewaiter-config F --log L create ID", "create root=R log=L ours=F id=ID"},
     {"tw --tidewaiter-config", "error: --tidewaiter-config needs the path of a configuration file"},
+    {"tw --tidewaiter-config= create ID",
+     "error: --tidewaiter-config needs the path of a configuration file"},
     {"tw --root R --log L --log-format json create --bundle B --pid-file P ID",
      "create root=R log=L format=json bundle=B id=ID"},
     {"tw --root R exec --process FILE --detach --pid-file P ID", "exec root=R id=ID"},

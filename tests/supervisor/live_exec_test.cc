@@ -500,7 +500,6 @@ TEST(LiveExec, LetsEverythingRunInAuditModeWhateverItCannotFindOut) {
 // What the agent calls for a program that is refused and one that is allowed, `fault` deciding what fails.
 void expect_refused_never_runs(const FaultyKernel::Fault& fault) {
   FaultyKernel kernel(fault);
-  const auto start = std::chrono::steady_clock::now();
   LiveSession session(
       only_true(), kExecs,
       [] {
@@ -511,7 +510,6 @@ void expect_refused_never_runs(const FaultyKernel::Fault& fault) {
   const auto [report, events] = session.run_to_end();
   ASSERT_EQ(report.size(), 2U) << "it was left in its call";
   EXPECT_NE(report[0], 1) << "what was refused ran";
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
 // Each call that the agent makes fails in turn, and each reading is cut: what is refused never runs, what is

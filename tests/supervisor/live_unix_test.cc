@@ -14,6 +14,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "tests/supervisor/faulty_kernel.h"
@@ -223,6 +224,16 @@ TEST_F(LiveUnix, IsInterruptedBySignalsAsNatively) {
   EXPECT_EQ(session.run_to_end().report, (std::vector<long>{-EINTR, -EAGAIN}));
 }
 
+std::vector<pid_t> threads_of(pid_t process) {
+  std::vector<pid_t> threads;
+  std::error_code ended;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", ended)) {
+    threads.push_back(std::stoi(entry.path().filename()));
+  }
+  return threads;
+}
+
 TEST_F(LiveUnix, GoesOnAfterASignalWhereTheHandlerSaysSo) {
   const UniqueFd full = unix_server(at("full"), SOCK_STREAM, 0);
   const UniqueFd filler = unix_socket();
@@ -238,9 +249,16 @@ TEST_F(LiveUnix, GoesOnAfterASignalWhereTheHandlerSaysSo) {
   });
   char byte = 0;
   ASSERT_EQ(::read(report_ready->read_end.get(), &byte, 1), 1);
+  // The signal takes it out of its call, which it makes again, with another stand-in.
+  const pid_t target = session.child().pid();
+  pid_t last = target;
   for (int i = 0; i < 5; ++i) {
-    ::usleep(30'000);
-    ASSERT_EQ(::kill(session.child().pid(), SIGUSR2), 0);
+    const pid_t before = last;
+    while (last == before) {
+      for (const pid_t tid : threads_of(target)) last = tid == target || tid == before ? last : tid;
+      ::usleep(500);
+    }
+    ASSERT_EQ(::kill(target, SIGUSR2), 0);
   }
   (void)accept_peer(full.get());
   EXPECT_EQ(session.run_to_end().report, std::vector<long>{0});
@@ -503,6 +521,9 @@ TEST_F(LiveUnix, BindsAsTheTargetItself) {
 
 // --- failures ---------------------------------------------------------------------------------------
 
+// Nobody waits for a second; but the machine may be busy, and watched by a sanitizer.
+constexpr std::chrono::seconds kLongest{8};
+
 // Each call that the agent makes fails in turn: who may not be reached is not, nobody waits for ever, and the
 // call fails, or its process is killed.
 class LiveUnixFailing : public LiveUnix, public ::testing::WithParamInterface<int> {};
@@ -548,7 +569,7 @@ TEST_P(LiveUnixFailing, FailsClosedWhicheverCallFails) {
     EXPECT_TRUE(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) != 1)
         << what << " " << status;
     EXPECT_EQ(receive_one(bad.get()).text, "") << what << ": what is refused was reached";
-    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(2)) << what;
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, kLongest) << what;
     if (!struck) {
       EXPECT_EQ(status, 0);
       break;

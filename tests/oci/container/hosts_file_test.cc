@@ -2,14 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <initializer_list>
+#include <string>
 #include <thread>
 
 #include "oci/base/system.h"
-#include "oci/policy/address.h"
 #include "tests/oci/base/temporary_folder.h"
 
 namespace tidewaiter::container {
@@ -17,12 +18,10 @@ namespace {
 
 using testing::TemporaryFolder;
 
-policy::ResolvedHosts names(std::initializer_list<const char*> addresses) {
-  policy::ResolvedHosts hosts;
-  for (const char* address : addresses) {
-    hosts["api.example.com"].push_back(policy::parse_address(address).value());
-  }
-  return hosts;
+std::string names(std::initializer_list<const char*> addresses) {
+  std::string lines;
+  for (const char* address : addresses) lines += std::string(address) + "\tapi.example.com\n";
+  return lines;
 }
 
 const std::string kHead = "# Host names that the policy allows\n";
@@ -147,6 +146,18 @@ TEST(HostsFile, IsWrittenByOneAtATime) {
     EXPECT_NE(sys::read_file(folder / "hosts")->find("\n" + last + "\tapi"), std::string::npos) << i;
   }
   shim.join();
+}
+
+TEST(HostsFile, WaitsForNobodyWhoHasTheFileItself) {
+  const TemporaryFolder folder;
+  auto hosts = HostsFile::open(folder / "hosts", {});
+  ASSERT_TRUE(hosts);
+  const auto containers = sys::open(folder / "hosts", O_RDONLY);
+  ASSERT_TRUE(containers);
+  ASSERT_EQ(::flock(containers->get(), LOCK_EX | LOCK_NB), 0);
+  ::alarm(10);  // it would wait for ever
+  EXPECT_TRUE(hosts->write(names({"192.0.2.1"})));
+  ::alarm(0);
 }
 
 TEST(HostsFile, DoesWithoutABaseThatIsNotThere) {

@@ -102,7 +102,7 @@ TEST(NameKeeper, FollowsANameAndWritesTheHostsFile) {
   const auto destinations = std::move(*Destinations::make(policy, resolver, pace));
   auto hosts = container::HostsFile::open(folder / "hosts", {});
   ASSERT_TRUE(hosts);
-  ASSERT_TRUE(hosts->write(destinations->present()));
+  ASSERT_TRUE(hosts->write(hosts_lines(destinations->present())));
   EXPECT_NE(sys::read_file(folder / "hosts")->find("192.0.2.1\ta\n"), std::string::npos);
   const auto allowed = [&](const char* address) {
     return destinations->decide(policy, endpoint(address)).verdict == Verdict::kAllow;
@@ -131,7 +131,7 @@ TEST(NameKeeper, FollowsTheContainersOwnHostsFile) {
   const auto destinations = std::move(*Destinations::make(policy, resolver, {}));
   auto hosts = container::HostsFile::open(folder / "hosts", {"/", base});
   ASSERT_TRUE(hosts);
-  ASSERT_TRUE(hosts->write(destinations->present()));
+  ASSERT_TRUE(hosts->write(hosts_lines(destinations->present())));
   const auto keeper = NameKeeper::start(policy, *destinations, resolver, std::move(*hosts));
   ASSERT_TRUE(keeper);
   {
