@@ -150,6 +150,13 @@ Status enter_proc(Call& call) {
     return fail(EACCES, "/proc, by which a socket is named, is no procfs");
   }
   TRY(stand_in.call(SYS_fchdir, {static_cast<std::uint64_t>(number), 0, 0, 0, 0, 0}));
+  // A filter of the target's own may have said so.
+  const UniqueFd present = TRY(stand_in.open_working_directory());
+  const FileStatus wanted = TRY(call.kernel.files().status(directory.get()));
+  const FileStatus found = TRY(call.kernel.files().status(present.get()));
+  if (!found.same_file(wanted) || found.mount != wanted.mount) {
+    return fail(EPERM, "/proc, by which a socket is named, cannot be entered");
+  }
   return {};
 }
 

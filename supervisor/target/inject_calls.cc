@@ -12,10 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "oci/base/system.h"
 
@@ -48,6 +53,48 @@ struct procmap_query {
 
 namespace tidewaiter::supervisor {
 namespace {
+
+// Looks through /proc/PID/smaps for what it says of one address, part by part. No line is made up by the
+// process: names have their line ends escaped.
+class SmapsSearch {
+ public:
+  explicit SmapsSearch(std::uint64_t address) : address_(address) {}
+
+  // Whether the mapping is sealed, as soon as it is known.
+  std::optional<bool> take(std::string_view part) {
+    for (const char c : part) {
+      if (c != '\n') {
+        line_ += c;
+        continue;
+      }
+      if (const auto sealed = take_line(line_)) return sealed;
+      line_.clear();
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::optional<bool> take_line(std::string_view line) {
+    constexpr std::string_view kFlags = "VmFlags:";
+    if (line.starts_with(kFlags)) {
+      if (!within_) return std::nullopt;
+      return line.substr(kFlags.size()).find(" sl") != std::string_view::npos;
+    }
+    // "START-END ...", in hexadecimal; of the other lines none begins with a small letter or a digit.
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+    const char* const last = line.data() + line.size();
+    const auto first = std::from_chars(line.data(), last, start, 16);
+    if (first.ec != std::errc{} || first.ptr == last || *first.ptr != '-') return std::nullopt;
+    if (std::from_chars(first.ptr + 1, last, end, 16).ec != std::errc{}) return std::nullopt;
+    within_ = start <= address_ && address_ < end;
+    return std::nullopt;
+  }
+
+  std::uint64_t address_;
+  std::string line_;
+  bool within_ = false;
+};
 
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
 
@@ -125,6 +172,7 @@ class SystemInjectCalls final : public InjectCalls {
     ThreadRegisters registers;
     struct iovec where = {&registers.registers_, sizeof registers.registers_};
     if (::ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &where) != 0) return fail(errno, "PTRACE_GETREGSET");
+    TRY(check_size(where));
     return registers;
   }
 
@@ -132,7 +180,15 @@ class SystemInjectCalls final : public InjectCalls {
     ThreadRegisters copy = registers;
     struct iovec where = {&copy.registers_, sizeof copy.registers_};
     if (::ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &where) != 0) return fail(errno, "PTRACE_SETREGSET");
-    return {};
+    return check_size(where);
+  }
+
+  Result<EnteredCall> entered(pid_t tid) override {
+    const struct __ptrace_syscall_info info = TRY(call_info(tid));
+    if (info.op != PTRACE_SYSCALL_INFO_ENTRY) return fail(EPROTO, "PTRACE_GET_SYSCALL_INFO");
+    EnteredCall call{info.arch, static_cast<long>(info.entry.nr), {}};
+    std::copy(std::begin(info.entry.args), std::end(info.entry.args), call.arguments.begin());
+    return call;
   }
 
   Status resume(pid_t tid) override { return trace(PTRACE_SYSCALL, tid, 0, "PTRACE_SYSCALL"); }
@@ -163,7 +219,7 @@ class SystemInjectCalls final : public InjectCalls {
       stop.kind = Kind::kSignal;
       stop.signal = WSTOPSIG(status);
     } else {
-      stop.kind = TRY(entering(tid)) ? Kind::kEntry : Kind::kExit;
+      stop.kind = TRY(call_info(tid)).op == PTRACE_SYSCALL_INFO_ENTRY ? Kind::kEntry : Kind::kExit;
     }
     return stop;
   }
@@ -211,18 +267,39 @@ class SystemInjectCalls final : public InjectCalls {
     return mapping;
   }
 
+  Result<bool> sealed_at(pid_t tid, std::uint64_t address) override {
+    constexpr std::size_t kMost = 1U << 20U;  // a mapping has less than one KiB
+    const UniqueFd smaps = TRY(sys::open("/proc/" + std::to_string(tid) + "/smaps", O_RDONLY));
+    SmapsSearch search(address);
+    std::array<char, 4096> part{};
+    for (std::size_t size = 0; size < kMost;) {
+      const std::size_t count = TRY(sys::read(smaps.get(), part.data(), part.size()));
+      if (count == 0) return fail(ENOENT, "smaps");
+      if (const auto sealed = search.take({part.data(), count})) return *sealed;
+      size += count;
+    }
+    return fail(EFBIG, "smaps");
+  }
+
  private:
   static Status trace(__ptrace_request request, pid_t tid, long data, const char* name) {
     if (::ptrace(request, tid, nullptr, data) != 0) return fail(errno, name);
     return {};
   }
 
-  static Result<bool> entering(pid_t tid) {
+  // A thread whose code segment is a 32-bit one has another, shorter set of registers
+  // (task_user_regset_view, arch/x86/kernel/ptrace.c).
+  static Status check_size(const struct iovec& where) {
+    if (where.iov_len != sizeof(struct user_regs_struct)) return fail(EPERM, "registers of another ABI");
+    return {};
+  }
+
+  static Result<struct __ptrace_syscall_info> call_info(pid_t tid) {
     struct __ptrace_syscall_info info {};
     if (::ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info) < 0) {
       return fail(errno, "PTRACE_GET_SYSCALL_INFO");
     }
-    return info.op == PTRACE_SYSCALL_INFO_ENTRY;
+    return info;
   }
 };
 

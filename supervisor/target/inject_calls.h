@@ -48,6 +48,13 @@ class ThreadRegisters {
   struct user_regs_struct registers_ {};
 };
 
+// The call that a thread at kEntry is about to make, as the kernel will read it.
+struct EnteredCall {
+  std::uint32_t architecture = 0;  // AUDIT_ARCH_*, of the way by which it came in
+  long number = -1;
+  std::array<std::uint64_t, 6> arguments = {};
+};
+
 // A page range of a process (PROCMAP_QUERY).
 struct Mapping {
   std::uint64_t start = 0;
@@ -74,8 +81,11 @@ class InjectCalls {
   virtual Status suspend_filter(pid_t tid, bool suspended) = 0;
   virtual Result<std::uint64_t> signal_mask(pid_t tid) = 0;
   virtual Status set_signal_mask(pid_t tid, std::uint64_t mask) = 0;
+  // EPERM: it has those of another ABI, in which the kernel would read ours as something else.
   virtual Result<ThreadRegisters> registers(pid_t tid) = 0;
   virtual Status set_registers(pid_t tid, const ThreadRegisters& registers) = 0;
+  // REQUIRES: it is at kEntry.
+  virtual Result<EnteredCall> entered(pid_t tid) = 0;
   // Lets it go on to its next entry or exit of a call.
   virtual Status resume(pid_t tid) = 0;
   // The same, with the signal for which it stands at kSignal.
@@ -97,6 +107,9 @@ class InjectCalls {
   // What lies at an address of the thread's process. ENOENT: nothing. ENOTTY: the kernel (before 6.11) does
   // not say.
   virtual Result<Mapping> mapping_at(pid_t tid, std::uint64_t address) = 0;
+  // Whether the mapping there is sealed (mseal(2)): "sl" among its VmFlags in /proc/TID/smaps
+  // (proc_pid_smaps(5)). EFBIG: there are too many mappings below it to look through.
+  virtual Result<bool> sealed_at(pid_t tid, std::uint64_t address) = 0;
 };
 
 InjectCalls& system_inject_calls();

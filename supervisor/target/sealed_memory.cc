@@ -47,6 +47,10 @@ bool SealedMemory::mapped_at(pid_t tid, std::uint64_t address) const {
          found->inode == file_.inode && found->shared && !found->writable;
 }
 
+bool SealedMemory::sealed_at(pid_t tid, std::uint64_t address) const {
+  return kernel_.inject().sealed_at(tid, address).value_or(false);
+}
+
 Result<std::shared_ptr<SealedMemory>> SealedMemories::of(Kernel& kernel, pid_t process) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(entries_.begin(), entries_.end(),

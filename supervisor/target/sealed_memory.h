@@ -67,6 +67,8 @@ class SealedMemory {
   // Whether the thread's process has this memory, whole and read-only, at `address`. REQUIRES: the mapping
   // there has been sealed, so that it is still so afterwards.
   [[nodiscard]] bool mapped_at(pid_t tid, std::uint64_t address) const;
+  // Whether what the process has at `address` is sealed, however that came about.
+  [[nodiscard]] bool sealed_at(pid_t tid, std::uint64_t address) const;
 
  private:
   SealedMemory(Kernel& kernel, InjectCalls::SharedMemory memory, const FileStatus& file)

@@ -1,5 +1,6 @@
 #include "supervisor/target/stand_in.h"
 
+#include <linux/audit.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -24,6 +25,16 @@ namespace {
 constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
 constexpr std::uint64_t kAllSignals = ~0ULL;
+
+#if defined(__x86_64__)
+constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#else
+constexpr std::uint32_t kArchitecture = 0;  // InjectCalls::attach() refuses
+#endif
+
+// Where the sealed memory is wanted when it has to be looked for among all mappings: below the others. The
+// default of vm.mmap_min_addr.
+constexpr std::uint64_t kLowPlace = 65536;
 
 // How long it may run in user mode, in clock ticks (a hundredth of a second) of its own time: from one call
 // to the next it is one instruction, unless somebody has put others there.
@@ -146,11 +157,8 @@ Status StandIn::make_thread() {
   registers.repeat();
   TRY(calls.set_registers(request_.tid, registers));
   TRY(enter(request_.tid));
-  registers = TRY(calls.registers(request_.tid));
-  registers.set_call(SYS_clone, {kThreadFlags, 0, 0, 0, 0, 0});
-  TRY(calls.set_registers(request_.tid, registers));
   parked_ = false;
-  TRY(calls.resume(request_.tid));
+  TRY(replace_call(request_.tid, SYS_clone, {kThreadFlags, 0, 0, 0, 0, 0}));
   // The thread's first stop, and the target's, in any order.
   pid_t made = 0;
   bool stopped = false;
@@ -217,13 +225,10 @@ Status StandIn::park(bool returned) {
 Status StandIn::map_memory() {
   const auto memory = TRY(shared_->memories.of(*kernel_, request_.process));
   slot_.emplace(TRY(SealedMemory::lease(memory)));
-  const auto seal = [this](std::uint64_t address) {
-    return call(SYS_mseal, {address, SealedMemory::kSize, 0, 0, 0, 0});
-  };
   // Who has that number now may be another process, or another program with something of its own there, which
   // is not to be sealed.
   if (const std::uint64_t before = memory->address(); before != 0 && memory->mapped_at(thread_, before)) {
-    if (seal(before) && memory->mapped_at(thread_, before)) return {};
+    if (seal(*memory, before)) return {};
   }
   // The descriptor comes as the answer to the target's own call.
   TRY(suspend_filter(thread_, false));
@@ -234,14 +239,25 @@ Status StandIn::map_memory() {
   if (!descriptor) return tl::unexpected(descriptor.error());
   if (restarts(*descriptor)) return fail(EINTR, "a signal for the target");
   if (*descriptor < 0) return fail(static_cast<int>(-*descriptor), "install a descriptor");
+  const std::uint64_t place = filter_passed_ ? 0 : kLowPlace;
   const auto address =
-      static_cast<std::uint64_t>(TRY(call(SYS_mmap, {0, SealedMemory::kSize, PROT_READ, MAP_SHARED,
+      static_cast<std::uint64_t>(TRY(call(SYS_mmap, {place, SealedMemory::kSize, PROT_READ, MAP_SHARED,
                                                      static_cast<std::uint64_t>(*descriptor), 0})));
   // Not for the children: they could not get rid of it either.
   TRY(call(SYS_madvise, {address, SealedMemory::kSize, MADV_DONTFORK, 0, 0, 0}));
-  TRY(in_context("mseal", seal(address)));
-  if (!memory->mapped_at(thread_, address)) return fail(EPERM, "sealed memory");
+  TRY(in_context("mseal", seal(*memory, address)));
   memory->set_address(address);
+  return {};
+}
+
+// Seals what the process has at `address`, which is to be `memory`.
+Status StandIn::seal(const SealedMemory& memory, std::uint64_t address) {
+  TRY(call(SYS_mseal, {address, SealedMemory::kSize, 0, 0, 0, 0}));
+  // In this order: what is sealed stays what it is.
+  if (!filter_passed_ && !memory.sealed_at(thread_, address)) {
+    return fail(EPERM, "a filter of the process says that it has been done");
+  }
+  if (!memory.mapped_at(thread_, address)) return fail(EPERM, "other memory is there");
   return {};
 }
 
@@ -265,10 +281,7 @@ Result<long> StandIn::make_call(pid_t tid, long number, const std::array<std::ui
   registers.repeat();
   TRY(calls.set_registers(tid, registers));
   TRY(enter(tid));
-  registers = TRY(calls.registers(tid));
-  registers.set_call(number, arguments);
-  TRY(calls.set_registers(tid, registers));
-  TRY(calls.resume(tid));
+  TRY(replace_call(tid, number, arguments));
   const InjectStop stop = TRY(wait_for(tid, Phase::kCall));
   if (stop.kind != InjectStop::Kind::kExit) return fail(EPROTO, "call");
   return TRY(calls.registers(tid)).result();
@@ -283,6 +296,27 @@ Result<InjectStop> StandIn::enter(pid_t tid) {
   // Somebody has put other code where it comes from.
   kill();
   return fail(EPERM, "it ran code of its own");
+}
+
+// Has it make this call instead of that with which it came into the kernel. It may have come as what it is
+// not: from 32-bit code, or by an instruction of the other ABI, where the kernel reads other registers and
+// numbers. What the kernel is about to do is therefore asked of the kernel, and whoever is about to do
+// anything else goes no further.
+Status StandIn::replace_call(pid_t tid, long number, const std::array<std::uint64_t, 6>& arguments) {
+  InjectCalls& calls = kernel_->inject();
+  const auto replace = [&]() -> Status {
+    ThreadRegisters registers = TRY(calls.registers(tid));
+    registers.set_call(number, arguments);
+    TRY(calls.set_registers(tid, registers));
+    const EnteredCall entered = TRY(calls.entered(tid));
+    if (entered.architecture != kArchitecture || entered.number != number || entered.arguments != arguments) {
+      return fail(EPERM, "it came into the kernel by another way");
+    }
+    return calls.resume(tid);
+  };
+  Status replaced = replace();
+  if (!replaced) kill();
+  return replaced;
 }
 
 Result<InjectStop> StandIn::wait_for(pid_t tid, Phase phase) {
@@ -368,6 +402,10 @@ Status StandIn::suspend_filter(pid_t tid, bool suspended) {
 
 Result<UniqueFd> StandIn::duplicate_fd(int number) const {
   return kernel_->duplicate_fd(TRY(kernel_->open_thread(thread_)).get(), number);
+}
+
+Result<UniqueFd> StandIn::open_working_directory() const {
+  return kernel_->files().open_proc_link(thread_, "cwd");
 }
 
 Result<UniqueFd> StandIn::open_descriptor(int number) const {

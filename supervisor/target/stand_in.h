@@ -73,7 +73,8 @@ class StandIn {
   std::uint64_t put(std::size_t offset, std::span<const std::byte> bytes);
 
   // Makes a call that the filter is not to see, or that it lets run; its value, or its errno.
-  // EINTR: the target got a signal meanwhile.
+  // EINTR: the target got a signal meanwhile. Where filters cannot be passed over, one of the target's own
+  // may have answered in the kernel's place: what matters is to be looked at.
   Result<long> call(long number, const std::array<std::uint64_t, 6>& arguments);
 
   // Makes a call of the kind the target waits in, as the filter tells the agent. The value, or a negative
@@ -82,8 +83,9 @@ class StandIn {
 
   // A copy of its descriptor. ESRCH: it is gone.
   Result<UniqueFd> duplicate_fd(int number) const;
-  // What its descriptor stands for (O_PATH).
+  // What its descriptor stands for, and its working directory (O_PATH).
   Result<UniqueFd> open_descriptor(int number) const;
+  Result<UniqueFd> open_working_directory() const;
 
   // Ends the thread, and has the target return `result` from its call. ENOENT: there is no target any more.
   Status finish(long result);
@@ -105,9 +107,11 @@ class StandIn {
   Status take_out();
   Status make_thread();
   Status map_memory();
+  Status seal(const SealedMemory& memory, std::uint64_t address);
   Status park(bool returned);
   Result<long> make_call(pid_t tid, long number, const std::array<std::uint64_t, 6>& arguments);
   Result<InjectStop> enter(pid_t tid);
+  Status replace_call(pid_t tid, long number, const std::array<std::uint64_t, 6>& arguments);
   Result<InjectStop> wait_for(pid_t tid, Phase phase);
   Status look_after(pid_t tid, Phase phase);
   [[nodiscard]] bool caller_interrupted() const;

@@ -267,6 +267,14 @@ class FaultyKernel final : public Kernel {
       TRY(kernel_.ask("mapping_at"));
       return real_.mapping_at(tid, address);
     }
+    Result<bool> sealed_at(pid_t tid, std::uint64_t address) override {
+      TRY(kernel_.ask("sealed_at"));
+      return real_.sealed_at(tid, address);
+    }
+    Result<EnteredCall> entered(pid_t tid) override {
+      TRY(kernel_.ask("entered"));
+      return real_.entered(tid);
+    }
 
    private:
     FaultyKernel& kernel_;

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -22,6 +25,11 @@
 #include "tests/supervisor/socket_address.h"
 
 // Calls on Unix sockets under a policy, on the real kernel: made by a thread of the target's own (StandIn).
+
+// Newer than the headers of Debian 12 (Linux 6.10).
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -517,6 +525,60 @@ TEST_F(LiveUnix, BindsAsTheTargetItself) {
                              bind_to(unix_socket().get(), unix_address(at("mine")))};
   });
   EXPECT_EQ(session.run_to_end().report, (std::vector<long>{0, 4711, 0750, -EADDRINUSE}));
+}
+
+// Where filters cannot be passed over, one of the target's own may say of any call of its stand-in that it
+// was made.
+TEST_F(LiveUnix, BelievesNoFilterOfTheTargetsOwn) {
+  const UniqueFd good = unix_server(at("good"), SOCK_DGRAM);
+  const UniqueFd bad = unix_server(at("bad"), SOCK_DGRAM);
+  ASSERT_EQ(::fcntl(bad.get(), F_SETFL, O_NONBLOCK), 0);
+  // Where a stand-in that is not in procfs finds what it takes for its descriptors.
+  std::filesystem::create_directories(at("here/thread-self/fd"));
+  for (int i = 0; i < 64; ++i) {
+    std::filesystem::create_symlink(at("bad"), at("here/thread-self/fd/" + std::to_string(i)));
+  }
+  constexpr long kNone = -1;
+  for (const long faked :
+       {kNone, long{SYS_mseal}, long{SYS_mmap}, long{SYS_openat}, long{SYS_fchdir}, long{SYS_exit}}) {
+    FaultyKernel kernel([](std::string_view name) { return name == "suspend_filter" ? EPERM : 0; });
+    LiveSession session(
+        allow(at("good")), kConnect,
+        [&] {
+          std::array code = {
+              sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+              sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(faked), 0, 1),
+              sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO),
+              sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+          const struct sock_fprog program = {code.size(), code.data()};
+          if (::chdir(at("here").c_str()) != 0) return std::vector<long>{-1};
+          const pid_t child = ::fork();
+          if (child == 0) {
+            const UniqueFd socket = unix_socket(SOCK_DGRAM);
+            if (faked != kNone && seccomp::raw_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+              ::_exit(9);
+            const bool connected = connect_to(socket.get(), unix_address(at("good"))) == 0;
+            (void)!::write(socket.get(), "x", 1);
+            ::_exit(connected ? 0 : 1);
+          }
+          int status = -1;
+          while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+          }
+          return std::vector<long>{status};
+        },
+        &kernel);
+    const auto report = session.run_to_end().report;
+    ASSERT_EQ(report.size(), 1U);
+    const int status = static_cast<int>(report[0]);
+    EXPECT_EQ(receive_one(bad.get()).text, "") << faked;
+    if (faked == kNone) {
+      EXPECT_EQ(status, 0);
+      EXPECT_EQ(receive_one(good.get()).text, "x");
+    } else {
+      EXPECT_TRUE(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 1)
+          << faked << " " << status;
+    }
+  }
 }
 
 // --- failures ---------------------------------------------------------------------------------------

@@ -48,7 +48,9 @@ class NoInjectCalls final : public InjectCalls {
   Status kill_traced(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Result<SharedMemory> make_shared_memory(std::size_t) override { return fail(ENOSYS, "no tracing"); }
   void unmap(std::span<std::byte>) override {}
+  Result<EnteredCall> entered(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Result<Mapping> mapping_at(pid_t, std::uint64_t) override { return fail(ENOSYS, "no tracing"); }
+  Result<bool> sealed_at(pid_t, std::uint64_t) override { return fail(ENOSYS, "no tracing"); }
 };
 
 }  // namespace tidewaiter::supervisor
