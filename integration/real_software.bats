@@ -271,6 +271,29 @@ END
   assert_connected node 8000
 }
 
+@test "a Go program and a Java virtual machine" {
+  tight_policy runtimes "$(only_on 8000)" <<'END'
+    bash       bash /software/runtimes.bash
+    mkdir      mkdir www
+    sleep      sleep 0.1
+    head       head -n 1
+    grep       grep -c .
+    grep       grep -o PrivateKeyEntry
+    sha256sum  sha256sum config.json
+    python3    python3 -m http.server --directory www 8000
+    runc       runc --version
+    runc       runc spec
+    java       java -XshowSettings:vm -version
+    keytool    keytool **
+END
+  same_under runtimes bash /software/runtimes.bash
+  assert_line "made a key"
+  assert_line "PrivateKeyEntry"
+  assert_nothing_beyond 8000
+  assert_ran runc runc spec
+  assert_connected keytool 8000
+}
+
 @test "make -j4 of a C program" {
   # Nobody here connects to anything.
   tight_policy make '{"allow": [], "bind": []}' <<END

@@ -251,7 +251,16 @@ class SettingsReader {
 
  private:
   // In the order of seen_'s bits.
-  enum Key : unsigned { kRuntime, kAgent, kDefaultPolicy, kRequirePolicy, kAllowPolicyPaths };
+  enum Key : unsigned {
+    kRuntime,
+    kAgent,
+    kDefaultPolicy,
+    kRequirePolicy,
+    kAllowPolicyPaths,
+    kLog,
+    kLogMaxBytes,
+    kLogTotalBytes,
+  };
 
   void skip_space() {
     while (!rest_.empty() && (rest_.data[0] == ' ' || rest_.data[0] == '\t' || rest_.data[0] == '\n' ||
@@ -297,6 +306,34 @@ class SettingsReader {
     return true;
   }
 
+  // A number of bytes that is large enough.
+  bool size() {
+    constexpr std::size_t kDigits = 18;  // of what 64 bits certainly hold
+    constexpr std::uint64_t kLeast = 4096;
+    skip_space();
+    std::uint64_t value = 0;
+    std::size_t digits = 0;
+    while (digits < rest_.size && rest_.data[digits] >= '0' && rest_.data[digits] <= '9') {
+      value = value * 10 + static_cast<std::uint64_t>(rest_.data[digits] - '0');
+      if (++digits > kDigits) return false;
+    }
+    if (digits == 0 || rest_.data[0] == '0') return false;
+    rest_ = rest_.from(digits);
+    return value >= kLeast;
+  }
+
+  bool log() {
+    if (!take('{')) return false;
+    if (take('}')) return true;
+    do {
+      Text key;
+      if (!string(key) || !take(':')) return false;
+      if (!same(key, "max_bytes") && !same(key, "total_bytes")) return false;
+      if (!once(same(key, "max_bytes") ? kLogMaxBytes : kLogTotalBytes) || !size()) return false;
+    } while (take(','));
+    return take('}');
+  }
+
   bool setting(Settings& settings) {
     Text key;
     Text text;
@@ -313,6 +350,7 @@ class SettingsReader {
       settings.wants_policy = settings.wants_policy || truth;
       return true;
     }
+    if (same(key, "log")) return once(kLog) && log();
     return same(key, "allow_policy_paths") && once(kAllowPolicyPaths) && boolean(truth);
   }
 

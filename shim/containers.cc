@@ -65,9 +65,12 @@ Result<std::vector<SupervisedContainer>> supervised_containers(const Directories
     if (!made) continue;  // going, or not yet a container's
     auto record = container::read_record(each.folder);
     if (!record && record.error().code == ENOENT) continue;
-    if (!record) return tl::unexpected(record.error());
-    if (is_listed_elsewhere(name, *record, directories)) continue;
-    each.record = std::move(*record);
+    if (record && is_listed_elsewhere(name, *record, directories)) continue;
+    if (record) {
+      each.record = std::move(*record);
+    } else {
+      each.unreadable = record.error();
+    }
     each.agent_alive = container::agent_alive(each.folder);
     each.agent_pid = container::agent_pid(each.folder);
     each.since = rfc3339(made->st_mtime);

@@ -41,8 +41,8 @@ constexpr int kRestoreAttempts = 10;
 // How long to leave the listener alone when there was no descriptor for a connection.
 constexpr std::chrono::milliseconds kAcceptPause{500};
 
-// How long a runtime may take to come after podman's precreate hook, which is not told its pid, in seconds.
-constexpr int kGrace = 120;
+// How long a runtime may take to come after podman's precreate hook, which is not told its pid.
+constexpr std::chrono::seconds kGrace{120};
 
 Result<UniqueFd> make_signalfd() {
   sigset_t signals;
@@ -56,11 +56,11 @@ Result<UniqueFd> make_signalfd() {
   return fd;
 }
 
-Result<UniqueFd> make_timer(int seconds) {
+Result<UniqueFd> make_timer(std::chrono::seconds duration) {
   UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer.valid()) return fail(errno, "timerfd_create");
   struct itimerspec when {};
-  when.it_value.tv_sec = seconds;
+  when.it_value.tv_sec = duration.count();
   if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) return fail(errno, "timerfd_settime");
   return timer;
 }

@@ -12,7 +12,7 @@ namespace tidewaiter::container {
 // A bundle's config file, and how it is rewritten so that nothing is lost.
 //
 // Beside the config file FILE a rewritten bundle has FILE.tidewaiter: a one-line JSON header with lengths and
-// the owner, the original's bytes, and the bytes we wrote over it. Creating again, restarting and restoring
+// the owners who are yet to read, the original's bytes, and the bytes that were written over it. Creating again, restarting and restoring
 // therefore always start from the original, and a bundle that somebody edited in between is recognised by its
 // bytes and taken as a new original. (Podman writes config.json anew at each start.)
 //

@@ -1,5 +1,6 @@
 #include "oci/container/settings.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -48,6 +49,25 @@ Result<std::uint64_t> read_size(const Place& place, const Json& value) {
   return size;
 }
 
+bool is_policy_name(std::string_view name) {
+  constexpr std::string_view kValid = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.size() <= 128 && name.front() != '.' &&
+         name.find_first_not_of(kValid) == std::string_view::npos;
+}
+
+Result<std::vector<std::string>> read_policy_names(const Place& place, const Json& value) {
+  if (!value.is_array()) return wrong_type(place, value, "an array of policy names");
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const Place element{place.file, place.pointer + "/" + std::to_string(i)};
+    names.push_back(TRY(read_string(element, value[i])));
+    if (!is_policy_name(names.back())) {
+      return fail(element.text() + " is \"" + names.back() + "\", must be the name of a policy");
+    }
+  }
+  return names;
+}
+
 Status read_log(const std::string& file, const Json& log, Settings& settings) {
   if (!log.is_object()) return wrong_type({file, "/log"}, log, "an object");
   for (const auto& [key, value] : log.items()) {
@@ -75,20 +95,16 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
     settings.require_policy = TRY(read_bool(place, value));
   } else if (key == "allow_policy_paths") {
     settings.allow_policy_paths = TRY(read_bool(place, value));
+  } else if (key == "allowed_policies") {
+    settings.allowed_policies = TRY(read_policy_names(place, value));
   } else if (key == "log") {
     return read_log(file, value, settings);
   } else {
     return fail(place.text() +
                 " is not a setting; valid are runtime, agent, default_policy, require_policy, "
-                "allow_policy_paths and log");
+                "allow_policy_paths, allowed_policies and log");
   }
   return {};
-}
-
-bool is_policy_name(std::string_view name) {
-  constexpr std::string_view kValid = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  return !name.empty() && name.size() <= 128 && name.front() != '.' &&
-         name.find_first_not_of(kValid) == std::string_view::npos;
 }
 
 // `policies/NAME.json` beside the configuration file.
@@ -115,6 +131,16 @@ Result<std::string> resolve(const Settings& settings, const std::string& named, 
   return named;
 }
 
+Status check_allowed(const Settings& settings, const std::string& named) {
+  if (!settings.allowed_policies) return {};
+  const auto& allowed = *settings.allowed_policies;
+  if (std::find(allowed.begin(), allowed.end(), named) != allowed.end()) return {};
+  std::string list;
+  for (const std::string& name : allowed) list += (list.empty() ? "" : ", ") + name;
+  return fail(std::string("annotation ") + kPolicyAnnotation + " is \"" + named + "\", and " + settings.path +
+              ": /allowed_policies " + (list.empty() ? "lets no annotation name one" : "has only " + list));
+}
+
 }  // namespace
 
 Result<Settings> Settings::load(const std::string& path, bool must_exist) {
@@ -136,6 +162,7 @@ Result<std::optional<std::string>> policy_path(const Settings& settings,
                                                const nlohmann::ordered_json& config) {
   const std::optional<std::string> annotated = TRY(spec::annotation(config, kPolicyAnnotation));
   if (annotated) {
+    TRY(check_allowed(settings, *annotated));
     return TRY(resolve(settings, *annotated, std::string("annotation ") + kPolicyAnnotation,
                        settings.allow_policy_paths));
   }

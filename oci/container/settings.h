@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "oci/base/result.h"
 #include "oci/container/directories.h"
@@ -19,6 +20,8 @@ struct Settings {
   std::optional<std::string> default_policy;  // "default_policy": for containers that name none
   bool require_policy = false;                // "require_policy": a container without one is refused
   bool allow_policy_paths = false;            // "allow_policy_paths": the annotation may be an absolute path
+  // "allowed_policies": which an annotation may name, for engines take annotations from images; absent: any.
+  std::optional<std::vector<std::string>> allowed_policies;
   std::uint64_t log_max_bytes = 16U << 20U;   // "log": {"max_bytes": …}: of one container's event log
   std::uint64_t log_total_bytes = 1U << 30U;  // "log": {"total_bytes": …}: of all logs together
 

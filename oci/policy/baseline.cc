@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, 1> kSendFlagsThird{"sendmsg"};
 constexpr std::array<std::string_view, 1> kSocket{"socket"};
 constexpr std::array<std::string_view, 2> kSocketAndPair{"socket", "socketpair"};
 constexpr std::array<std::string_view, 1> kSetsockopt{"setsockopt"};
+constexpr std::array<std::string_view, 1> kRequestKey{"request_key"};
 constexpr std::array<std::string_view, 1> kUserfaultfd{"userfaultfd"};
 constexpr std::array<std::string_view, 1> kClone{"clone"};
 constexpr std::array<std::string_view, 1> kClone3{"clone3"};
@@ -337,6 +338,12 @@ constexpr BaselineRow kBaseline[] = {
      .what = "seccomp listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER)",
      .reason = "of two listeners the later would be asked in the agent's place; the kernel answers the same "
                "to a second one"},
+    {.name = "request_key",
+     .syscalls = kRequestKey,
+     .errno_value = ENOSYS,
+     .for_connect = true,
+     .what = "request_key",
+     .reason = "the kernel has a program of the host look for what is asked, host names among it"},
     {.name = "bpf",
      .syscalls = kBpf,
      .errno_value = EPERM,

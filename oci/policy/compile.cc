@@ -115,7 +115,13 @@ Status check_bypass_annotations(const Input& input) {
 // A program's path is told from the root of its mount namespace: in the host's, every path would have the
 // bundle's folder in front, and no rule would mean what it says.
 Status check_mount_namespace(const Input& input) {
-  if (!supervises(input.policy, Operation::kExec)) return {};
+  const auto name_path = [](const std::vector<UnixRule>& rules) {
+    return std::any_of(rules.begin(), rules.end(), [](const UnixRule& rule) { return !rule.abstract; });
+  };
+  const auto& network = input.policy.network;
+  const bool exec = supervises(input.policy, Operation::kExec);
+  const bool sockets = network && (name_path(network->unix_allow) || name_path(network->unix_deny));
+  if (!exec && !sockets) return {};
   const ordered_json* linux_part = member(input.config, "linux");
   const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
   if (namespaces != nullptr && namespaces->is_array()) {
@@ -124,9 +130,8 @@ Status check_mount_namespace(const Input& input) {
       if (type != nullptr && *type == "mount" && member(one, "path") == nullptr) return {};
     }
   }
-  return fail(
-      "/linux/namespaces: a policy with /exec needs a mount namespace of the container's own, as in "
-      "{\"type\": \"mount\"}");
+  return fail("/linux/namespaces: a policy with " + std::string(exec ? "/exec" : "unix: paths") +
+              " needs a mount namespace of the container's own, as in {\"type\": \"mount\"}");
 }
 
 // One after the other: the first that fails is told.

@@ -82,7 +82,7 @@ struct Prefix {
 };
 
 struct HostName {
-  std::string name;  // lower case, without a trailing dot; resolved when the container starts
+  std::string name;  // lower case, without a trailing dot; resolved when the container starts, and as its TTL asks
   bool operator==(const HostName&) const = default;
 };
 

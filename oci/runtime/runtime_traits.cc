@@ -39,8 +39,10 @@ constexpr std::array kUnknownNeverNotify = {
     NeverNotify{"write", "an unknown runtime may hand the listener over by write(2), under the filter"},
 };
 
-// The handlers (crun src/libcrun/custom-handler.c) never execute a program: the runtime's own process becomes
-// the workload, and could not be told from it.
+// The handlers (crun src/libcrun/custom-handler.c, youki crates/youki/src/workload) never execute a program:
+// the runtime's own process becomes the workload, and could not be told from it.
+constexpr std::array<std::string_view, 2> kYoukiBypassAnnotations = {"run.oci.handler",
+                                                                     "module.wasm.image/variant"};
 constexpr std::array<std::string_view, 3> kCrunBypassAnnotations = {"run.oci.seccomp", "run.oci.handler",
                                                                     "module.wasm.image/variant"};
 
@@ -65,7 +67,7 @@ constexpr std::array kTraits = {
            .accepts_config_option = false,
            .starts_by_execve = true,
            .never_notify = kYoukiNeverNotify,
-           .bypass_annotation_prefixes = {},
+           .bypass_annotation_prefixes = kYoukiBypassAnnotations,
            .bypass_environment = {}},
     Traits{.kind = Kind::kUnknown,
            .name = "unknown",

@@ -385,6 +385,17 @@ Findings check_policies(const Patient& patient) {
   }
   findings.push_back(ok(std::to_string(good) + " valid policies in " + folder, "containers can name them"));
   const auto& standard = patient.settings->default_policy;
+  if (standard && standard->starts_with('/')) {
+    const auto text = patient.machine.read_file(*standard);
+    const auto parsed =
+        text ? policy::parse(*text, *standard, *standard)
+             : tl::unexpected(std::vector<policy::Mistake>{{*standard, text.error().message()}});
+    if (!parsed) {
+      findings.push_back(failure(parsed.error().front().where + ": " + parsed.error().front().message,
+                                 "every container that names no policy is refused",
+                                 "write it, or correct \"default_policy\" in " + patient.settings->path));
+    }
+  }
   if (standard && !standard->starts_with('/') && !default_is_good) {
     findings.push_back(failure("the default policy \"" + *standard + "\" is not among them",
                                "every container that names no policy is refused",

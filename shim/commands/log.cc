@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -171,7 +172,7 @@ Status follow(const Source& source, LogReader& reader, LinePrinter& printer) {
   const std::string logs = fs::path(source.path).parent_path();
   const UniqueFd inotify = TRY(watch_folders(logs, fs::path(source.state_folder).parent_path()));
   // An agent that dies removes nothing; this is how often it is looked after.
-  constexpr int kLookAfterAgent = 500;
+  constexpr std::chrono::milliseconds kLookAfterAgent{500};
   for (;;) {
     // In this order: an agent that is gone before the look has written all that it will.
     const bool last_look = !container::agent_alive(source.state_folder);
@@ -181,7 +182,8 @@ Status follow(const Source& source, LogReader& reader, LinePrinter& printer) {
     std::array<struct pollfd, 2> waiting{};
     waiting[0] = {.fd = inotify.get(), .events = POLLIN, .revents = 0};
     waiting[1] = {.fd = STDOUT_FILENO, .events = 0, .revents = 0};  // POLLERR: nobody reads any more
-    if (::poll(waiting.data(), waiting.size(), kLookAfterAgent) < 0 && errno != EINTR)
+    if (::poll(waiting.data(), waiting.size(), static_cast<int>(kLookAfterAgent.count())) < 0 &&
+        errno != EINTR)
       return fail(errno, "poll");
     if ((waiting[1].revents & POLLERR) != 0) return {};
     std::array<char, 4096> ignored;
@@ -212,7 +214,9 @@ Result<Source> find_source(const Directories& directories, const std::string& id
   const std::string name = TRY(match_container(names, id, directories));
   std::string folder = directories.log;
   for (const SupervisedContainer& each : containers) {
-    if (each.name == name) folder = each.record.log_directory;
+    if (each.name != name) continue;
+    if (each.unreadable) return tl::unexpected(*each.unreadable);
+    folder = each.record.log_directory;
   }
   return Source{folder + "/" + name + kSuffix, directories.state + "/" + name};
 }

@@ -29,6 +29,7 @@ ordered_json to_json(const SupervisedContainer& each) {
   object["runtime"] = each.record.runtime;
   object["config"] = each.record.config_path;
   object["state_folder"] = each.folder;
+  if (each.unreadable) object["error"] = each.unreadable->message();
   return object;
 }
 
@@ -57,7 +58,7 @@ void print_table(const std::vector<SupervisedContainer>& containers, std::ostrea
   };
   print("CONTAINER", "POLICY", "AGENT", "SINCE", "RESIDUAL");
   for (const SupervisedContainer& each : containers) {
-    print(each.name, each.record.policy_name, agent_in_words(each), each.since,
+    print(each.name, each.unreadable ? "?" : each.record.policy_name, agent_in_words(each), each.since,
           residual_in_words(each.record.residual));
   }
 }
@@ -110,6 +111,9 @@ Status print_status(const container::Directories& directories, const StatusOptio
     out << list.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   } else {
     print_table(containers, out);
+  }
+  for (const SupervisedContainer& each : containers) {
+    if (each.unreadable) return tl::unexpected(*each.unreadable);
   }
   return {};
 }

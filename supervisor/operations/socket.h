@@ -11,7 +11,7 @@
 #include "oci/policy/decide.h"
 #include "supervisor/operations/operation.h"
 
-// What connect and bind have in common: a copy of the target's socket, and an address captured from its
+// What connect, bind and send have in common: a copy of the target's socket, and an address captured from its
 // memory.
 
 namespace tidewaiter::supervisor {

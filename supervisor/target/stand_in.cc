@@ -40,7 +40,8 @@ constexpr std::uint64_t kLowPlace = 65536;
 // to the next it is one instruction, unless somebody has put others there.
 constexpr std::uint64_t kLongestInUserMode = 20;
 
-// How often a thread is interrupted that waits for one to end which has been killed: every 20 ms.
+// How long to wait for one to end that has been killed: so many interruptions, of which there is one every 20
+// ms (Waiting).
 constexpr int kLongestEnd = 25;
 
 // The signals that do nothing to whom they are sent unless there is a handler (signal(7)).

@@ -311,11 +311,37 @@ TEST_F(AtEntryTest, ReadsTheSettings) {
     EXPECT_EQ(plan("start free"), folder_ / "bin/crun") << wanting;
     EXPECT_EQ(plan("create --bundle plain free"), "") << wanting;
   }
-  for (const char* unclear :
-       {"", "[]", "{", "{}}", "{\"runtime\": \"crun\"}", "{\"runtime\": \"/no/such\"}", "{\"runtime\": 1}",
-        "{\"agent\": \"a\"}", "{\"agent\": \"/a\", \"agent\": \"/b\"}", "{\"no_such\": true}",
-        "{\"require_policy\": 1}", "{\"require_policy\": truefalse}", "{\"log\": {}}", "{,}",
-        "{\"agent\": \"/a\",}", "{\"agent\": \"/\\u0061\"}", "{\"agent\" \"/a\"}"}) {
+  for (const char* log :
+       {"{}", "{\"max_bytes\": 4096}", "{\"total_bytes\" :1073741824,\"max_bytes\":4194304 }"}) {
+    write(file, std::string("{\"log\": ") + log + "}");
+    EXPECT_EQ(plan("start free"), folder_ / "bin/crun") << log;
+  }
+  for (const char* unclear : {"",
+                              "[]",
+                              "{",
+                              "{}}",
+                              "{\"runtime\": \"crun\"}",
+                              "{\"runtime\": \"/no/such\"}",
+                              "{\"runtime\": 1}",
+                              "{\"agent\": \"a\"}",
+                              "{\"agent\": \"/a\", \"agent\": \"/b\"}",
+                              "{\"no_such\": true}",
+                              "{\"require_policy\": 1}",
+                              "{\"require_policy\": truefalse}",
+                              "{,}",
+                              "{\"log\": []}",
+                              "{\"log\": {\"max_bytes\": 4095}}",
+                              "{\"log\": {\"max_bytes\": 04096}}",
+                              "{\"log\": {\"max_bytes\": 4096.5}}",
+                              "{\"log\": {\"max_bytes\": \"4096\"}}",
+                              "{\"log\": {\"max_bytes\": 4096, \"max_bytes\": 4096}}",
+                              "{\"log\": {\"total_bytes\": 99999999999999999999}}",
+                              "{\"log\": {\"max_bytes\": 4096}",
+                              "{\"log\": {}, \"log\": {}}",
+                              "{\"allowed_policies\": [\"p\"]}",
+                              "{\"agent\": \"/a\",}",
+                              "{\"agent\": \"/\\u0061\"}",
+                              "{\"agent\" \"/a\"}"}) {
     write(file, unclear);
     EXPECT_EQ(plan("start free"), "") << unclear;
   }
@@ -418,7 +444,8 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
                                     "{\"require_policy\":false, \"agent\": \"/a\"}",
                                     "{\"runtime\":\"/bin/true\"}",
                                     "{\"runtime\":\"/bin/true\" \"agent\":\"/a\"}",
-                                    "{\"log\":{\"max_bytes\":1}}"};
+                                    "{\"log\":{\"max_bytes\":1}}",
+                                    "{\"log\":{\"max_bytes\":4096}}"};
   constexpr std::array kPieces = {"{",
                                   "}",
                                   "\"annotations\"",

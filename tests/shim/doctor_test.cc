@@ -200,6 +200,14 @@ TEST_F(Doctor, NamesEachAilment) {
          s.machine.files["/etc/tidewaiter/policies/db.json"] = "{}";
        },
        "policies", true, "default_policy"},
+      {"no default policy", [](Surroundings& s) { s.settings->default_policy = "/srv/absent.json"; },
+       "policies", true, "/srv/absent.json"},
+      {"broken default policy",
+       [](Surroundings& s) {
+         s.settings->default_policy = "/srv/broken.json";
+         s.machine.files["/srv/broken.json"] = "{}";
+       },
+       "policies", true, "/srv/broken.json"},
       {"no agent", [](Surroundings& s) { s.machine.agent.clear(); }, "agent", true, "No such file"},
       {"state folder", [](Surroundings& s) { s.machine.unwritable["/run/tidewaiter"] = EROFS; }, "folders",
        true, "Read-only"},

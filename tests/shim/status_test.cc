@@ -20,7 +20,7 @@ class StatusTest : public ShimTest {
     std::ostringstream out;
     const Status printed =
         print_status({folder_ / "etc/config.json", folder_ / "run", folder_ / "log"}, options, out);
-    return printed ? out.str() : "error: " + printed.error().message();
+    return printed ? out.str() : out.str() + "error: " + printed.error().message();
   }
   json print_json() { return json::parse(print({std::nullopt, true}), nullptr, false); }
 
@@ -89,11 +89,16 @@ TEST_F(StatusTest, PassesOverAFolderThatIsBeingMade) {
   EXPECT_EQ(print_json(), json::array());
 }
 
-TEST_F(StatusTest, ReportsARecordThatIsBroken) {
+TEST_F(StatusTest, ReportsARecordThatIsBrokenBesideTheOthers) {
   leave_state("bad", "bad");
+  leave_state("good", "good");
   write("run/bad/record.json", "{");
-  EXPECT_THAT(print({}), HasSubstr("error: "));
-  EXPECT_THAT(print({}), HasSubstr("run/bad/record.json"));
+  for (const std::string& text : {print({}), print({"bad", false})}) {
+    EXPECT_THAT(text, MatchesRegex("(.|\n)*bad +\\? +dead (.|\n)*error: (.|\n)*run/bad/record.json(.|\n)*"));
+  }
+  EXPECT_THAT(print({}), HasSubstr("good "));
+  EXPECT_THAT(print({"good", false}), Not(HasSubstr("error: ")));
+  EXPECT_THAT(print({"bad", true}), HasSubstr("\"error\": "));
 }
 
 }  // namespace

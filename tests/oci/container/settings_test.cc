@@ -50,13 +50,14 @@ TEST_F(SettingsTest, AreTheDefaultsWithoutAFile) {
 TEST_F(SettingsTest, AreReadFromTheFile) {
   const auto settings = load(R"({
     "runtime": "/usr/bin/crun", "agent": "/opt/agent", "default_policy": "web", "require_policy": true,
-    "allow_policy_paths": true, "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
+    "allow_policy_paths": true, "allowed_policies": ["web", "db"], "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
   ASSERT_TRUE(settings) << settings.error().message();
   EXPECT_EQ(settings->runtime, "/usr/bin/crun");
   EXPECT_EQ(settings->agent, "/opt/agent");
   EXPECT_EQ(settings->default_policy, "web");
   EXPECT_TRUE(settings->require_policy);
   EXPECT_TRUE(settings->allow_policy_paths);
+  EXPECT_EQ(settings->allowed_policies, (std::vector<std::string>{"web", "db"}));
   EXPECT_EQ(settings->log_max_bytes, 4096U);
   EXPECT_EQ(settings->log_total_bytes, UINT64_MAX);
 }
@@ -77,6 +78,10 @@ TEST_F(SettingsTest, NameWhatIsWrong) {
       {R"({"default_policy": null})", "/default_policy is null, must be a string"},
       {R"({"require_policy": "yes"})", "/require_policy is string, must be true or false"},
       {R"({"require_policy": 1})", "/require_policy is number, must be true or false"},
+      {R"({"allowed_policies": "web"})", "/allowed_policies is string, must be an array of policy names"},
+      {R"({"allowed_policies": ["web", "a/b"]})",
+       "/allowed_policies/1 is \"a/b\", must be the name of a policy"},
+      {R"({"allowed_policies": [1]})", "/allowed_policies/0 is number, must be a string"},
       {R"({"allow_policy_paths": {}})", "/allow_policy_paths is object, must be true or false"},
       {R"({"log": 5})", "/log is number, must be an object"},
       {R"({"log": {"max": 5}})", "/log/max is not a setting; valid in /log are max_bytes and total_bytes"},
@@ -153,6 +158,20 @@ TEST_F(PolicyPathTest, IsAnErrorWhereOneIsRequiredAndNoneNamed) {
   EXPECT_EQ(path_for(R"("web")"), "/etc/tidewaiter/policies/web.json");
   settings_.default_policy = "base";
   EXPECT_EQ(path_in("{}"), "/etc/tidewaiter/policies/base.json");
+}
+
+TEST_F(PolicyPathTest, IsOneOfThoseThatAnAnnotationMayName) {
+  settings_.default_policy = "base";
+  settings_.allow_policy_paths = true;
+  settings_.allowed_policies = std::vector<std::string>{"web", "db"};
+  EXPECT_EQ(path_for(R"("db")"), "/etc/tidewaiter/policies/db.json");
+  for (const char* other : {R"("base")", R"("lax")", R"("/etc/tidewaiter/policies/web.json")"}) {
+    EXPECT_THAT(path_for(other),
+                HasSubstr("/etc/tidewaiter/config.json: /allowed_policies has only web, db"));
+  }
+  EXPECT_EQ(path_in("{}"), "/etc/tidewaiter/policies/base.json");
+  settings_.allowed_policies->clear();
+  EXPECT_THAT(path_for(R"("web")"), HasSubstr("/allowed_policies lets no annotation name one"));
 }
 
 TEST_F(PolicyPathTest, IsAnErrorForAnAnnotationThatIsNoString) {

@@ -192,6 +192,8 @@ TEST(Complete, RefusesWhatConnectsOrBindsUnseen) {
           "a listener", "seccomp",
           {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | kDirt},
           EBUSY),
+      {"a key that a program of the host is asked for", "request_key", {0, 0, 0, 0}, ENOSYS, 0, 0},
+      everywhere("a key", "add_key", {0, 0, 0}, 0),
       everywhere("bpf", "bpf", {5}, EPERM),
       everywhere("another kernel", "kexec_load", {0}, EPERM),
       everywhere("another kernel in a file", "kexec_file_load", {0}, EPERM),

@@ -16,6 +16,7 @@
 
 #include "oci/policy/baseline.h"
 #include "oci/policy/decide.h"
+#include "oci/policy/load.h"
 #include "oci/policy/syscalls.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/seccomp/filter_context.h"
@@ -1009,6 +1010,17 @@ TEST(Compile, NeedsAMountNamespaceForPaths) {
   }
   EXPECT_EQ(failure(exec_policy(), bundle_with_mounts()), "compiled");
   EXPECT_EQ(failure(policy_of({}), bare_bundle()), "compiled");
+  for (const char* rules : {R"({"allow": ["unix:/run/db/*"]})", R"({"deny": ["unix:/run/db/*"]})"}) {
+    const auto policy =
+        policy::parse(std::string(R"({"version": 1, "network": )") + rules + "}", "test", "test");
+    ASSERT_TRUE(policy);
+    EXPECT_THAT(failure(*policy, bare_bundle()), HasSubstr("unix: paths needs a mount namespace")) << rules;
+    EXPECT_EQ(failure(*policy, bundle_with_mounts()), "compiled") << rules;
+  }
+  const auto abstract =
+      policy::parse(R"({"version": 1, "network": {"allow": ["unix:@db"]}})", "test", "test");
+  ASSERT_TRUE(abstract);
+  EXPECT_EQ(failure(*abstract, bare_bundle()), "compiled");
 }
 
 }  // namespace
