@@ -14,6 +14,6 @@ sha256sum config.json
 java -XshowSettings:vm -version 2>&1 | grep -c .
 keytool -genkeypair -alias key -keyalg EC -dname CN=test -storepass secret -keystore keys -storetype PKCS12 && echo "made a key"
 keytool -list -alias key -storepass secret -keystore keys | grep -o PrivateKeyEntry
-keytool -printcert -sslserver 127.0.0.1:8000 | head -n 1
+{ keytool -printcert -sslserver 127.0.0.1:8000 || true; } | head -n 1
 beyond 8000
 kill %1
