@@ -127,11 +127,11 @@ class Merge {
 
   Result<Merged> run() {
     TRY(check_profile());
-    TRY(check_together(profile_));
     // First, for the reason that is told is the first: what no wording of the policy's conditions would
     // change.
     for (const auto& [syscall, demand] : demands_)
       if (demand.native_only) leave_where_not_held(syscall, demand);
+    TRY(check_together(profile_));
     for (const auto& [syscall, demand] : demands_)
       TRY(in_context("syscall " + syscall, hold(syscall, demand)));
     return assemble();
@@ -288,6 +288,11 @@ class Merge {
     return true;
   }
 
+  struct Alone {
+    std::vector<ProfileRule> rules;
+    BpfProgram program;
+  };
+
   struct Proved {
     std::vector<ProfileRule> rules;
     BpfProgram program;
@@ -359,9 +364,14 @@ class Merge {
   // Other syscalls' rules must not change the answer to this one's, so a filter of its own shows it;
   // check_together() sees to the first.
   Result<BpfProgram> compile_alone(const std::vector<ProfileRule>& rules) const {
+    const auto known =
+        std::find_if(alone_.begin(), alone_.end(), [&](const Alone& one) { return one.rules == rules; });
+    if (known != alone_.end()) return known->program;
     Profile alone{profile_.default_action, {}, rules};
     for (const Architecture& architecture : second_) alone.architectures.push_back(architecture.name);
-    return compile(alone, scratch_);
+    BpfProgram program = TRY(compile(alone, scratch_));
+    alone_.push_back({rules, program});
+    return program;
   }
 
   // The agent decides from the registers, at least where the filter cannot.
@@ -440,14 +450,13 @@ class Merge {
     std::optional<std::string> mixed_up;
     for (bool again = true; again;) {
       const BpfProgram together = TRY(compile_together(profile, conditional));
+      diagrams_.clear();
       mixed_up.reset();
       for (const std::string& name : conditional) {
         const auto alone = compile_alone(OwnRules(profile, name).rules());
         if (!alone) continue;  // it takes some calls on x86 only beside others
         for (const Architecture& architecture : those_having(name)) {
-          diagrams_.clear();
-          const auto expected = answers(architecture, name, *alone, diagrams_);
-          if (!expected || answers(architecture, name, together, diagrams_) == expected) continue;
+          if (!differs(architecture, name, *alone, together)) continue;
           if (architecture.token == native_.token)
             mixed_up = name;
           else
@@ -464,6 +473,21 @@ class Merge {
         "/syscalls: libseccomp mixes up the conditions on " + *mixed_up +
         " with those on other calls: in one filter they answer otherwise than by themselves. Expected "
         "conditions that it compiles rightly: one test for each argument, or tests for equality");
+  }
+
+  // Whether the call's answers are others in `together` than in `alone`; not where these are too large.
+  bool differs(const Architecture& architecture, const std::string& syscall, const BpfProgram& alone,
+               const BpfProgram& together) {
+    const auto look = [&] {
+      const auto expected = answers(architecture, syscall, alone, diagrams_);
+      return expected && answers(architecture, syscall, together, diagrams_) != expected;
+    };
+    if (look_alike(alone, together, architecture.audit_arch(), *architecture.number(syscall))) return false;
+    const bool different = look();
+    if (!diagrams_.exhausted()) return different;
+    // By what came before, maybe. To forget that each time would take longer than all else here.
+    diagrams_.clear();
+    return look();
   }
 
   // What a runtime compiles for `syscalls`, on the architectures that stay. Unconditional rules, which are
@@ -557,7 +581,8 @@ class Merge {
   std::map<std::string, std::vector<ProfileRule>, std::less<>> touched_;
   std::size_t instructions_ = 0;
   mutable ScratchFile scratch_;
-  DecisionDiagrams diagrams_;  // of one syscall at a time
+  mutable std::vector<Alone> alone_;  // what has been compiled, maybe for architectures that have left since
+  DecisionDiagrams diagrams_;         // of one syscall at a time
   Merged merged_;
 };
 

@@ -31,6 +31,8 @@ struct ProfileRule {
   // As the runtimes read them: tests on different arguments must all hold; when an index occurs more than
   // once, each test is a rule of its own (runc libcontainer/seccomp, crun seccomp.c).
   std::vector<policy::ArgumentTest> args;
+
+  bool operator==(const ProfileRule&) const = default;
 };
 
 struct Profile {

@@ -16,4 +16,10 @@ namespace tidewaiter::seccomp {
 Result<DecisionDiagrams::Function> answers_of(const BpfProgram& program, std::uint32_t audit_arch,
                                               std::uint32_t number, DecisionDiagrams& diagrams);
 
+// Whether two programs look at the same words of the call, in the same order and with the same outcomes, so
+// that they answer the same for all arguments. That is quick to tell; where it is not so they may still
+// answer the same.
+bool look_alike(const BpfProgram& one, const BpfProgram& other, std::uint32_t audit_arch,
+                std::uint32_t number);
+
 }  // namespace tidewaiter::seccomp

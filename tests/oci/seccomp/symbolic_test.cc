@@ -27,6 +27,7 @@ TEST(AnswersOf, AgreesWithTheMachine) {
   const std::vector<std::uint32_t> kWords{0,          1,          5,          41,         0xff,
                                           0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, kArch};
   const auto word = [&] { return kWords[below(kWords.size())]; };
+  int alike = 0;
   for (int round = 0; round < 500; ++round) {
     BpfProgram program;
     const std::size_t length = 4 + below(30);
@@ -58,6 +59,23 @@ TEST(AnswersOf, AgreesWithTheMachine) {
     DecisionDiagrams diagrams;
     const auto function = answers_of(program, kArch, kNumber, diagrams);
     ASSERT_TRUE(function) << function.error().message();
+    EXPECT_TRUE(look_alike(program, program, kArch, kNumber));
+    // What looks alike answers alike: here with something in front, and with one constant changed.
+    BpfProgram moved{statement(BPF_LD | BPF_W | BPF_ABS), jump(BPF_JEQ, kNumber, 0, 1),
+                     statement(BPF_JMP | BPF_JA, 1), statement(BPF_RET | BPF_K, 9),
+                     statement(BPF_LD | BPF_W | BPF_ABS, 4)};
+    BpfProgram changed = program;
+    struct sock_filter& victim = changed[below(changed.size())];
+    if (victim.code != (BPF_LD | BPF_W | BPF_ABS) && victim.code != (BPF_JMP | BPF_JA))
+      victim.k ^= 1U << below(32);
+    moved.insert(moved.end(), program.begin(), program.end());
+    for (const BpfProgram& other : {moved, changed}) {
+      const auto others = answers_of(other, kArch, kNumber, diagrams);
+      ASSERT_TRUE(others) << others.error().message();
+      if (!look_alike(program, other, kArch, kNumber)) continue;
+      EXPECT_EQ(*others, *function) << "round " << round;
+      ++alike;
+    }
     for (int i = 0; i < 100; ++i) {
       struct seccomp_data call {};
       call.arch = kArch;
@@ -73,6 +91,8 @@ TEST(AnswersOf, AgreesWithTheMachine) {
       ASSERT_EQ(diagrams.at(*function, arguments), *answer) << "round " << round;
     }
   }
+  EXPECT_GT(alike, 500);  // of 1000: most of what was moved
+  EXPECT_LT(alike, 1000);
 }
 
 TEST(AnswersOf, TestsBitsUnderTheMaskThatWasApplied) {
@@ -84,6 +104,20 @@ TEST(AnswersOf, TestsBitsUnderTheMaskThatWasApplied) {
   ASSERT_TRUE(function);
   EXPECT_EQ(*function,
             diagrams.select(diagrams.equals({0, 0, 32, 1}, 1), diagrams.constant(1), diagrams.constant(2)));
+}
+
+TEST(LookAlike, IsFalseForWhatAnswersOtherwise) {
+  const auto program = [](std::uint32_t offset, std::uint32_t k, std::uint32_t yes) {
+    return BpfProgram{statement(BPF_LD | BPF_W | BPF_ABS, offset), jump(BPF_JEQ, k, 0, 1),
+                      statement(BPF_RET | BPF_K, yes), statement(BPF_RET | BPF_K, 7)};
+  };
+  const BpfProgram one = program(16, 5, 1);
+  EXPECT_TRUE(look_alike(one, one, kArch, kNumber));
+  for (const BpfProgram& other : {program(20, 5, 1), program(16, 6, 1), program(16, 5, 2)}) {
+    EXPECT_FALSE(look_alike(one, other, kArch, kNumber));
+    EXPECT_FALSE(look_alike(other, one, kArch, kNumber));
+  }
+  EXPECT_FALSE(look_alike(one, {}, kArch, kNumber));
 }
 
 TEST(AnswersOf, RefusesWhatItDoesNotUnderstand) {
