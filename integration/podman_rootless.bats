@@ -136,7 +136,7 @@ nothing_left_of_user() {
     run as_user "podman run --rm --network none $options $IMAGE sh -c 'end_with exit 7 || end_with exit 6'"
     assert_failure 6
     run as_user "podman run --rm --network none $options --annotation io.tidewaiter.policy=tools $IMAGE \
-      sh -c 'end_with exit 7; echo \$?; busybox true && echo ran; end_with exit 6'"
+      sh -c 'exec 2>&1; end_with exit 7; echo \$?; busybox true && echo ran; end_with exit 6'"
     assert_failure 6
     assert_line 126
     assert_line ran

@@ -91,6 +91,7 @@ StandIn::StandIn(StandIn&& other) noexcept
       filter_passed_(other.filter_passed_),
       thread_(std::exchange(other.thread_, 0)),
       interrupted_(other.interrupted_),
+      astray_(other.astray_),
       masked_(other.masked_),
       mask_(other.mask_),
       registers_(other.registers_),
@@ -316,7 +317,10 @@ Status StandIn::replace_call(pid_t tid, long number, const std::array<std::uint6
     return calls.resume(tid);
   };
   Status replaced = replace();
-  if (!replaced) kill();
+  if (replaced) return replaced;
+  astray_ = true;
+  // Who is not there to be asked has been killed, and whoever has done that may go on: see_end().
+  if (replaced.error().code != ESRCH) kill();
   return replaced;
 }
 
@@ -431,6 +435,7 @@ Status StandIn::finish(long result) {
 }
 
 Status StandIn::end_thread() {
+  if (astray_) return fail(ESRCH, "in front of a call");
   if (thread_ == 0) return {};
   TRY(suspend_filter(thread_, true));
   if (!filter_passed_) shared_->expected.expect(thread_, {SYS_exit, {0, 0, 0, 0, 0, 0}, -1});

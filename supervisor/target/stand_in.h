@@ -131,6 +131,7 @@ class StandIn {
   pid_t thread_ = 0;                         // the stand-in; 0: there is none
   bool interrupted_ = false;                 // it has been told to leave its call
   std::optional<std::uint64_t> ran_before_;  // its user time when it was first looked at, in clock ticks
+  bool astray_ = false;                      // one of them may stand in front of a call that is not ours
   bool masked_ = false;                      // it gets no signal
   std::uint64_t mask_ = 0;                   // the target's own signal mask
   ThreadRegisters registers_;                // the target's, as it left its call
