@@ -12,9 +12,10 @@ namespace tidewaiter::container {
 // A bundle's config file, and how it is rewritten so that nothing is lost.
 //
 // Beside the config file FILE a rewritten bundle has FILE.tidewaiter: a one-line JSON header with lengths and
-// the owners who are yet to read, the original's bytes, and the bytes that were written over it. Creating again, restarting and restoring
-// therefore always start from the original, and a bundle that somebody edited in between is recognised by its
-// bytes and taken as a new original. (Podman writes config.json anew at each start.)
+// the owners who are yet to read, the original's bytes, and the bytes that were written over it. Creating
+// again, restarting and restoring therefore always start from the original, and a bundle that somebody edited
+// in between is recognised by its bytes and taken as a new original. (Podman writes config.json anew at each
+// start.)
 //
 // Several containers may be created from one bundle at a time. A runtime that read the original would start
 // its container without a policy; so the record also names every process that is yet to read, the original

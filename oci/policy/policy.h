@@ -82,7 +82,8 @@ struct Prefix {
 };
 
 struct HostName {
-  std::string name;  // lower case, without a trailing dot; resolved when the container starts, and as its TTL asks
+  // Lower case, without a trailing dot; resolved when the container starts, and as its TTL asks.
+  std::string name;
   bool operator==(const HostName&) const = default;
 };
 
