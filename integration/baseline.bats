@@ -199,6 +199,6 @@ gives_back() { # POLICY WAYS
   assert_output --regexp 'ptrace: given back by /unsafe_allow/0: '
   refute_output --partial "[ptrace]"
   run -0 tidewaiter policy explain "$POLICIES/most.json" --json
-  assert_equal "$(jq -c '[.baseline[].name] | unique | length' <<<"$output")" 18
+  assert_equal "$(jq -c '[.baseline[].name] | unique | length' <<<"$output")" 19
   assert_equal "$(jq '.baseline | all(.note != "")' <<<"$output")" true
 }
