@@ -42,6 +42,12 @@ class Notification {
         received_(other.received_),
         owed_(std::exchange(other.owed_, false)) {}
   Notification& operator=(Notification&&) = delete;
+  // One that owes nothing: only to be asked about.
+  static Notification borrowed(Kernel& kernel, int notify_fd, const struct seccomp_notif& received) {
+    Notification notification(kernel, notify_fd, received);
+    notification.owed_ = false;
+    return notification;
+  }
   ~Notification() {
     if (owed_) (void)kernel_->answer_errno(notify_fd_, received_.id, EPERM);
   }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "oci/base/log.h"
 #include "supervisor/report/event.h"
@@ -39,6 +40,9 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
                                                                                       : EventVerdict::kDenied;
 }
 
+// Of the thread that receives; owned through leave().
+thread_local Slot* receiver_slot = nullptr;
+
 // Of a call whose answer was lost, because a signal took its target out: it never happened, or comes again.
 bool without_effect(const Outcome& outcome) {
   if (outcome.performed || outcome.attempted) return false;
@@ -48,29 +52,32 @@ bool without_effect(const Outcome& outcome) {
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
-                                                const Supervision& supervision, EventLog& events,
-                                                int wake_fd) {
+                                                const Supervision& supervision, EventLog& events, int wake_fd,
+                                                Slots& slots, unsigned number) {
   // Without it a round trip takes six times as long (kernel/seccomp.c wakes the peer on another core); a
   // kernel before 6.6 has it not.
   if (const Status fast = seccomp::set_flags(notify_fd.get(), SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); !fast) {
     log::info("no synchronous wake-up: notifications will be slower", {{"error", fast.error().message()}});
   }
-  std::unique_ptr<Session> session(
-      new Session(kernel, std::move(notify_fd), std::move(container_id), supervision, events, wake_fd));
+  std::unique_ptr<Session> session(new Session(kernel, std::move(notify_fd), std::move(container_id),
+                                               supervision, events, wake_fd, slots, number));
+  session->take_over();
   TRY(session->waiting_.start());
   return session;
 }
 
 Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
-                 EventLog& events, int wake_fd)
+                 EventLog& events, int wake_fd, Slots& slots, unsigned number)
     : kernel_(kernel),
       notify_fd_(std::move(notify_fd)),
       container_id_(std::move(container_id)),
       supervision_(supervision),
       events_(events),
-      start_(supervision.exempts_start()),
+      slots_(slots),
+      number_(number),
+      start_(supervision.exempts_start(), slots.start_over(number)),
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
-               kThreadLimit, wake_fd) {}
+               kThreadLimit, wake_fd, [](void* self) { static_cast<Session*>(self)->leave(); }) {}
 
 Session::~Session() { waiting_.stop(); }
 
@@ -79,16 +86,58 @@ bool Session::hung_up() const {
   return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
 }
 
-bool Session::receive_one() {
-  thread_local auto buffer = seccomp::NotificationBuffer::make();
-  if (!buffer) {
-    log::error("a receiver cannot begin",
-               {{"container", container_id_}, {"error", buffer.error().message()}});
-    return false;
+// What an earlier worker has left: what stands is served by the first receivers, the rest is over.
+void Session::take_over() {
+  for (Slot* const slot : slots_.take_over(number_)) {
+    const struct seccomp_notif& received = slots_.notification(*slot).get();
+    const Notification stands_or_not = Notification::borrowed(kernel_, notify_fd_.get(), received);
+    if (received.id != 0 && stands_or_not.still_stands()) {
+      // Whoever killed the worker, it was not the call that only waited for the kernel.
+      if (slot->stage == Slot::Stage::kPerforming) slot->attempts = 0;
+      left_.push_back(slot);
+      continue;
+    }
+    slots_.give_back(*slot);
   }
-  const Status received = kernel_.receive(notify_fd_.get(), *buffer);
+  any_left_ = !left_.empty();
+}
+
+Slot* Session::own_slot() {
+  if (receiver_slot == nullptr) receiver_slot = slots_.take(number_);
+  if (receiver_slot == nullptr) log::error("no slot is left for a receiver", {{"container", container_id_}});
+  return receiver_slot;
+}
+
+void Session::leave() {
+  if (Slot* const slot = std::exchange(receiver_slot, nullptr)) slots_.give_back(*slot);
+}
+
+// Whether there was a notification that an earlier worker has left.
+bool Session::serve_left() {
+  Slot* slot = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (left_.empty()) return false;
+    slot = left_.back();
+    left_.pop_back();
+    any_left_ = !left_.empty();
+  }
+  leave();
+  receiver_slot = slot;
+  serve(Notification(kernel_, notify_fd_.get(), slots_.notification(*slot).get()), *slot);
+  return true;
+}
+
+bool Session::receive_one() {
+  if (any_left_ && serve_left()) return true;
+  Slot* const slot = own_slot();
+  if (slot == nullptr) return false;
+  // What was noted of the notification before is not to be taken for the next one's.
+  slot->reset();
+  auto buffer = slots_.notification(*slot);
+  const Status received = kernel_.receive(notify_fd_.get(), buffer);
   if (received) {
-    serve(Notification(kernel_, notify_fd_.get(), buffer->get()));
+    serve(Notification(kernel_, notify_fd_.get(), buffer.get()), *slot);
     return true;
   }
   switch (received.error().code) {
@@ -103,18 +152,33 @@ bool Session::receive_one() {
   }
 }
 
-void Session::serve(Notification notification) {
+void Session::serve(Notification notification, Slot& slot) {
   const auto received = std::chrono::steady_clock::now();
   if (const auto expected = stand_ins_.expected.take(notification.tid(), notification.call())) {
     return serve_stand_in(notification, *expected);
   }
+  const bool suspicious = slot.suspicious();
+  slot.count_attempt();
   Target target(kernel_, notification.tid());
-  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_};
-  waiting_.enter(target.tid());
+  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_, slot};
+  const bool entered = waiting_.enter(notification);
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
   // No filter of ours notifies what the index does not know.
-  Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
+  Outcome outcome;
+  if (!entered) {
+    outcome = Outcome::failed(EAGAIN);
+  } else if (suspicious) {
+    outcome = Outcome::failed(EPERM);
+    outcome.reason = "serving it has killed the agent's worker before";
+  } else if (syscall != nullptr) {
+    outcome = decide(call, *syscall);
+  } else {
+    outcome = Outcome::failed(ENOSYS);
+  }
+  // What was performed was performed, whatever is thought of it now.
+  if (const auto before = slot.recorded()) outcome.answer = *before;
+  slot.record(outcome.answer);
   // What was performed is to be known as that, should its answer be lost, before the call can come again.
   // And an execve that the kernel performs keeps this receiver until its end.
   // Nor is one who stands aside to call again before it is let go.
@@ -124,6 +188,7 @@ void Session::serve(Notification notification) {
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
+  slot.begin_answer();
   const auto send = [&] { return answer(notification, call, outcome); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(send) : send();
   if (outcome.exec) finish_exec(outcome);

@@ -2,15 +2,19 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "supervisor/answer.h"
 #include "supervisor/operations/operation.h"
 #include "supervisor/report/event_log.h"
+#include "supervisor/slots.h"
 #include "supervisor/start.h"
 #include "supervisor/supervision.h"
 #include "supervisor/waiting.h"
@@ -22,15 +26,18 @@ namespace tidewaiter::supervisor {
 // outlive them; everything here may run on any receiver.
 class Session {
  public:
+  // Its receivers note in `slots`, under `number`, how far they have come; there it takes up what an earlier
+  // worker has left.
   static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
-                                                const Supervision& supervision, EventLog& events,
-                                                int wake_fd);
+                                                const Supervision& supervision, EventLog& events, int wake_fd,
+                                                Slots& slots, unsigned number);
   // Interrupts whatever the receivers do and waits for them: without ended(), for as long as the kernel
   // likes.
   ~Session();
 
   // Borrowed, to be watched for the hang-up that tells that every task of the filter is gone.
   [[nodiscard]] int notify_fd() const { return notify_fd_.get(); }
+  [[nodiscard]] unsigned number() const { return number_; }
 
   // See Waiting.
   bool interrupt_abandoned() { return waiting_.interrupt_abandoned(); }
@@ -41,10 +48,15 @@ class Session {
 
  private:
   Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
-          EventLog& events, int wake_fd);
+          EventLog& events, int wake_fd, Slots& slots, unsigned number);
 
+  void take_over();
+  // The slot of the calling receiver; nullptr: there is none.
+  Slot* own_slot();
+  void leave();
   bool receive_one();
-  void serve(Notification notification);
+  bool serve_left();
+  void serve(Notification notification, Slot& slot);
   // A call that a stand-in makes.
   void serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected);
   // To the target, by whatever way it is still to be had.
@@ -62,6 +74,11 @@ class Session {
   const std::string container_id_;
   const Supervision& supervision_;
   EventLog& events_;
+  Slots& slots_;
+  const unsigned number_;
+  std::mutex mutex_;
+  std::vector<Slot*> left_;  // by an earlier worker, each with a notification that stands
+  std::atomic<bool> any_left_ = false;
   Repeats repeats_;
   StandIns stand_ins_;
   Start start_;

@@ -10,6 +10,7 @@
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
 #include "supervisor/operations/memory_budget.h"
+#include "supervisor/slots.h"
 #include "supervisor/supervision.h"
 #include "supervisor/target/exec_trace.h"
 #include "supervisor/target/stand_in.h"
@@ -70,6 +71,7 @@ struct Call {
   Waiting& waiting;
   Repeats& repeats;
   StandIns& stand_ins;
+  Slot& slot;  // how far an earlier worker has come with it, and this one
   // What makes the call for the target, which it has then been taken out of; the outcome's answer is what it
   // gets.
   std::optional<StandIn> stand_in = {};

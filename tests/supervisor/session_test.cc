@@ -45,8 +45,8 @@ class ScriptedSession {
 
   void start(const Supervision& with = supervision()) {
     events_.emplace(*EventLog::open(folder_.path(), "box", 1U << 20U));
-    auto session =
-        Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_, wake_.get());
+    auto session = Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_,
+                                  wake_.get(), *slots_, 0);
     ASSERT_TRUE(session) << session.error().message();
     session_ = std::move(*session);
   }
@@ -77,6 +77,7 @@ class ScriptedSession {
   TemporaryFolder folder_;
   UniqueFd wake_;
   std::optional<EventLog> events_;
+  std::unique_ptr<Slots> slots_ = std::move(*Slots::make());
   std::unique_ptr<Session> session_;
 };
 

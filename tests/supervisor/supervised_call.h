@@ -88,14 +88,16 @@ class OperationRun {
     kernel_.stand(received.id);
     Notification notification(kernel_, -1, received);
     Target target(kernel_, notification.tid());
-    waiting_.enter(notification.tid());
-    Call call{kernel_, supervision, notification, target, waiting_, repeats_, stand_ins_};
+    (void)waiting_.enter(notification);
+    Call call{kernel_, supervision, notification, target, waiting_, repeats_, stand_ins_, slot_};
     Outcome outcome = operation(call);
     waiting_.end();
     return outcome;
   }
 
   [[nodiscard]] Repeats& repeats() { return repeats_; }
+  // Where the next call will find what an earlier worker noted; to be reset between calls.
+  [[nodiscard]] Slot& slot() { return slot_; }
   // No call may wait any more.
   void stop_waiting() { waiting_.stop(); }
 
@@ -103,6 +105,7 @@ class OperationRun {
   ScriptedKernel& kernel_;
   Repeats repeats_;
   StandIns stand_ins_;
+  Slot slot_;
   // Never started: nothing of its own receives.
   Waiting waiting_{[](void*) { return false; }, nullptr, 0, 1, -1};
 };

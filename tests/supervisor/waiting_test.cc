@@ -40,7 +40,12 @@ class Receivers {
 
   // As if the thread called anew.
   void evict(pid_t tid) {
-    waiting.enter(tid);
+    struct seccomp_notif received {};
+    received.id = kAnew;
+    received.pid = static_cast<__u32>(tid);
+    kernel_.stand(kAnew);
+    const Notification anew(kernel_, -1, received);
+    EXPECT_TRUE(waiting.enter(anew));
     waiting.end();
   }
 
@@ -79,6 +84,9 @@ class Receivers {
     changed_.notify_all();
   }
 
+  static constexpr std::uint64_t kAnew = 1'000'000;
+
+  ScriptedKernel kernel_;
   std::mutex mutex_;
   std::condition_variable changed_;
   unsigned idle_ = 0;
@@ -135,7 +143,7 @@ class BlockingCall {
     received.pid = static_cast<__u32>(tid_);
     kernel_.stand(id_);
     Notification notification(kernel_, -1, received);
-    receivers_.waiting.enter(tid_);
+    EXPECT_TRUE(receivers_.waiting.enter(notification));
     admitted = receivers_.waiting.begin(notification);
     begun.set();
     if (admitted) {
@@ -253,7 +261,7 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
     kernel.stand(1);
     struct seccomp_notif received = notification_of(1, SYS_connect, {});
     Notification notification(kernel, -1, received);
-    receivers.waiting.enter(kTid);
+    ASSERT_TRUE(receivers.waiting.enter(notification));
     ASSERT_TRUE(receivers.waiting.begin(notification));
     begun.set();
     // Interrupted at least once here, where it does no good.
@@ -271,15 +279,19 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
 }
 
 TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
-  Receivers receivers(4, 8);
+  constexpr int kCalls = 500;
+  ScriptedKernel kernel;
+  kernel.stand(1);
+  // Who waits is replaced, so there may come to be as many threads as calls.
+  Receivers receivers(4, kCalls + 8);
   ASSERT_TRUE(receivers.waiting.start());
-  constexpr int kCalls = 2000;
   int inside = 0;  // unguarded: only one thread may stand there
   int served = 0;
   Event done;
   for (int i = 0; i < kCalls; ++i) {
     receivers.post([&] {
-      receivers.waiting.enter(kTid);
+      Notification notification(kernel, -1, notification_of(1, SYS_connect, {}));
+      EXPECT_TRUE(receivers.waiting.enter(notification));
       EXPECT_EQ(++inside, 1);
       const bool last = ++served == kCalls;
       --inside;

@@ -1,0 +1,89 @@
+#include "supervisor/worker_process.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "oci/base/log.h"
+#include "oci/base/system.h"
+#include "supervisor/agent.h"
+#include "supervisor/waiting.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// Where a worker finds its channel: above stdin, stdout and stderr, and all that it gets.
+constexpr int kChannelFd = 3;
+
+class Process final : public Worker {
+ public:
+  Process(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process() override = default;
+
+  [[nodiscard]] int ended_fd() const override { return pidfd_.get(); }
+  void kill() override { ::kill(pid_, SIGKILL); }  // it is ours to wait for, and so keeps its number
+  std::string reap() override {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status));
+    return "exit code " + std::to_string(WEXITSTATUS(status));
+  }
+
+ private:
+  pid_t pid_;
+  UniqueFd pidfd_;
+};
+
+[[noreturn]] void become_worker(Channel channel, pid_t keeper, const std::string& program, Program which) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != keeper) ::_exit(1);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  // None of the keeper's descriptors: where one is closed that waits for it, no copy may be left.
+  if (channel.fd() != kChannelFd && ::dup3(channel.fd(), kChannelFd, O_CLOEXEC) < 0) ::_exit(1);
+  if (::close_range(kChannelFd + 1, ~0U, 0) != 0) ::_exit(1);
+  if (which == Program::kOwn) ::_exit(run_worker(Channel(UniqueFd(kChannelFd))));
+  ::fcntl(kChannelFd, F_SETFD, 0);
+  const std::string number = std::to_string(kChannelFd);
+  std::array<const char*, 4> arguments{program.c_str(), "--worker-fd", number.c_str(), nullptr};
+  ::execv(program.c_str(), const_cast<char* const*>(arguments.data()));
+  ::_exit(127);
+}
+
+}  // namespace
+
+Launch launch_processes(std::string program) {
+  return [program = std::move(program)](Channel channel, Program which) -> Result<std::unique_ptr<Worker>> {
+    const pid_t keeper = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail(errno, "fork");
+    if (pid == 0) become_worker(std::move(channel), keeper, program, which);
+    return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
+  };
+}
+
+int run_worker(Channel keeper) {
+  if (const Status installed = Waiting::install_interrupt(); !installed) return 1;
+  auto agent = Agent::make(system_kernel(), std::move(keeper));
+  if (!agent) return 1;
+  if (const Status served = (*agent)->run(); !served) {
+    log::error("the worker cannot go on", {{"error", served.error().message()}});
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace tidewaiter::supervisor

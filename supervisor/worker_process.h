@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "supervisor/keeper.h"
+
+namespace tidewaiter::supervisor {
+
+// Starts workers as processes, which die with the one that calls it. `program`: the path of what they run
+// when they are to run what lies there now.
+Launch launch_processes(std::string program);
+
+// What such a process does: serves at its end of the channel. Its exit code.
+int run_worker(Channel keeper);
+
+}  // namespace tidewaiter::supervisor
