@@ -88,6 +88,9 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   take(Begin::kCreator, creator_);
   take(Begin::kBundle, bundle_lock_);
   take(Begin::kGrace, grace_);
+  UniqueFd requests;
+  take(Begin::kTracer, requests);
+  if (requests.valid()) tracer_ = std::make_unique<RemoteTracer>(std::move(requests));
   bundle_restored_ = (facts_ & Begin::kRestored) != 0;
   may_outlive_ = (facts_ & Begin::kOutlives) != 0;
   creator_pending_ = creator_.valid() || (facts_ & Begin::kCame) == 0;
@@ -350,7 +353,7 @@ Status Agent::begin_session(std::uint64_t connection, Handover handover) {
 
 Status Agent::start_session(unsigned number, UniqueFd notify_fd) {
   auto session = TRY(Session::start(kernel_, std::move(notify_fd), record_.id, supervision_, *events_,
-                                    wake_.get(), *slots_, number));
+                                    wake_.get(), *slots_, number, tracer_.get()));
   TRY(watch(session->notify_fd(), 0));
   sessions_.push_back(std::move(session));
   return {};

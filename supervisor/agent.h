@@ -19,6 +19,7 @@
 #include "supervisor/session.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"
+#include "supervisor/tracing.h"
 
 namespace tidewaiter::supervisor {
 
@@ -89,6 +90,7 @@ class Agent {
   UniqueFd bundle_lock_;  // lock_bundle(); invalid where the runtime is not about to read the bundle
   UniqueFd grace_;        // timerfd: how long to wait for a runtime whose pid nobody told
   std::unique_ptr<Slots> slots_;
+  std::unique_ptr<RemoteTracer> tracer_;  // absent: the sessions trace by themselves
   container::Record record_;
   const Supervision supervision_;
   std::unique_ptr<EventLog> events_;  // opened when the container's id is known

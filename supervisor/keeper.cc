@@ -37,7 +37,7 @@ constexpr milliseconds kAcceptPause{500};
 constexpr int kGrace = 120;
 
 // A worker that lived shorter than this may have died of what the next one will die of.
-constexpr milliseconds kShortLife{100};
+constexpr milliseconds kShortLife{10};
 // So many of them are replaced at once, and those after them ever later.
 constexpr unsigned kShortLives = 5;
 constexpr milliseconds kDelay{10};
@@ -64,8 +64,10 @@ Result<UniqueFd> make_timer(int seconds) {
 
 }  // namespace
 
-Result<std::unique_ptr<Keeper>> Keeper::make(KeeperInheritance inheritance, Launch launch) {
-  std::unique_ptr<Keeper> keeper(new Keeper(std::move(inheritance), std::move(launch)));
+Result<std::unique_ptr<Keeper>> Keeper::make(KeeperInheritance inheritance, Launch launch,
+                                             LaunchTracer launch_tracer) {
+  std::unique_ptr<Keeper> keeper(
+      new Keeper(std::move(inheritance), std::move(launch), std::move(launch_tracer)));
   if (Status prepared = keeper->prepare(); !prepared) {
     keeper->report(prepared.error().message());
     return tl::unexpected(prepared.error());
@@ -73,8 +75,10 @@ Result<std::unique_ptr<Keeper>> Keeper::make(KeeperInheritance inheritance, Laun
   return keeper;
 }
 
-Keeper::Keeper(KeeperInheritance inheritance, Launch launch)
-    : inheritance_(std::move(inheritance)), launch_(std::move(launch)) {}
+Keeper::Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer)
+    : inheritance_(std::move(inheritance)),
+      launch_(std::move(launch)),
+      launch_tracer_(std::move(launch_tracer)) {}
 
 Status Keeper::prepare() {
   // An agent before us died, and with it the knowledge of what else still runs in the container.
@@ -90,8 +94,45 @@ Status Keeper::prepare() {
   if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
   TRY(watch(inheritance_.listener.get(), EPOLLIN));
   if (!inheritance_.creator.valid()) grace_ = TRY(make_timer(kGrace));
+  if (launch_tracer_) TRY(open_requests());
   worker_ = TRY(employ(Program::kOwn));
   return {};
+}
+
+Status Keeper::open_requests() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail(errno, "socketpair");
+  }
+  requests_ = UniqueFd(ends[0]);
+  requested_ = UniqueFd(ends[1]);
+  return watch(requested_.get(), EPOLLIN);
+}
+
+// Not before there is something to trace: most policies say nothing of programs.
+void Keeper::start_tracer() {
+  auto tracer = launch_tracer_(requested_.get());
+  if (tracer) {
+    if (const Status watched = watch((*tracer)->ended_fd(), EPOLLIN); !watched) {
+      log::error("cannot watch the tracer", {{"error", watched.error().message()}});
+    }
+    stop_watching(requested_.get());
+    tracer_ = std::move(*tracer);
+    return;
+  }
+  // What asks for one gets none: its socket closes with the requests.
+  log::error("cannot start a tracer; programs are refused", {{"error", tracer.error().message()}});
+  stop_watching(requested_.get());
+  requested_.reset();
+}
+
+// Whom it traced the kernel has killed.
+void Keeper::tracer_ended() {
+  log::error("the tracer has ended; another one takes its place", {{"end", tracer_->reap()}});
+  tracer_.reset();
+  if (const Status watched = watch(requested_.get(), EPOLLIN); !watched) {
+    log::error("cannot watch for what is to be traced", {{"error", watched.error().message()}});
+  }
 }
 
 // To the launcher, once.
@@ -126,6 +167,7 @@ Status Keeper::run() {
   }
   end_worker(successor_);
   end_worker(worker_);
+  if (tracer_) tracer_->kill();
   return result_;
 }
 
@@ -159,6 +201,10 @@ void Keeper::dispatch(int fd) {
   } else if (successor_ && fd == successor_->worker->ended_fd()) {
     log::error("the new worker does not start; the old one stays", {{"end", successor_->worker->reap()}});
     successor_.reset();
+  } else if (fd == requested_.get()) {
+    start_tracer();
+  } else if (tracer_ && fd == tracer_->ended_fd()) {
+    tracer_ended();
   } else {
     const auto connection = std::find_if(connections_.begin(), connections_.end(), [fd](const auto& each) {
       return each.second.runtime.socket() == fd;
@@ -190,6 +236,7 @@ Status Keeper::begin(const Employed& employed) const {
   add(inheritance_.creator, Begin::kCreator);
   add(inheritance_.bundle_lock, Begin::kBundle);
   add(grace_, Begin::kGrace);
+  add(requests_, Begin::kTracer);
   return employed.channel.send(Word::kBegin, facts, static_cast<std::uint64_t>(::getpid()), fds,
                                inheritance_.state_folder);
 }

@@ -48,6 +48,9 @@ enum class Program {
 // Starts a worker at the other end of a channel.
 using Launch = std::function<Result<std::unique_ptr<Worker>>(Channel channel, Program program)>;
 
+// Starts the process that traces, at the reading end of its requests (tracing.h).
+using LaunchTracer = std::function<Result<std::unique_ptr<Worker>>(int requests)>;
+
 // The agent's first process. It holds whatever must not be lost: the listening socket and what comes in
 // there, the notify descriptors, the shared slots, the lock of the state folder. It looks into nothing that a
 // container could have written; the worker does, and when that dies the keeper starts another with the same
@@ -56,8 +59,9 @@ using Launch = std::function<Result<std::unique_ptr<Worker>>(Channel channel, Pr
 // It has one thread, and never waits for anybody.
 class Keeper {
  public:
-  // Takes the lock of the state folder.
-  static Result<std::unique_ptr<Keeper>> make(KeeperInheritance inheritance, Launch launch);
+  // Takes the lock of the state folder. Without `launch_tracer` a worker traces by itself.
+  static Result<std::unique_ptr<Keeper>> make(KeeperInheritance inheritance, Launch launch,
+                                              LaunchTracer launch_tracer = nullptr);
 
   // Until the container is gone. SIGTERM ends it before, and leaves state folder and bundle as they are: what
   // is still supervised fails closed with ENOSYS.
@@ -84,7 +88,7 @@ class Keeper {
     bool full = false;  // the channel, for now
   };
 
-  Keeper(KeeperInheritance inheritance, Launch launch);
+  Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer);
   Status prepare();
   Status watch(int fd, std::uint32_t events) const;
   void stop_watching(int fd) const;
@@ -93,6 +97,9 @@ class Keeper {
 
   Result<std::unique_ptr<Employed>> employ(Program program);
   Status begin(const Employed& employed) const;
+  Status open_requests();
+  void start_tracer();
+  void tracer_ended();
   void start_worker();
   void replace_worker();
   void worker_ended();
@@ -126,6 +133,11 @@ class Keeper {
   std::map<unsigned, Session> sessions_;
   std::uint64_t next_connection_ = 0;
   std::uint64_t facts_ = 0;  // of Begin
+
+  LaunchTracer launch_tracer_;
+  UniqueFd requests_;               // to trace; the end that workers write to
+  UniqueFd requested_;              // the end that the tracer reads
+  std::unique_ptr<Worker> tracer_;  // from the first request on
 
   std::unique_ptr<Employed> worker_;
   std::unique_ptr<Employed> successor_;  // is getting ready to take the worker's place

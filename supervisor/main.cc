@@ -86,7 +86,8 @@ int main(int argc, char** argv) {
   // Now: later something else may lie there, or nothing.
   const std::string program = sys::readlink("/proc/self/exe").value_or(argv[0]);
   auto keeper =
-      supervisor::Keeper::make(std::move(options->inheritance), supervisor::launch_processes(program));
+      supervisor::Keeper::make(std::move(options->inheritance), supervisor::launch_processes(program),
+                               supervisor::launch_tracing_process());
   if (!keeper) return 1;
   if (const Status kept = (*keeper)->run(); !kept) {
     log::error("the agent cannot go on", {{"error", kept.error().message()}});

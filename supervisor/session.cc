@@ -53,21 +53,21 @@ bool without_effect(const Outcome& outcome) {
 
 Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
                                                 const Supervision& supervision, EventLog& events, int wake_fd,
-                                                Slots& slots, unsigned number) {
+                                                Slots& slots, unsigned number, Tracer* tracer) {
   // Without it a round trip takes six times as long (kernel/seccomp.c wakes the peer on another core); a
   // kernel before 6.6 has it not.
   if (const Status fast = seccomp::set_flags(notify_fd.get(), SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); !fast) {
     log::info("no synchronous wake-up: notifications will be slower", {{"error", fast.error().message()}});
   }
   std::unique_ptr<Session> session(new Session(kernel, std::move(notify_fd), std::move(container_id),
-                                               supervision, events, wake_fd, slots, number));
+                                               supervision, events, wake_fd, slots, number, tracer));
   session->take_over();
   TRY(session->waiting_.start());
   return session;
 }
 
 Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
-                 EventLog& events, int wake_fd, Slots& slots, unsigned number)
+                 EventLog& events, int wake_fd, Slots& slots, unsigned number, Tracer* tracer)
     : kernel_(kernel),
       notify_fd_(std::move(notify_fd)),
       container_id_(std::move(container_id)),
@@ -75,6 +75,8 @@ Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, c
       events_(events),
       slots_(slots),
       number_(number),
+      own_tracer_(kernel),
+      tracer_(tracer != nullptr ? *tracer : own_tracer_),
       start_(supervision.exempts_start(), slots.start_over(number)),
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
                kThreadLimit, wake_fd, [](void* self) { static_cast<Session*>(self)->leave(); }) {}
@@ -160,7 +162,7 @@ void Session::serve(Notification notification, Slot& slot) {
   const bool suspicious = slot.suspicious();
   slot.count_attempt();
   Target target(kernel_, notification.tid());
-  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_, slot};
+  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_, slot, tracer_};
   const bool entered = waiting_.enter(notification);
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
@@ -243,7 +245,7 @@ bool Session::may_be_reported(const Outcome& outcome) const {
 
 void Session::finish_exec(Outcome& outcome) const {
   using End = ExecTrace::End;
-  const End end = outcome.exec->trace.finish(outcome.exec->decided);
+  const End end = outcome.exec->trace->finish();
   switch (end.kind) {
     case End::Kind::kRuns:
       return;

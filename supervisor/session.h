@@ -27,10 +27,10 @@ namespace tidewaiter::supervisor {
 class Session {
  public:
   // Its receivers note in `slots`, under `number`, how far they have come; there it takes up what an earlier
-  // worker has left.
+  // worker has left. `tracer`: who outlives this process; absent, the receivers trace themselves.
   static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
                                                 const Supervision& supervision, EventLog& events, int wake_fd,
-                                                Slots& slots, unsigned number);
+                                                Slots& slots, unsigned number, Tracer* tracer = nullptr);
   // Interrupts whatever the receivers do and waits for them: without ended(), for as long as the kernel
   // likes.
   ~Session();
@@ -48,7 +48,7 @@ class Session {
 
  private:
   Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
-          EventLog& events, int wake_fd, Slots& slots, unsigned number);
+          EventLog& events, int wake_fd, Slots& slots, unsigned number, Tracer* tracer);
 
   void take_over();
   // The slot of the calling receiver; nullptr: there is none.
@@ -76,6 +76,8 @@ class Session {
   EventLog& events_;
   Slots& slots_;
   const unsigned number_;
+  LocalTracer own_tracer_;
+  Tracer& tracer_;
   std::mutex mutex_;
   std::vector<Slot*> left_;  // by an earlier worker, each with a notification that stands
   std::atomic<bool> any_left_ = false;

@@ -19,6 +19,10 @@ constexpr std::uint64_t kLayout = 0x74696465'00000001;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
+// In Slot::sending: messages (1024 at most), bytes (2 GiB at most), header.
+constexpr unsigned kMessagesShift = 48;
+constexpr std::uint64_t kBytesMask = (std::uint64_t{1} << kMessagesShift) - 1;
+
 // Of what is laid out one after the other, each is used by another processor.
 constexpr std::size_t kLine = 64;
 
@@ -52,9 +56,8 @@ void Slot::begin(std::uint64_t socket_cookie, std::span<const std::byte> socket_
   cookie = socket_cookie;
   address_size = static_cast<std::uint32_t>(std::min(socket_address.size(), address.size()));
   std::copy_n(socket_address.begin(), address_size, address.begin());
-  messages = 0;
-  sent = 0;
-  outgoing.msg_len = kUnsent;
+  headers[0].msg_len = kUnsent;
+  sending.store(0, std::memory_order_release);
   stage.store(Stage::kPerforming, std::memory_order_release);
 }
 
@@ -79,6 +82,21 @@ std::optional<Answer> Slot::recorded() const {
 void Slot::begin_answer() {
   if (stage.load(std::memory_order_relaxed) != Stage::kPerformed) return;
   stage.store(Stage::kAnswering, std::memory_order_release);
+}
+
+Slot::Sent Slot::sent() const {
+  const std::uint64_t now = sending.load(std::memory_order_acquire);
+  const std::uint32_t taken = headers[now & 1U].msg_len;
+  Sent sent{static_cast<std::uint32_t>(now >> kMessagesShift), (now & kBytesMask) >> 1U, taken != kUnsent};
+  if (sent.noted) sent.bytes += taken;
+  return sent;
+}
+
+struct mmsghdr& Slot::next_send(std::uint32_t messages, std::uint64_t bytes) {
+  const std::uint64_t next = (sending.load(std::memory_order_relaxed) & 1U) ^ 1U;
+  headers[next].msg_len = kUnsent;
+  sending.store(std::uint64_t{messages} << kMessagesShift | bytes << 1U | next, std::memory_order_release);
+  return headers[next];
 }
 
 Result<std::unique_ptr<Slots>> Slots::make() {

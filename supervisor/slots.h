@@ -77,6 +77,18 @@ struct Slot {
   [[nodiscard]] std::optional<Answer> recorded() const;
   void begin_answer();
 
+  // Of a send: what has gone.
+  struct Sent {
+    std::uint32_t messages = 0;  // wholly
+    std::uint64_t bytes = 0;     // of the next one
+    bool noted = false;          // the kernel has taken that, all of it or as much as it would
+  };
+  // REQUIRES: begin().
+  [[nodiscard]] Sent sent() const;
+  // What has gone so far; the header for the next sendmmsg(2), in which the kernel will note how much it
+  // took.
+  struct mmsghdr& next_send(std::uint32_t messages, std::uint64_t bytes);
+
   // --- data ---
 
   static constexpr std::uint32_t kNoSession = 0;
@@ -91,11 +103,10 @@ struct Slot {
   std::uint32_t address_size = 0;
   std::array<std::byte, sizeof(struct sockaddr_storage)> address{};
   Answer answer{};
-  // Of a send: the messages and bytes that went before, and the header of the one that is on its way, in
-  // which the kernel notes how many bytes it took (`msg_len`).
-  std::uint32_t messages = 0;
-  std::uint64_t sent = 0;
-  struct mmsghdr outgoing {};
+  // Of a send: messages and bytes that went before, and which of the headers is in use. One word, so that it
+  // changes with the header, or not at all.
+  std::atomic<std::uint64_t> sending{0};
+  std::array<struct mmsghdr, 2> headers{};
 
   // What a worker's death says against the notification that it was serving. Where a thread crashes it is
   // known whose fault that was. Else anybody may have killed the worker, and only too often is suspicious.

@@ -15,6 +15,7 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "supervisor/agent.h"
+#include "supervisor/tracing.h"
 #include "supervisor/waiting.h"
 
 namespace tidewaiter::supervisor {
@@ -45,16 +46,21 @@ class Process final : public Worker {
   UniqueFd pidfd_;
 };
 
-[[noreturn]] void become_worker(Channel channel, pid_t keeper, const std::string& program, Program which) {
+// In a process that was just forked: it dies with the keeper, and has none of its descriptors but `fd`, which
+// becomes kChannelFd: where one is closed that waits for it, no copy may be left.
+void begin_process(pid_t keeper, int fd) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != keeper) ::_exit(1);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) ::signal(signal, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  // None of the keeper's descriptors: where one is closed that waits for it, no copy may be left.
-  if (channel.fd() != kChannelFd && ::dup3(channel.fd(), kChannelFd, O_CLOEXEC) < 0) ::_exit(1);
+  if (fd != kChannelFd && ::dup3(fd, kChannelFd, O_CLOEXEC) < 0) ::_exit(1);
   if (::close_range(kChannelFd + 1, ~0U, 0) != 0) ::_exit(1);
+}
+
+[[noreturn]] void become_worker(pid_t keeper, int channel, const std::string& program, Program which) {
+  begin_process(keeper, channel);
   if (which == Program::kOwn) ::_exit(run_worker(Channel(UniqueFd(kChannelFd))));
   ::fcntl(kChannelFd, F_SETFD, 0);
   const std::string number = std::to_string(kChannelFd);
@@ -70,12 +76,27 @@ Launch launch_processes(std::string program) {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");
-    if (pid == 0) become_worker(std::move(channel), keeper, program, which);
+    if (pid == 0) become_worker(keeper, channel.fd(), program, which);
+    return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
+  };
+}
+
+LaunchTracer launch_tracing_process() {
+  return [](int requests) -> Result<std::unique_ptr<Worker>> {
+    const pid_t keeper = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail(errno, "fork");
+    if (pid == 0) {
+      begin_process(keeper, requests);
+      ::prctl(PR_SET_NAME, "tw-tracer");
+      ::_exit(run_tracer(system_kernel(), UniqueFd(kChannelFd)));
+    }
     return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
   };
 }
 
 int run_worker(Channel keeper) {
+  ::prctl(PR_SET_NAME, "tw-worker");
   if (const Status installed = Waiting::install_interrupt(); !installed) return 1;
   auto agent = Agent::make(system_kernel(), std::move(keeper));
   if (!agent) return 1;

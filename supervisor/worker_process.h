@@ -10,6 +10,9 @@ namespace tidewaiter::supervisor {
 // when they are to run what lies there now.
 Launch launch_processes(std::string program);
 
+// Likewise the process that traces.
+LaunchTracer launch_tracing_process();
+
 // What such a process does: serves at its end of the channel. Its exit code.
 int run_worker(Channel keeper);
 

@@ -241,7 +241,8 @@ Outcome decide_and_trace(Call& call) {
   // Again, for the decision may have taken its time, and nobody else is to be stopped, however shortly.
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
   const struct seccomp_data& data = call.notification.call();
-  auto trace = ExecTrace::attach(call.kernel, call.target.tid(), {data.nr, data.instruction_pointer});
+  auto trace =
+      call.tracer.attach(call.target.tid(), {data.nr, data.instruction_pointer}, decided(programs->back()));
   if (!trace) {
     outcome.decision->verdict = policy::Verdict::kDeny;
     outcome.decision->log = call.supervision.policy().events.denied;
@@ -252,7 +253,7 @@ Outcome decide_and_trace(Call& call) {
   }
   // Now it is known that who is traced is who had called: the number may have become another's meanwhile.
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
-  outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back()), std::move(share)});
+  outcome.exec.emplace(PendingExec{std::move(*trace), std::move(share)});
   outcome.answer = Answer::let_run();
   return outcome;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -12,9 +13,9 @@
 #include "supervisor/operations/memory_budget.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"
-#include "supervisor/target/exec_trace.h"
 #include "supervisor/target/stand_in.h"
 #include "supervisor/target/target.h"
+#include "supervisor/target/tracer.h"
 #include "supervisor/waiting.h"
 
 // An operation is what a supervised call means, however it is spelled. Each is one function in a file of its
@@ -72,6 +73,7 @@ struct Call {
   Repeats& repeats;
   StandIns& stand_ins;
   Slot& slot;  // how far an earlier worker has come with it, and this one
+  Tracer& tracer;
   // What makes the call for the target, which it has then been taken out of; the outcome's answer is what it
   // gets.
   std::optional<StandIn> stand_in = {};
@@ -92,9 +94,8 @@ struct ExecutedProgram {
 
 // An execve that the kernel may perform once it is answered, and what it has to come to.
 struct PendingExec {
-  ExecTrace trace;
-  DecidedExecution decided;
-  MemoryBudget::Share memory;  // what `decided` takes
+  std::unique_ptr<Trace> trace;
+  MemoryBudget::Share memory;  // what was decided on takes it
 };
 
 // What became of it.
