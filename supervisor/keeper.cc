@@ -36,6 +36,9 @@ constexpr milliseconds kAcceptPause{500};
 // How long a runtime may take to come after podman's precreate hook, which is not told its pid, in seconds.
 constexpr int kGrace = 120;
 
+// Workers that may die of what a runtime hands over. They may die of something else, so not the second already.
+constexpr unsigned kMostDeaths = 8;
+
 // A worker that lived shorter than this may have died of what the next one will die of.
 constexpr milliseconds kShortLife{10};
 // So many of them are replaced at once, and those after them ever later.
@@ -281,10 +284,17 @@ void Keeper::worker_ended() {
     return;
   }
   for (auto& [number, session] : sessions_) session.told = false;
-  for (auto& [number, connection] : connections_) {
-    connection.told = false;
-    connection.told_closed = false;
-    connection.told_size = 0;
+  for (auto connection = connections_.begin(); connection != connections_.end();) {
+    Connection& each = connection->second;
+    if (each.told_size != 0 && ++each.deaths == kMostDeaths) {
+      log::error("reading a hand-over kills workers; what it supervises fails closed");
+      connection = connections_.erase(connection);
+      continue;
+    }
+    each.told = false;
+    each.told_closed = false;
+    each.told_size = 0;
+    ++connection;
   }
   if (successor_) {
     worker_ = std::move(successor_);

@@ -74,6 +74,7 @@ class Keeper {
     bool told = false;
     bool told_closed = false;
     std::size_t told_size = 0;
+    unsigned deaths = 0;  // of workers that had not finished with what they were told of it
   };
   struct Session {
     UniqueFd notify_fd;

@@ -9,6 +9,7 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "oci/container/agent_launcher.h"
 #include "supervisor/keeper.h"
 #include "supervisor/worker_process.h"
 
@@ -19,6 +20,7 @@ using namespace tidewaiter;
 struct Options {
   supervisor::KeeperInheritance inheritance;
   UniqueFd worker;
+  std::string replace;
 };
 
 Result<UniqueFd> inherited(int fd, const char* option) {
@@ -43,6 +45,7 @@ Result<Options> parse_options(int argc, char** argv) {
       ("ready-fd", po::value(&ready_fd), "where to say \"ok\", or what is wrong")
       ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime")
       ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle")
+      ("replace", po::value(&options.replace), "of this state folder: have the agent go on as this version")
       ("worker-fd", po::value(&worker_fd), "the channel to the keeper; then nothing else is given");
   // clang-format on
   try {
@@ -52,6 +55,7 @@ Result<Options> parse_options(int argc, char** argv) {
   } catch (const po::error& error) {
     return fail(error.what());
   }
+  if (!options.replace.empty()) return options;
   if (worker_fd >= 0) {
     options.worker = TRY(inherited(worker_fd, "worker-fd"));
     return options;
@@ -79,6 +83,11 @@ int main(int argc, char** argv) {
   if (!options) {
     std::cerr << "tidewaiter-agent: " << options.error().message() << '\n';
     return 2;
+  }
+  if (!options->replace.empty()) {
+    const Status replaced = container::replace_agent(options->replace);
+    if (!replaced) std::cerr << "tidewaiter-agent: " << replaced.error().message() << '\n';
+    return replaced ? 0 : 1;
   }
   ::signal(SIGPIPE, SIG_IGN);
   if (options->worker.valid()) return supervisor::run_worker(supervisor::Channel(std::move(options->worker)));

@@ -40,9 +40,6 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
                                                                                       : EventVerdict::kDenied;
 }
 
-// Of the thread that receives; owned through leave().
-thread_local Slot* receiver_slot = nullptr;
-
 // Of a call whose answer was lost, because a signal took its target out: it never happened, or comes again.
 bool without_effect(const Outcome& outcome) {
   if (outcome.performed || outcome.attempted) return false;
@@ -105,13 +102,13 @@ void Session::take_over() {
 }
 
 Slot* Session::own_slot() {
-  if (receiver_slot == nullptr) receiver_slot = slots_.take(number_);
-  if (receiver_slot == nullptr) log::error("no slot is left for a receiver", {{"container", container_id_}});
-  return receiver_slot;
+  if (Slot::own == nullptr) Slot::own = slots_.take(number_);
+  if (Slot::own == nullptr) log::error("no slot is left for a receiver", {{"container", container_id_}});
+  return Slot::own;
 }
 
 void Session::leave() {
-  if (Slot* const slot = std::exchange(receiver_slot, nullptr)) slots_.give_back(*slot);
+  if (Slot* const slot = std::exchange(Slot::own, nullptr)) slots_.give_back(*slot);
 }
 
 // Whether there was a notification that an earlier worker has left.
@@ -125,7 +122,7 @@ bool Session::serve_left() {
     any_left_ = !left_.empty();
   }
   leave();
-  receiver_slot = slot;
+  Slot::own = slot;
   serve(Notification(kernel_, notify_fd_.get(), slots_.notification(*slot).get()), *slot);
   return true;
 }

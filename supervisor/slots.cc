@@ -43,6 +43,8 @@ struct Slots::Header {
   std::array<std::atomic<std::uint32_t>, kSessions> start_over{};
 };
 
+thread_local Slot* Slot::own = nullptr;
+
 void Slot::reset() {
   stage.store(Stage::kIdle, std::memory_order_release);
   attempts.store(0, std::memory_order_release);

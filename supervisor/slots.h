@@ -117,6 +117,9 @@ struct Slot {
            attempts.load(std::memory_order_acquire) >= kMostAttempts;
   }
 
+  // The one of the calling thread; nullptr: it does not receive.
+  static thread_local Slot* own;
+
   Slot() = default;
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;

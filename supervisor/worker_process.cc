@@ -59,9 +59,10 @@ void begin_process(pid_t keeper, int fd) {
   if (::close_range(kChannelFd + 1, ~0U, 0) != 0) ::_exit(1);
 }
 
-[[noreturn]] void become_worker(pid_t keeper, int channel, const std::string& program, Program which) {
+[[noreturn]] void become_worker(pid_t keeper, int channel, const std::string& program, Program which,
+                                Kernel& kernel) {
   begin_process(keeper, channel);
-  if (which == Program::kOwn) ::_exit(run_worker(Channel(UniqueFd(kChannelFd))));
+  if (which == Program::kOwn) ::_exit(run_worker(Channel(UniqueFd(kChannelFd)), kernel));
   ::fcntl(kChannelFd, F_SETFD, 0);
   const std::string number = std::to_string(kChannelFd);
   std::array<const char*, 4> arguments{program.c_str(), "--worker-fd", number.c_str(), nullptr};
@@ -69,14 +70,33 @@ void begin_process(pid_t keeper, int fd) {
   ::_exit(127);
 }
 
+// A thread takes the whole worker along: the next one is to know that it was this thread's notification, and not
+// one of those that others were serving.
+void blame(int signal, siginfo_t* information, void* /*context*/) {
+  const bool by_itself =
+      information->si_code > 0 || (signal == SIGABRT && information->si_pid == ::getpid());  // abort(3)
+  if (by_itself && Slot::own != nullptr) Slot::own->crashes.fetch_add(1, std::memory_order_release);
+  ::raise(signal);  // as if nobody had caught it
+}
+
+Status install_blame() {
+  struct sigaction action {};
+  action.sa_sigaction = blame;
+  action.sa_flags = SA_SIGINFO | SA_RESETHAND | SA_NODEFER;
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS}) {
+    if (::sigaction(signal, &action, nullptr) != 0) return fail(errno, "sigaction");
+  }
+  return {};
+}
+
 }  // namespace
 
-Launch launch_processes(std::string program) {
-  return [program = std::move(program)](Channel channel, Program which) -> Result<std::unique_ptr<Worker>> {
+Launch launch_processes(std::string program, Kernel& kernel) {
+  return [program = std::move(program), &kernel](Channel channel, Program which) -> Result<std::unique_ptr<Worker>> {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");
-    if (pid == 0) become_worker(keeper, channel.fd(), program, which);
+    if (pid == 0) become_worker(keeper, channel.fd(), program, which, kernel);
     return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
   };
 }
@@ -95,10 +115,10 @@ LaunchTracer launch_tracing_process() {
   };
 }
 
-int run_worker(Channel keeper) {
+int run_worker(Channel keeper, Kernel& kernel) {
   ::prctl(PR_SET_NAME, "tw-worker");
-  if (const Status installed = Waiting::install_interrupt(); !installed) return 1;
-  auto agent = Agent::make(system_kernel(), std::move(keeper));
+  if (!Waiting::install_interrupt() || !install_blame()) return 1;
+  auto agent = Agent::make(kernel, std::move(keeper));
   if (!agent) return 1;
   if (const Status served = (*agent)->run(); !served) {
     log::error("the worker cannot go on", {{"error", served.error().message()}});
