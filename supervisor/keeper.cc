@@ -36,7 +36,8 @@ constexpr milliseconds kAcceptPause{500};
 // How long a runtime may take to come after podman's precreate hook, which is not told its pid, in seconds.
 constexpr int kGrace = 120;
 
-// Workers that may die of what a runtime hands over. They may die of something else, so not the second already.
+// Workers that may die of what a runtime hands over. They may die of something else, so not the second
+// already.
 constexpr unsigned kMostDeaths = 8;
 
 // A worker that lived shorter than this may have died of what the next one will die of.

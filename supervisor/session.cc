@@ -183,7 +183,7 @@ void Session::serve(Notification notification, Slot& slot) {
   // Nor is one who stands aside to call again before it is let go.
   if (!outcome.performed && !outcome.exec && !call.stand_in) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
-  Identity identity = may_be_reported(outcome) ? target.identity() : Identity{};
+  Identity identity = !suspicious && may_be_reported(outcome) ? target.identity() : Identity{};
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 

@@ -70,8 +70,8 @@ void begin_process(pid_t keeper, int fd) {
   ::_exit(127);
 }
 
-// A thread takes the whole worker along: the next one is to know that it was this thread's notification, and not
-// one of those that others were serving.
+// A thread takes the whole worker along: the next one is to know that it was this thread's notification, and
+// not one of those that others were serving.
 void blame(int signal, siginfo_t* information, void* /*context*/) {
   const bool by_itself =
       information->si_code > 0 || (signal == SIGABRT && information->si_pid == ::getpid());  // abort(3)
@@ -92,7 +92,8 @@ Status install_blame() {
 }  // namespace
 
 Launch launch_processes(std::string program, Kernel& kernel) {
-  return [program = std::move(program), &kernel](Channel channel, Program which) -> Result<std::unique_ptr<Worker>> {
+  return [program = std::move(program), &kernel](Channel channel,
+                                                 Program which) -> Result<std::unique_ptr<Worker>> {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");

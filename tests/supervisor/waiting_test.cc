@@ -302,6 +302,69 @@ TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
   EXPECT_TRUE(done.wait());
 }
 
+// A call that nothing interrupts, as of a target whose memory a file system in user space backs, and that has
+// not said it may block.
+class StuckCall {
+ public:
+  StuckCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid) {
+    receivers.post([this, &receivers, &kernel, id, tid] {
+      struct seccomp_notif received = notification_of(id, SYS_connect, {});
+      received.pid = static_cast<__u32>(tid);
+      kernel.stand(id);
+      Notification notification(kernel, -1, received);
+      const bool entered = receivers.waiting.enter(notification);
+      begun.set();
+      if (entered) {
+        (void)released.wait();
+        receivers.waiting.end();
+      }
+      ended.set();
+    });
+  }
+  Event begun;
+  Event released;
+  Event ended;
+};
+
+TEST(Waiting, KeepsReceiversForOthersWhileOneTargetCallsAgainAndAgain) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  StuckCall first(receivers, kernel, 1, 200);
+  ASSERT_TRUE(first.begun.wait());
+  // Signals take it out of each, and each time a receiver waits for the first one's end.
+  std::deque<StuckCall> more;
+  for (std::uint64_t id = 2; id < 6; ++id) more.emplace_back(receivers, kernel, id, 200);
+  StuckCall other(receivers, kernel, 9, 201);
+  EXPECT_TRUE(other.begun.wait());
+  // Who waits for a call that is over no longer does.
+  for (std::uint64_t id = 2; id < 6; ++id) kernel.invalidate(id);
+  for (StuckCall& call : more) EXPECT_TRUE(call.ended.wait());
+  EXPECT_FALSE(first.ended.is_set());
+  for (StuckCall* call : {&first, &other}) {
+    call->released.set();
+    EXPECT_TRUE(call->ended.wait());
+  }
+  for (StuckCall& call : more) call.released.set();
+}
+
+TEST(Waiting, ReplacesReceiversThatAreStuck) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  std::deque<StuckCall> stuck;
+  for (std::uint64_t id = 1; id < 5; ++id) {
+    stuck.emplace_back(receivers, kernel, id, static_cast<pid_t>(200 + id));
+    // As Agent does while it is woken.
+    while (!stuck.back().begun.is_set()) (void)receivers.waiting.interrupt_abandoned();
+  }
+  while (!receivers.wait_for_idle(1, 8)) (void)receivers.waiting.interrupt_abandoned();
+  for (StuckCall& call : stuck) {
+    call.released.set();
+    EXPECT_TRUE(call.ended.wait());
+  }
+}
+
 TEST(Waiting, InterruptsCallsWhoseTargetsNoLongerWait) {
   ScriptedKernel kernel;
   Receivers receivers(2, 8);

@@ -1,0 +1,228 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "oci/base/unix_socket.h"
+#include "supervisor/keeper.h"
+#include "supervisor/worker_process.h"
+#include "tests/oci/base/temporary_folder.h"
+#include "tests/supervisor/event_lines.h"
+#include "tests/supervisor/live_target.h"
+#include "tests/supervisor/supervised_call.h"
+
+// A keeper with workers that are processes, which die.
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using seccomp::Child;
+using testing::TemporaryFolder;
+
+constexpr const char* kPolicy =
+    R"({"version": 1, "syscalls": [{"names": ["getpgid"], "action": "errno", "errno": "ENOTSUP"}]})";
+
+// The keeper of container "box", in a process of its own.
+class KeeperProcess {
+ public:
+  // REQUIRES: it is made before any target; it would hold what they wait for.
+  explicit KeeperProcess(Kernel& kernel = system_kernel()) : state_folder_(folder_ / "box") {
+    if (!sys::make_directories(state_folder_, 0700)) std::abort();
+    container::Record record = record_of(kPolicy);
+    record.log_directory = folder_ / "log";
+    record.log_max_bytes = 1U << 20U;
+    record.log_total_bytes = 1U << 20U;
+    if (!container::write_record(state_folder_, record)) std::abort();
+    auto listener = listen_unix(socket_path());
+    auto ready = sys::pipe();
+    if (!listener || !ready) std::abort();
+    keeper_.emplace([&]() -> std::vector<long> {
+      KeeperInheritance inheritance;
+      inheritance.state_folder = state_folder_;
+      inheritance.listener = std::move(*listener);
+      inheritance.ready = std::move(ready->write_end);
+      inheritance.leaves_cgroup = false;
+      ready->read_end.reset();
+      auto keeper = Keeper::make(std::move(inheritance), launch_processes("/bin/false", kernel));
+      return {keeper && (*keeper)->run() ? 0L : 1L};
+    });
+    ready->write_end.reset();
+    EXPECT_EQ(sys::read_all(ready->read_end.get()).value_or("nothing"), "ok\n");
+  }
+
+  [[nodiscard]] Child& keeper() { return *keeper_; }
+  [[nodiscard]] std::vector<nlohmann::json> events() { return event_lines(folder_ / "log/box.jsonl"); }
+  [[nodiscard]] const std::string& state_folder() const { return state_folder_; }
+
+  // 0: there is none at the moment.
+  [[nodiscard]] pid_t worker() const {
+    const std::string pid = std::to_string(keeper_->pid());
+    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+    pid_t worker = 0;
+    children >> worker;
+    return worker;
+  }
+
+  // Its next worker's number, when this one has been killed.
+  void kill_worker(int signal = SIGKILL) const {
+    const pid_t before = worker();
+    ASSERT_GT(before, 0);
+    ASSERT_EQ(::kill(before, signal), 0);
+    while (worker() == before) ::poll(nullptr, 0, 1);
+  }
+
+  // Connects and sends so much of the message, with the descriptor; then it can be gone on with.
+  UniqueFd begin_hand_over(const UniqueFd& notify_fd, std::size_t bytes = std::string::npos) const {
+    auto connection = connect_unix(socket_path());
+    if (!connection) std::abort();
+    seccomp::FdMessage message;
+    message.byte = ' ';
+    struct cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    const int fd = notify_fd.get();
+    control->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
+    EXPECT_EQ(::sendmsg(connection->get(), &message.header, 0), 1);
+    EXPECT_TRUE(sys::write_all(connection->get(), kState.substr(0, bytes)));
+    return std::move(*connection);
+  }
+  static constexpr std::string_view kState =
+      R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "state": {"id": "box"}})";
+
+  [[nodiscard]] std::string socket_path() const {
+    return state_folder_ + "/" + container::Record::kSocketName;
+  }
+
+ private:
+  TemporaryFolder folder_;
+  std::string state_folder_;
+  std::optional<Child> keeper_;
+};
+
+// A target that makes as many calls as are written to it, and reports what they came to.
+class Caller {
+ public:
+  Caller()
+      : order_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this] {
+          order_.write_end.reset();
+          std::vector<long> results;
+          char byte = 0;
+          while (::read(order_.read_end.get(), &byte, 1) == 1) {
+            results.push_back(seccomp::raw_call(SYS_getpgid, 0));
+          }
+          return results;
+        }) {
+    order_.read_end.reset();
+  }
+  UniqueFd take_notify_fd() { return target_.take_notify_fd(); }
+  void call() { EXPECT_EQ(::write(order_.write_end.get(), "x", 1), 1); }
+  std::vector<long> end() {
+    order_.write_end.reset();
+    return target_.child().report();
+  }
+
+ private:
+  sys::Pipe order_;
+  LiveTarget target_;
+};
+
+TEST(LiveKeeper, ServesOnWhenItsWorkerDies) {
+  KeeperProcess process;
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  for (int i = 0; i < 5; ++i) {
+    caller.call();
+    process.kill_worker();
+    caller.call();
+  }
+  EXPECT_EQ(caller.end(), std::vector<long>(10, -ENOTSUP));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+  EXPECT_FALSE(std::filesystem::exists(process.state_folder()));
+}
+
+TEST(LiveKeeper, KeepsAHandOverOfWhichAPartHasCome) {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{30}}) {
+    KeeperProcess process;
+    Caller caller;
+    UniqueFd notify_fd = caller.take_notify_fd();
+    const UniqueFd connection = process.begin_hand_over(notify_fd, bytes);
+    notify_fd.reset();
+    process.kill_worker();
+    caller.call();
+    ASSERT_TRUE(sys::write_all(connection.get(), KeeperProcess::kState.substr(bytes)));
+    EXPECT_EQ(caller.end(), std::vector<long>{-ENOTSUP});
+    EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+  }
+}
+
+TEST(LiveKeeper, TakesItsWorkerAlongAndFailsClosed) {
+  KeeperProcess process;
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  caller.call();
+  const auto worker = sys::pidfd_open(process.worker());
+  ASSERT_TRUE(worker);
+  ASSERT_EQ(::kill(process.keeper().pid(), SIGKILL), 0);
+  struct pollfd ended = {worker->get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 10'000), 1);
+  caller.call();
+  const auto results = caller.end();
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[1], -ENOSYS);
+}
+
+// A kernel that kills whoever asks it for the target's executable.
+class DeadlyKernel final : public ObservedKernel {
+ public:
+  Result<std::string> read_proc_link(pid_t /*tid*/, const char* /*name*/) override { __builtin_trap(); }
+};
+
+TEST(LiveKeeper, RefusesWhatKilledTwoWorkers) {
+  DeadlyKernel kernel;
+  KeeperProcess process(kernel);
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  const pid_t first = process.worker();
+  caller.call();
+  EXPECT_EQ(caller.end(), std::vector<long>{-EPERM});
+  EXPECT_NE(process.worker(), first);
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+  const auto events = process.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["verdict"], "failed");
+  EXPECT_NE(events[0]["reason"].get<std::string>().find("killed"), std::string::npos);
+}
+
+TEST(LiveKeeper, KeepsTheOldWorkerWhereANewOneDoesNotStart) {
+  KeeperProcess process;  // its program is no agent, and ends at once when it is executed
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  const pid_t worker = process.worker();
+  ASSERT_EQ(::kill(process.keeper().pid(), SIGUSR2), 0);
+  caller.call();
+  caller.call();
+  EXPECT_EQ(process.worker(), worker);
+  EXPECT_EQ(caller.end(), std::vector<long>(2, -ENOTSUP));
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
