@@ -96,9 +96,28 @@ void Session::take_over() {
       left_.push_back(slot);
       continue;
     }
+    remember_lost(*slot, received);
     slots_.give_back(*slot);
   }
   any_left_ = !left_.empty();
+}
+
+// What was performed for a target that did not get to know it. Where its answer was being sent it may have.
+void Session::remember_lost(const Slot& slot, const struct seccomp_notif& received) {
+  const Slot::Stage stage = slot.stage;
+  if (stage != Slot::Stage::kPerforming && stage != Slot::Stage::kPerformed) return;
+  const Syscall* const syscall = supervision_.syscalls().find(received.data.arch, received.data.nr);
+  if (syscall == nullptr) return;
+  const bool connects = syscall->meaning == policy::Operation::kConnect;
+  const bool sends = !connects && syscall->meaning != policy::Operation::kBind;
+  // A connect that was under way goes on by itself.
+  if (stage == Slot::Stage::kPerforming && !connects) return;
+  repeats_.remember({.tid = static_cast<pid_t>(received.pid),
+                     .number = received.data.nr,
+                     .socket_cookie = slot.cookie,
+                     .address = {slot.address.begin(), slot.address.begin() + slot.address_size},
+                     .of_thread_alone = sends},
+                    stage == Slot::Stage::kPerforming ? Answer::refuse(EINTR) : slot.answer);
 }
 
 Slot* Session::own_slot() {

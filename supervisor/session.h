@@ -51,6 +51,7 @@ class Session {
           EventLog& events, int wake_fd, Slots& slots, unsigned number, Tracer* tracer);
 
   void take_over();
+  void remember_lost(const Slot& slot, const struct seccomp_notif& received);
   // The slot of the calling receiver; nullptr: there is none.
   Slot* own_slot();
   void leave();
