@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "oci/base/log.h"
+#include "supervisor/operations/exec.h"
 #include "supervisor/report/event.h"
 
 namespace tidewaiter::supervisor {
@@ -209,7 +210,7 @@ void Session::serve(Notification notification, Slot& slot) {
   slot.begin_answer();
   const auto send = [&] { return answer(notification, call, outcome); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(send) : send();
-  if (outcome.exec) finish_exec(outcome);
+  if (outcome.exec && answered) finish_exec(outcome);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
   if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
@@ -233,7 +234,7 @@ void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Ex
     request.source_fd = expected.install;
     request.close_on_exec = true;
     request.send = true;
-    if (kernel_.add_fd(notify_fd_.get(), notification.id(), request)) return notification.forgo();
+    if (kernel_.add_fd(notify_fd_.get(), notification.id(), request)) return notification.answered_elsewhere();
   }
   Target target(kernel_, notification.tid());
   // SAFETY: see ExpectedCalls.
@@ -245,9 +246,20 @@ void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Ex
   }
 }
 
-Status Session::answer(Notification& notification, Call& call, const Outcome& outcome) {
-  if (!call.stand_in) return notification.answer(outcome.answer, call.target);
-  notification.forgo();
+Status Session::answer(Notification& notification, Call& call, Outcome& outcome) {
+  if (call.stand_in) return finish_stand_in(notification, call, outcome);
+  if (outcome.exec) {
+    if (TRY(outcome.exec->trace->let_go_on(notification))) return {};
+    outcome.exec.reset();
+    refuse_untraced(outcome, supervision_, "it is not the agent's to trace");
+    // What the agent could not find out it has not refused (exec.cc).
+    if (supervision_.policy().mode == policy::Mode::kAudit) outcome.answer = Answer::let_run();
+  }
+  return notification.answer(outcome.answer, call.target);
+}
+
+Status Session::finish_stand_in(Notification& notification, Call& call, const Outcome& outcome) {
+  notification.answered_elsewhere();
   const Answer& answer = outcome.answer;
   return call.stand_in->finish(answer.kind == Answer::Kind::kValue ? static_cast<long>(answer.value)
                                                                    : -static_cast<long>(answer.errno_value));

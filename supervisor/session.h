@@ -61,7 +61,8 @@ class Session {
   // A call that a stand-in makes.
   void serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected);
   // To the target, by whatever way it is still to be had.
-  Status answer(Notification& notification, Call& call, const Outcome& outcome);
+  Status answer(Notification& notification, Call& call, Outcome& outcome);
+  static Status finish_stand_in(Notification& notification, Call& call, const Outcome& outcome);
   Outcome decide(Call& call, const Syscall& syscall);
   // After the answer that let an execve go on.
   void finish_exec(Outcome& outcome) const;

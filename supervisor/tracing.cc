@@ -20,6 +20,7 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "supervisor/answer.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -36,15 +37,26 @@ struct Request {
   pid_t tid = 0;
   int number = 0;
   std::uint64_t instruction = 0;
+  std::uint64_t id = 0;  // of the notification
   FileStatus file{};
   std::uint64_t arguments = 0;  // bytes
 };
 static_assert(std::is_trivially_copyable_v<Request>);
 
+// What became of letting it go on; then, if it did, of the execve.
 struct Reply {
-  ExecTrace::End::Kind kind{};
-  int code = 0;  // of attaching: 0, or why not; of the end: End::errno_value
+  enum class Kind { kAnswered, kNotTraced, kNotAnswered };
+  Kind kind{};
+  int code = 0;  // why not
 };
+struct EndReply {
+  ExecTrace::End::Kind kind{};
+  int errno_value = 0;
+};
+
+// Descriptors that come with a request: the other end of a socket for the replies, the file that was decided
+// on, the notify descriptor, and a file with the arguments if they are long.
+constexpr std::size_t kMostFds = 4;
 
 // Receives exactly one object; false: the other end is closed.
 template <typename Object>
@@ -68,7 +80,7 @@ bool send(int socket, const Object& object) {
 Status send_request(int requests, const Request& request, const std::string& text, std::span<const int> fds) {
   auto copy = request;
   std::array<struct iovec, 2> parts = {{{&copy, sizeof copy}, {const_cast<char*>(text.data()), text.size()}}};
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
+  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
   struct msghdr message {};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
@@ -89,44 +101,64 @@ Status send_request(int requests, const Request& request, const std::string& tex
 
 class RemoteTrace final : public Trace {
  public:
-  explicit RemoteTrace(UniqueFd socket) : socket_(std::move(socket)) {}
-  ExecTrace::End finish() override {
+  RemoteTrace(int requests, Request request, DecidedExecution decided)
+      : requests_(requests), request_(request), decided_(std::move(decided)) {}
+
+  Result<bool> let_go_on(Notification& notification) override {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+      return fail(errno, "socketpair");
+    }
+    socket_ = UniqueFd(ends[0]);
+    request_.id = notification.id();
+    TRY(ask(UniqueFd(ends[1]), notification.notify_fd()));
     Reply reply;
-    // Without an answer the tracer has died, and with it whom it traced.
-    if (!send(socket_.get(), 'f') || !receive(socket_.get(), reply)) return {};
-    return {reply.kind, reply.code};
+    // Should the tracer have died, so has whom it traced; or it still waits, and is refused.
+    if (!receive(socket_.get(), reply)) return fail(EIO, "the tracer");
+    switch (reply.kind) {
+      case Reply::Kind::kAnswered:
+        notification.answered_elsewhere();
+        return true;
+      case Reply::Kind::kNotTraced:
+        return false;
+      case Reply::Kind::kNotAnswered:
+        break;
+    }
+    return fail(reply.code, "let an execve go on");
+  }
+
+  ExecTrace::End finish() override {
+    EndReply reply;
+    if (!receive(socket_.get(), reply)) return {};
+    return {reply.kind, reply.errno_value};
   }
 
  private:
+  Status ask(UniqueFd theirs, int notify_fd) {
+    std::vector<int> fds{theirs.get(), decided_.fd.get(), notify_fd};
+    UniqueFd file;
+    request_.arguments = decided_.arguments.size();
+    if (decided_.arguments.size() > kMostInline) {
+      file = UniqueFd(::memfd_create("tidewaiter-arguments", MFD_CLOEXEC));
+      if (!file.valid()) return fail(errno, "memfd_create");
+      TRY(sys::write_all(file.get(), decided_.arguments));
+      decided_.arguments.clear();
+      fds.push_back(file.get());
+    }
+    return send_request(requests_, request_, decided_.arguments, fds);
+  }
+
+  const int requests_;
+  Request request_;
+  DecidedExecution decided_;
   UniqueFd socket_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Trace>> RemoteTracer::attach(pid_t tid, CallSite site, DecidedExecution decided) {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return fail(errno, "socketpair");
-  }
-  UniqueFd ours(ends[0]);
-  {
-    const UniqueFd theirs(ends[1]);
-    const Request request{tid, site.number, site.instruction, decided.file, decided.arguments.size()};
-    std::vector<int> fds{theirs.get(), decided.fd.get()};
-    UniqueFd file;
-    if (decided.arguments.size() > kMostInline) {
-      file = UniqueFd(::memfd_create("tidewaiter-arguments", MFD_CLOEXEC));
-      if (!file.valid()) return fail(errno, "memfd_create");
-      TRY(sys::write_all(file.get(), decided.arguments));
-      decided.arguments.clear();
-      fds.push_back(file.get());
-    }
-    TRY(send_request(requests_.get(), request, decided.arguments, fds));
-  }
-  Reply reply;
-  if (!receive(ours.get(), reply)) return fail(EIO, "the tracer");
-  if (reply.code != 0) return fail(reply.code, "trace");
-  return std::make_unique<RemoteTrace>(std::move(ours));
+  const Request request{tid, site.number, site.instruction, 0, decided.file, 0};
+  return std::make_unique<RemoteTrace>(requests_.get(), request, std::move(decided));
 }
 
 namespace {
@@ -146,6 +178,7 @@ class Tracing {
  private:
   struct Job {
     UniqueFd socket;
+    UniqueFd notify_fd;
     Request request;
     DecidedExecution decided;
   };
@@ -188,7 +221,7 @@ class Tracing {
     Job job;
     std::string text(kMostInline, '\0');
     std::array<struct iovec, 2> parts = {{{&job.request, sizeof job.request}, {text.data(), text.size()}}};
-    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
+    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
     struct msghdr message {};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();
@@ -209,20 +242,20 @@ class Tracing {
       }
     }
     const auto size = static_cast<std::size_t>(count);
-    if (size < sizeof job.request || fds.size() < 2) return Job{};
+    if (size < sizeof job.request || fds.size() < 3) return Job{};
     text.resize(size - sizeof job.request);
-    if (fds.size() == 3) {
+    if (fds.size() == kMostFds) {
       text.resize(job.request.arguments);
-      if (::pread(fds[2].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+      if (::pread(fds[3].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
         return Job{};
     }
     job.socket = std::move(fds[0]);
+    job.notify_fd = std::move(fds[2]);
     job.decided = {std::move(fds[1]), job.request.file, std::move(text)};
     return job;
   }
 
   void trace(Job job) {
-    const int socket = job.socket.get();
     const pid_t tid = job.request.tid;
     // The end of its former call may not have come: the worker that asked for that has died.
     {
@@ -230,20 +263,29 @@ class Tracing {
       changed_.wait(lock, [&] { return !traced_.contains(tid); });
       traced_.insert(tid);
     }
-    struct pollfd gone = {socket, POLLIN, 0};
-    if (::poll(&gone, 1, 0) == 0) {
-      auto attached = ExecTrace::attach(kernel_, tid, {job.request.number, job.request.instruction});
-      (void)send(socket, Reply{{}, attached ? 0 : attached.error().code});
-      if (attached) {
-        char go = 0;
-        (void)receive(socket, go);  // or the worker is gone, and it may have been let go on, or not
-        const ExecTrace::End end = attached->finish(job.decided);
-        (void)send(socket, Reply{end.kind, end.errno_value});
-      }
-    }
+    serve(job);
     const std::lock_guard lock(mutex_);
     traced_.erase(tid);
     changed_.notify_all();
+  }
+
+  void serve(Job& job) {
+    const int socket = job.socket.get();
+    struct pollfd gone = {socket, POLLIN, 0};
+    if (::poll(&gone, 1, 0) != 0) return;  // the next worker will ask
+    const auto stands = [&] { return kernel_.id_valid(job.notify_fd.get(), job.request.id).value_or(false); };
+    // Nobody else is to be stopped, however shortly.
+    if (!stands()) return (void)send(socket, Reply{Reply::Kind::kNotAnswered, ENOENT});
+    auto trace = ExecTrace::attach(kernel_, job.request.tid, {job.request.number, job.request.instruction});
+    if (!trace) return (void)send(socket, Reply{Reply::Kind::kNotTraced, trace.error().code});
+    // Now it is known that who is traced is who had called: the number may have become another's meanwhile.
+    if (!stands()) return (void)send(socket, Reply{Reply::Kind::kNotAnswered, ENOENT});
+    const Status answered = kernel_.answer_continue(job.notify_fd.get(), job.request.id);
+    job.notify_fd.reset();
+    if (!answered) return (void)send(socket, Reply{Reply::Kind::kNotAnswered, answered.error().code});
+    (void)send(socket, Reply{Reply::Kind::kAnswered, 0});
+    const ExecTrace::End end = trace->finish(job.decided);
+    (void)send(socket, EndReply{end.kind, end.errno_value});
   }
 
   Kernel& kernel_;

@@ -15,9 +15,10 @@
 // It is not the keeper, which must never wait, while reading another's arguments may take its time; and it
 // waits for the threads it traces in threads of its own, as ptrace(2) wants it.
 //
-// A worker that dies leaves execves behind of which nobody can tell whether they were let go on. The tracer
-// sees that its socket is closed, and interrupts the caller: where it still waited, the kernel makes its call
-// again, and the next worker decides; where it did not, the end of its execve is waited for as always.
+// It is also who answers the notification, between attaching and waiting: so that only one process has to be
+// woken before the target goes on. A worker that dies meanwhile changes nothing for the target: either the
+// tracer has not yet answered, and the next worker decides and asks again, or the execve is seen to its end
+// as always.
 
 namespace tidewaiter::supervisor {
 

@@ -244,11 +244,7 @@ Outcome decide_and_trace(Call& call) {
   auto trace =
       call.tracer.attach(call.target.tid(), {data.nr, data.instruction_pointer}, decided(programs->back()));
   if (!trace) {
-    outcome.decision->verdict = policy::Verdict::kDeny;
-    outcome.decision->log = call.supervision.policy().events.denied;
-    outcome.reason =
-        "its caller cannot be traced, for a debugger may be attached to it: " + trace.error().message();
-    outcome.answer = Answer::refuse(EPERM);
+    refuse_untraced(outcome, call.supervision, trace.error().message());
     return outcome;
   }
   // Now it is known that who is traced is who had called: the number may have become another's meanwhile.
@@ -259,6 +255,13 @@ Outcome decide_and_trace(Call& call) {
 }
 
 }  // namespace
+
+void refuse_untraced(Outcome& outcome, const Supervision& supervision, const std::string& why) {
+  outcome.decision->verdict = policy::Verdict::kDeny;
+  outcome.decision->log = supervision.policy().events.denied;
+  outcome.reason = "its caller cannot be traced, for a debugger may be attached to it: " + why;
+  outcome.answer = Answer::refuse(EPERM);
+}
 
 Outcome exec(Call& call) {
   Outcome outcome = decide_and_trace(call);

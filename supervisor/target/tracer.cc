@@ -2,16 +2,24 @@
 
 #include <utility>
 
+#include "supervisor/answer.h"
+
 namespace tidewaiter::supervisor {
 namespace {
 
 class LocalTrace final : public Trace {
  public:
-  LocalTrace(ExecTrace trace, DecidedExecution decided)
-      : trace_(std::move(trace)), decided_(std::move(decided)) {}
+  LocalTrace(Kernel& kernel, ExecTrace trace, DecidedExecution decided)
+      : kernel_(kernel), trace_(std::move(trace)), decided_(std::move(decided)) {}
+  Result<bool> let_go_on(Notification& notification) override {
+    notification.answered_elsewhere();
+    TRY(kernel_.answer_continue(notification.notify_fd(), notification.id()));
+    return true;
+  }
   ExecTrace::End finish() override { return trace_.finish(decided_); }
 
  private:
+  Kernel& kernel_;
   ExecTrace trace_;
   DecidedExecution decided_;
 };
@@ -19,7 +27,8 @@ class LocalTrace final : public Trace {
 }  // namespace
 
 Result<std::unique_ptr<Trace>> LocalTracer::attach(pid_t tid, CallSite site, DecidedExecution decided) {
-  return std::make_unique<LocalTrace>(TRY(ExecTrace::attach(kernel_, tid, site)), std::move(decided));
+  return std::make_unique<LocalTrace>(kernel_, TRY(ExecTrace::attach(kernel_, tid, site)),
+                                      std::move(decided));
 }
 
 }  // namespace tidewaiter::supervisor

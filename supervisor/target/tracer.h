@@ -9,11 +9,16 @@
 
 namespace tidewaiter::supervisor {
 
-// An execve whose caller is traced. Dropped before finish(), it lets the caller go.
+class Notification;
+
+// An execve that was decided on. Dropped before finish(), it lets the caller go.
 class Trace {
  public:
   virtual ~Trace() = default;
-  // Waits for the end of the execve, which the answer has let go on.
+  // Answers the notification, so that the kernel performs the execve while its caller is traced. False: it
+  // cannot be traced, and the notification is still to be answered. ENOENT: it does not wait any more.
+  virtual Result<bool> let_go_on(Notification& notification) = 0;
+  // Waits for the end of the execve. REQUIRES: let_go_on() said true.
   virtual ExecTrace::End finish() = 0;
 };
 
@@ -21,7 +26,7 @@ class Trace {
 class Tracer {
  public:
   virtual ~Tracer() = default;
-  // As ExecTrace::attach().
+  // As ExecTrace::attach(); or that is left to let_go_on().
   virtual Result<std::unique_ptr<Trace>> attach(pid_t tid, CallSite site, DecidedExecution decided) = 0;
 };
 
