@@ -73,12 +73,12 @@ class KeeperProcess {
     return worker;
   }
 
-  // Its next worker's number, when this one has been killed.
+  // Until another one is there in its place.
   void kill_worker(int signal = SIGKILL) const {
     const pid_t before = worker();
     ASSERT_GT(before, 0);
     ASSERT_EQ(::kill(before, signal), 0);
-    while (worker() == before) ::poll(nullptr, 0, 1);
+    for (pid_t now = before; now == before || now == 0; now = worker()) ::poll(nullptr, 0, 1);
   }
 
   // Connects and sends so much of the message, with the descriptor; then it can be gone on with.
