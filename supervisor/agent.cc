@@ -29,9 +29,6 @@ constexpr std::chrono::milliseconds kAbandonedInterval{20};
 // How often a state folder that is being removed is made again before the next event has to ask for it.
 constexpr int kRestoreAttempts = 10;
 
-// How long notifications wait for a worker that cannot begin, in seconds, before they are refused.
-constexpr std::uint64_t kRestartSeconds = 60;
-
 Result<Message> first_words(const Channel& keeper) {
   auto message = TRY(keeper.receive());
   if (!message || message->word != Word::kBegin || message->fds.empty()) return fail(EPROTO, "keeper");
@@ -62,7 +59,7 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper) {
   };
   auto agent = made();
   if (agent) {
-    TRY((*agent)->keeper_.send(Word::kReady, 0, kRestartSeconds));
+    TRY((*agent)->keeper_.send(Word::kReady, 0, (*agent)->record_.restart_seconds));
     return agent;
   }
   if ((begin.number & Begin::kEnding) != 0) TRY(finish_cleaning_up(begin, keeper));

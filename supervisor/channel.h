@@ -24,7 +24,7 @@ enum class Word : std::uint32_t {
   kGo,      // all there was has been told
   kEnd,     // there is nothing left: the worker is to clean up
   // --- worker to keeper ---
-  kReady,         // it can serve. `size`: kRestartSeconds
+  kReady,         // it can serve. `size`: Record::restart_seconds
   kFailed,        // it cannot, for the reason in the text
   kSessionBegun,  // connection `number` has brought a session, which is called `size`; its descriptor is the
                   // one at `index`

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "oci/base/result.h"
+#include "oci/container/settings.h"
 #include "oci/spec/hosts_mount.h"
 
 namespace tidewaiter::container {
@@ -27,6 +28,7 @@ struct Record {
   std::string log_directory;          // of the event log
   std::uint64_t log_max_bytes = 0;    // one file's bound; one rotated file is kept beside it
   std::uint64_t log_total_bytes = 0;  // the log folder's bound: beyond it the oldest logs go
+  std::uint64_t restart_seconds = kRestartSeconds;  // Settings::restart_seconds
 
   // File names inside the state folder.
   static constexpr const char* kFileName = "record.json";

@@ -48,6 +48,14 @@ Result<std::uint64_t> read_size(const Place& place, const Json& value) {
   return size;
 }
 
+Result<std::uint64_t> read_seconds(const Place& place, const Json& value) {
+  constexpr std::uint64_t kMost = 3600;
+  if (!value.is_number_unsigned()) return wrong_type(place, value, "a number of seconds, 0 to 3600");
+  const auto seconds = value.get<std::uint64_t>();
+  if (seconds > kMost) return fail(place.text() + " is " + std::to_string(seconds) + ", must be 0 to 3600");
+  return seconds;
+}
+
 Status read_log(const std::string& file, const Json& log, Settings& settings) {
   if (!log.is_object()) return wrong_type({file, "/log"}, log, "an object");
   for (const auto& [key, value] : log.items()) {
@@ -75,12 +83,14 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
     settings.require_policy = TRY(read_bool(place, value));
   } else if (key == "allow_policy_paths") {
     settings.allow_policy_paths = TRY(read_bool(place, value));
+  } else if (key == "restart_seconds") {
+    settings.restart_seconds = TRY(read_seconds(place, value));
   } else if (key == "log") {
     return read_log(file, value, settings);
   } else {
     return fail(place.text() +
                 " is not a setting; valid are runtime, agent, default_policy, require_policy, "
-                "allow_policy_paths and log");
+                "allow_policy_paths, restart_seconds and log");
   }
   return {};
 }

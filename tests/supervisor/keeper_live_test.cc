@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -36,12 +37,15 @@ constexpr const char* kPolicy =
 class KeeperProcess {
  public:
   // REQUIRES: it is made before any target; it would hold what they wait for.
-  explicit KeeperProcess(Kernel& kernel = system_kernel()) : state_folder_(folder_ / "box") {
+  // `workers`: so many can be started, and no more.
+  explicit KeeperProcess(Kernel& kernel = system_kernel(), int workers = 1000)
+      : state_folder_(folder_ / "box") {
     if (!sys::make_directories(state_folder_, 0700)) std::abort();
     container::Record record = record_of(kPolicy);
     record.log_directory = folder_ / "log";
     record.log_max_bytes = 1U << 20U;
     record.log_total_bytes = 1U << 20U;
+    record.restart_seconds = kRestartSeconds;
     if (!container::write_record(state_folder_, record)) std::abort();
     auto listener = listen_unix(socket_path());
     auto ready = sys::pipe();
@@ -53,12 +57,20 @@ class KeeperProcess {
       inheritance.ready = std::move(ready->write_end);
       inheritance.leaves_cgroup = false;
       ready->read_end.reset();
-      auto keeper = Keeper::make(std::move(inheritance), launch_processes("/bin/false", kernel));
+      const auto launch = [made = launch_processes("/bin/false", kernel), workers](
+                              Channel channel, Program program) mutable -> Result<std::unique_ptr<Worker>> {
+        if (workers-- <= 0) return fail(EAGAIN, "fork");
+        return made(std::move(channel), program);
+      };
+      auto keeper = Keeper::make(std::move(inheritance), launch);
       return {keeper && (*keeper)->run() ? 0L : 1L};
     });
     ready->write_end.reset();
     EXPECT_EQ(sys::read_all(ready->read_end.get()).value_or("nothing"), "ok\n");
   }
+
+  // How long calls wait for a worker.
+  static constexpr std::uint64_t kRestartSeconds = 1;
 
   [[nodiscard]] Child& keeper() { return *keeper_; }
   [[nodiscard]] std::vector<nlohmann::json> events() { return event_lines(folder_ / "log/box.jsonl"); }
@@ -208,6 +220,26 @@ TEST(LiveKeeper, RefusesWhatKilledTwoWorkers) {
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0]["verdict"], "failed");
   EXPECT_NE(events[0]["reason"].get<std::string>().find("killed"), std::string::npos);
+}
+
+TEST(LiveKeeper, RefusesWhatWaitsWhereNoWorkerCanBeStarted) {
+  using std::chrono::seconds;
+  using std::chrono::steady_clock;
+  KeeperProcess process(system_kernel(), 1);
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  caller.call();
+  while (process.events().empty()) ::poll(nullptr, 0, 1);  // the session has begun
+  const auto begun = steady_clock::now();
+  ASSERT_EQ(::kill(process.worker(), SIGKILL), 0);
+  caller.call();
+  EXPECT_EQ(caller.end(), (std::vector<long>{-ENOTSUP, -EPERM}));
+  const auto waited = steady_clock::now() - begun;
+  EXPECT_GE(waited, seconds(KeeperProcess::kRestartSeconds));
+  EXPECT_LT(waited, seconds(KeeperProcess::kRestartSeconds + 10));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{1});
 }
 
 TEST(LiveKeeper, KeepsTheOldWorkerWhereANewOneDoesNotStart) {

@@ -45,12 +45,13 @@ TEST_F(SettingsTest, AreTheDefaultsWithoutAFile) {
   EXPECT_FALSE(settings->allow_policy_paths);
   EXPECT_EQ(settings->log_max_bytes, 16U * 1024 * 1024);
   EXPECT_EQ(settings->log_total_bytes, 1024U * 1024 * 1024);
+  EXPECT_EQ(settings->restart_seconds, 60U);
 }
 
 TEST_F(SettingsTest, AreReadFromTheFile) {
   const auto settings = load(R"({
     "runtime": "/usr/bin/crun", "agent": "/opt/agent", "default_policy": "web", "require_policy": true,
-    "allow_policy_paths": true, "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
+    "allow_policy_paths": true, "restart_seconds": 7, "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
   ASSERT_TRUE(settings) << settings.error().message();
   EXPECT_EQ(settings->runtime, "/usr/bin/crun");
   EXPECT_EQ(settings->agent, "/opt/agent");
@@ -59,6 +60,7 @@ TEST_F(SettingsTest, AreReadFromTheFile) {
   EXPECT_TRUE(settings->allow_policy_paths);
   EXPECT_EQ(settings->log_max_bytes, 4096U);
   EXPECT_EQ(settings->log_total_bytes, UINT64_MAX);
+  EXPECT_EQ(settings->restart_seconds, 7U);
 }
 
 TEST_F(SettingsTest, NameWhatIsWrong) {
@@ -78,6 +80,9 @@ TEST_F(SettingsTest, NameWhatIsWrong) {
       {R"({"require_policy": "yes"})", "/require_policy is string, must be true or false"},
       {R"({"require_policy": 1})", "/require_policy is number, must be true or false"},
       {R"({"allow_policy_paths": {}})", "/allow_policy_paths is object, must be true or false"},
+      {R"({"restart_seconds": "7"})", "/restart_seconds is string, must be a number of seconds"},
+      {R"({"restart_seconds": -1})", "/restart_seconds is number, must be a number of seconds"},
+      {R"({"restart_seconds": 3601})", "/restart_seconds is 3601, must be 0 to 3600"},
       {R"({"log": 5})", "/log is number, must be an object"},
       {R"({"log": {"max": 5}})", "/log/max is not a setting; valid in /log are max_bytes and total_bytes"},
       {R"({"log": {"max_bytes": "5"}})", "/log/max_bytes is string, must be a number of bytes"},
