@@ -276,6 +276,13 @@ void Agent::go() {
   std::vector<unsigned> known;
   for (const auto& [number, notify_fd] : inherited_) known.push_back(number);
   slots_->forget_others(known);
+  // Until now somebody else may have written to it.
+  if (events_ != nullptr) {
+    if (const Status resumed = events_->resume(); !resumed) {
+      log::error("cannot go on with the event log as another worker left it",
+                 {{"container", record_.id}, {"error", resumed.error().message()}});
+    }
+  }
   for (auto& [number, notify_fd] : inherited_) {
     if (const Status started = start_session(number, std::move(notify_fd)); !started) {
       log::error("a session cannot go on; what it supervises fails closed",

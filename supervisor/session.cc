@@ -88,6 +88,7 @@ bool Session::hung_up() const {
 
 // What an earlier worker has left: what stands is served by the first receivers, the rest is over.
 void Session::take_over() {
+  std::uint64_t lost = 0;
   for (Slot* const slot : slots_.take_over(number_)) {
     const struct seccomp_notif& received = slots_.notification(*slot).get();
     const Notification stands_or_not = Notification::borrowed(kernel_, notify_fd_.get(), received);
@@ -98,8 +99,11 @@ void Session::take_over() {
       continue;
     }
     remember_lost(*slot, received);
+    if (slot->owes_event()) ++lost;
+    slot->settle_event();
     slots_.give_back(*slot);
   }
+  if (lost != 0) events_.tell_lost(lost);
   any_left_ = !left_.empty();
 }
 
@@ -207,6 +211,7 @@ void Session::serve(Notification notification, Slot& slot) {
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
+  if (outcome.logged() && !outcome.repeated) slot.owe_event();
   slot.begin_answer();
   const auto send = [&] { return answer(notification, call, outcome); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(send) : send();
@@ -221,11 +226,12 @@ void Session::serve(Notification notification, Slot& slot) {
     log::error("cannot answer a notification",
                {{"container", container_id_}, {"error", answered.error().message()}});
   }
-  const bool wanted = !outcome.decision || outcome.decision->log;
-  if (!wanted || outcome.repeated || (abandoned && without_effect(outcome))) return;
-  // It may have gone before /proc was asked, and its number be another's.
-  if (abandoned && !stood) identity = {};
-  report(syscall, outcome, target.tid(), std::move(identity), duration);
+  if (outcome.logged() && !outcome.repeated && !(abandoned && without_effect(outcome))) {
+    // It may have gone before /proc was asked, and its number be another's.
+    if (abandoned && !stood) identity = {};
+    report(syscall, outcome, target.tid(), std::move(identity), duration);
+  }
+  slot.settle_event();
 }
 
 void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected) {

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 namespace {
 
 // Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000001;
+constexpr std::uint64_t kLayout = 0x74696465'00000002;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 

@@ -48,6 +48,8 @@ namespace tidewaiter::supervisor {
 //   or
 //      the target has it.
 //
+// An event is written after the answer, so that nobody waits for it: see owe_event().
+//
 // One thing cannot be known: when a signal takes the target out of its call at the very moment of 7, whether
 // the answer had reached it before. Then a connect or a bind is recognised when the kernel makes the call
 // again; a send is made again.
@@ -58,6 +60,8 @@ struct Slot {
     kPerformed,   // `answer` says what came of it
     kAnswering,   // the same, and the answer may have been sent
   };
+
+  enum class Event : std::uint32_t { kNone, kOwed };
 
   // --- for the thread that owns it ---
 
@@ -76,6 +80,13 @@ struct Slot {
   // The answer that an earlier worker came to, by performing the call.
   [[nodiscard]] std::optional<Answer> recorded() const;
   void begin_answer();
+
+  // The notification is to be told of, whatever becomes of it, or may have had an effect that is. Before its
+  // answer or that effect; what is owed when the worker has died and the target no longer waits is lost.
+  void owe_event() { event.store(Event::kOwed, std::memory_order_release); }
+  // It has been told of, or is not to be.
+  void settle_event() { event.store(Event::kNone, std::memory_order_release); }
+  [[nodiscard]] bool owes_event() const { return event.load(std::memory_order_acquire) == Event::kOwed; }
 
   // Of a send: what has gone.
   struct Sent {
@@ -99,6 +110,7 @@ struct Slot {
   std::atomic<Stage> stage{Stage::kIdle};
   std::atomic<std::uint32_t> attempts{0};  // workers that have begun with the notification
   std::atomic<std::uint32_t> crashes{0};   // of those, the ones that its thread took along
+  std::atomic<Event> event{Event::kNone};
   std::uint64_t cookie = 0;
   std::uint32_t address_size = 0;
   std::array<std::byte, sizeof(struct sockaddr_storage)> address{};

@@ -99,6 +99,7 @@ Outcome bind(Call& call) {
     return outcome;
   }
   const auto before = call.slot.recorded();
+  if (outcome.logged()) call.slot.owe_event();
   outcome.answer = before ? *before : perform(call, *socket, performed.socket_cookie, *address, port);
   if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
   return outcome;

@@ -41,6 +41,7 @@ void perform(Call& call, const Socket& socket, std::uint64_t cookie, std::span<c
   outcome.attempted = true;
   const int fd = socket.fd.get();
   const bool begun = call.slot.begun(cookie, address);
+  if (outcome.logged()) call.slot.owe_event();
   call.slot.begin(cookie, address);
   const Status connected = call.kernel.connect(fd, address);
   outcome.answer = connected ? Answer::result(0) : Answer::refuse(connected.error().code);

@@ -113,6 +113,9 @@ struct Outcome {
   std::optional<PendingExec> exec = {};  // to be finished when the answer is sent
   std::string reason = {};               // why it ended otherwise than its rule says; empty: it did not
 
+  // Whether it is to be told of, as far as is known by now.
+  [[nodiscard]] bool logged() const { return !decision || decision->log; }
+
   static Outcome failed(int errno_value) {
     Outcome outcome;
     outcome.answer = Answer::refuse(errno_value);

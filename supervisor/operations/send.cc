@@ -326,6 +326,7 @@ Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captur
     call.slot.begin(performed->socket_cookie, performed->address);
   }
   outcome.attempted = true;
+  if (outcome.logged()) call.slot.owe_event();
   const Sent sent = send_all(call, socket, message, patience);
   // Nobody names another process as the sender without CAP_SYS_ADMIN over its pid namespace (scm_check_creds,
   // net/core/scm.c), which a rootless agent has not.

@@ -207,6 +207,7 @@ void make_decided(Call& call, const Name& name, std::span<const std::byte> captu
 // Makes the call; its result is the target's.
 void perform(Call& call, long number, const std::array<std::uint64_t, 6>& arguments, Outcome& outcome) {
   outcome.attempted = true;
+  if (outcome.logged()) call.slot.owe_event();
   const auto result = call.stand_in->perform(number, arguments);
   if (!result) {
     refuse(call, result.error(), outcome);

@@ -74,6 +74,12 @@ class KeeperProcess {
 
   [[nodiscard]] Child& keeper() { return *keeper_; }
   [[nodiscard]] std::vector<nlohmann::json> events() { return event_lines(folder_ / "log/box.jsonl"); }
+  // Whether any has been written, at least in part.
+  [[nodiscard]] bool has_events() {
+    std::error_code none;
+    const auto size = std::filesystem::file_size(folder_ / "log/box.jsonl", none);
+    return !none && size != 0;
+  }
   [[nodiscard]] const std::string& state_folder() const { return state_folder_; }
 
   // 0: there is none at the moment.
@@ -204,6 +210,31 @@ class DeadlyKernel final : public ObservedKernel {
   Result<std::string> read_proc_link(pid_t /*tid*/, const char* /*name*/) override { __builtin_trap(); }
 };
 
+// A kernel that kills whoever has answered, before that is told of.
+class HastyKernel final : public ObservedKernel {
+ public:
+  Status answer_errno(int notify_fd, std::uint64_t id, int errno_value) override {
+    const Status answered = ObservedKernel::answer_errno(notify_fd, id, errno_value);
+    ::raise(SIGKILL);
+    return answered;
+  }
+};
+
+TEST(LiveKeeper, CountsTheEventsThatDieWithWorkers) {
+  HastyKernel kernel;
+  KeeperProcess process(kernel);
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  for (int i = 0; i < 3; ++i) caller.call();
+  EXPECT_EQ(caller.end(), std::vector<long>(3, -ENOTSUP));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+  int lost = 0;
+  for (const auto& event : process.events()) lost += event.value("lost", 0);
+  EXPECT_EQ(lost, 3);
+}
+
 TEST(LiveKeeper, RefusesWhatKilledTwoWorkers) {
   DeadlyKernel kernel;
   KeeperProcess process(kernel);
@@ -231,7 +262,7 @@ TEST(LiveKeeper, RefusesWhatWaitsWhereNoWorkerCanBeStarted) {
   (void)process.begin_hand_over(notify_fd);
   notify_fd.reset();
   caller.call();
-  while (process.events().empty()) ::poll(nullptr, 0, 1);  // the session has begun
+  while (!process.has_events()) ::poll(nullptr, 0, 1);  // the session has begun
   const auto begun = steady_clock::now();
   ASSERT_EQ(::kill(process.worker(), SIGKILL), 0);
   caller.call();

@@ -697,6 +697,7 @@ TEST(Session, LeavesAloneWhatIsOver) {
   const auto events = scripted.serve(notification_of(8, SYS_getpgid, {0}));
   ASSERT_EQ(scripted.kernel.answers().size(), 1U);
   EXPECT_EQ(scripted.kernel.answers()[0].id, 8U);
+  for (const auto& event : events) EXPECT_FALSE(event.contains("lost"));
 }
 
 // A signal took the target out of its call before the worker died.
@@ -710,6 +711,22 @@ TEST(Session, KnowsWhatAnEarlierWorkerPerformedInVain) {
   ASSERT_EQ(scripted.kernel.answers().size(), 1U);
   EXPECT_EQ(scripted.kernel.answers()[0].value, 0);
   EXPECT_TRUE(scripted.kernel.performed().empty());
+}
+
+TEST(Session, SaysThatAnEventWasLostWithAnEarlierWorker) {
+  for (const bool stands : {false, true}) {
+    ScriptedSession scripted;
+    if (stands) scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.owe_event();
+    scripted.start();
+    // Whoever still waits is served, and told of.
+    if (stands) ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    const auto events = scripted.end();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].value("lost", 0), stands ? 0 : 1);
+    EXPECT_FALSE(slot.owes_event());
+  }
 }
 
 TEST(Session, RefusesWhatHasCrashedTwoWorkers) {
