@@ -304,9 +304,11 @@ slow_runtime() {
 
 # The keeper's child that serves; it has another one that traces, where programs are restricted.
 worker_pid() {
-  local child agent
+  local child agent children=()
   agent=$(agent_pid)
-  for child in $(cat "/proc/$agent/task/$agent/children"); do
+  # The file's one line does not end.
+  read -ra children <"/proc/$agent/task/$agent/children" || true
+  for child in "${children[@]}"; do
     if [[ $(cat "/proc/$child/comm") == tw-worker ]]; then echo "$child"; fi
   done
 }

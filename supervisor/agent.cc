@@ -86,8 +86,13 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   take(Begin::kBundle, bundle_lock_);
   take(Begin::kGrace, grace_);
   UniqueFd requests;
+  UniqueFd notified;
   take(Begin::kTracer, requests);
-  if (requests.valid()) tracer_ = std::make_unique<RemoteTracer>(std::move(requests));
+  take(Begin::kTracer, notified);
+  if (notified.valid()) {
+    tracer_ = std::make_unique<RemoteTracer>(kernel_, std::move(requests), std::move(notified),
+                                             slots_->stand_ins());
+  }
   bundle_restored_ = (facts_ & Begin::kRestored) != 0;
   may_outlive_ = (facts_ & Begin::kOutlives) != 0;
   creator_pending_ = creator_.valid() || (facts_ & Begin::kCame) == 0;
@@ -111,8 +116,8 @@ Status Agent::follow_names() {
   if (destinations == nullptr || !destinations->next_refresh()) return {};
   std::optional<container::HostsFile> hosts;
   if (record_.hosts) {
-    hosts = TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName,
-                                           *record_.hosts));
+    hosts =
+        TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts));
     TRY(hosts->write(hosts_lines(destinations->present())));
   }
   names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts)));

@@ -55,7 +55,7 @@ struct Begin {
   static constexpr std::uint64_t kCame = 16;      // a runtime has come
   static constexpr std::uint64_t kOutlives = 32;  // the container may outlive the sessions
   static constexpr std::uint64_t kMoved = 64;     // out of the caller's cgroup
-  static constexpr std::uint64_t kTracer = 256;   // a socket that takes requests to trace (tracing.h)
+  static constexpr std::uint64_t kTracer = 256;   // two sockets: RemoteTracer's
   static constexpr std::uint64_t kEnding = 128;   // an earlier worker has begun to clean up
 };
 

@@ -104,37 +104,54 @@ Status Keeper::prepare() {
 }
 
 Status Keeper::open_requests() {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return fail(errno, "socketpair");
-  }
-  requests_ = UniqueFd(ends[0]);
-  requested_ = UniqueFd(ends[1]);
-  return watch(requested_.get(), EPOLLIN);
+  const auto open = [](UniqueFd& written, UniqueFd& read) -> Status {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+      return fail(errno, "socketpair");
+    }
+    written = UniqueFd(ends[0]);
+    read = UniqueFd(ends[1]);
+    return {};
+  };
+  TRY(open(requests_, requested_));
+  TRY(open(notify_, notified_));
+  return watch_requests();
 }
 
-// Not before there is something to trace: most policies say nothing of programs.
+Status Keeper::watch_requests() const {
+  TRY(watch(requested_.get(), EPOLLIN));
+  return watch(notified_.get(), EPOLLIN);
+}
+
+void Keeper::stop_watching_requests() const {
+  stop_watching(requested_.get());
+  stop_watching(notified_.get());
+}
+
+// Not before there is something to trace: many policies say nothing of programs or Unix sockets.
 void Keeper::start_tracer() {
-  auto tracer = launch_tracer_(requested_.get());
+  stop_watching_requests();
+  auto tracer = launch_tracer_({requested_.get(), notified_.get(), slots_->memory()});
   if (tracer) {
     if (const Status watched = watch((*tracer)->ended_fd(), EPOLLIN); !watched) {
       log::error("cannot watch the tracer", {{"error", watched.error().message()}});
     }
-    stop_watching(requested_.get());
     tracer_ = std::move(*tracer);
     return;
   }
   // What asks for one gets none: its socket closes with the requests.
-  log::error("cannot start a tracer; programs are refused", {{"error", tracer.error().message()}});
-  stop_watching(requested_.get());
+  log::error("cannot start a tracer; programs and calls on Unix sockets are refused",
+             {{"error", tracer.error().message()}});
   requested_.reset();
+  notified_.reset();
 }
 
 // Whom it traced the kernel has killed.
 void Keeper::tracer_ended() {
   log::error("the tracer has ended; another one takes its place", {{"end", tracer_->reap()}});
   tracer_.reset();
-  if (const Status watched = watch(requested_.get(), EPOLLIN); !watched) {
+  slots_->stand_ins().clear();
+  if (const Status watched = watch_requests(); !watched) {
     log::error("cannot watch for what is to be traced", {{"error", watched.error().message()}});
   }
 }
@@ -205,7 +222,7 @@ void Keeper::dispatch(int fd) {
   } else if (successor_ && fd == successor_->worker->ended_fd()) {
     log::error("the new worker does not start; the old one stays", {{"end", successor_->worker->reap()}});
     successor_.reset();
-  } else if (fd == requested_.get()) {
+  } else if (!tracer_ && (fd == requested_.get() || fd == notified_.get())) {
     start_tracer();
   } else if (tracer_ && fd == tracer_->ended_fd()) {
     tracer_ended();
@@ -241,6 +258,7 @@ Status Keeper::begin(const Employed& employed) const {
   add(inheritance_.bundle_lock, Begin::kBundle);
   add(grace_, Begin::kGrace);
   add(requests_, Begin::kTracer);
+  add(notify_, Begin::kTracer);
   return employed.channel.send(Word::kBegin, facts, static_cast<std::uint64_t>(::getpid()), fds,
                                inheritance_.state_folder);
 }

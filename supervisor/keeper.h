@@ -48,8 +48,15 @@ enum class Program {
 // Starts a worker at the other end of a channel.
 using Launch = std::function<Result<std::unique_ptr<Worker>>(Channel channel, Program program)>;
 
-// Starts the process that traces, at the reading end of its requests (tracing.h).
-using LaunchTracer = std::function<Result<std::unique_ptr<Worker>>(int requests)>;
+// What the process that traces gets, borrowed: its ends of RemoteTracer's sockets, and the slots' memory.
+struct TracerFds {
+  int requests = -1;
+  int notified = -1;
+  int slots = -1;
+};
+
+// Starts it (tracing.h).
+using LaunchTracer = std::function<Result<std::unique_ptr<Worker>>(const TracerFds& fds)>;
 
 // The agent's first process. It holds whatever must not be lost: the listening socket and what comes in
 // there, the notify descriptors, the shared slots, the lock of the state folder. It looks into nothing that a
@@ -99,6 +106,8 @@ class Keeper {
   Result<std::unique_ptr<Employed>> employ(Program program);
   Status begin(const Employed& employed) const;
   Status open_requests();
+  Status watch_requests() const;
+  void stop_watching_requests() const;
   void start_tracer();
   void tracer_ended();
   void start_worker();
@@ -136,8 +145,11 @@ class Keeper {
   std::uint64_t facts_ = 0;  // of Begin
 
   LaunchTracer launch_tracer_;
-  UniqueFd requests_;               // to trace; the end that workers write to
-  UniqueFd requested_;              // the end that the tracer reads
+  // To trace; the end that workers write to, and the one that the tracer reads. And of notifications.
+  UniqueFd requests_;
+  UniqueFd requested_;
+  UniqueFd notify_;
+  UniqueFd notified_;
   std::unique_ptr<Worker> tracer_;  // from the first request on
 
   std::unique_ptr<Employed> worker_;

@@ -177,13 +177,11 @@ bool Session::receive_one() {
 
 void Session::serve(Notification notification, Slot& slot) {
   const auto received = std::chrono::steady_clock::now();
-  if (const auto expected = stand_ins_.expected.take(notification.tid(), notification.call())) {
-    return serve_stand_in(notification, *expected);
-  }
+  if (tracer_.answer_stand_in(notification)) return;
   const bool suspicious = slot.suspicious();
   slot.count_attempt();
   Target target(kernel_, notification.tid());
-  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_, slot, tracer_};
+  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, slot, tracer_};
   const bool entered = waiting_.enter(notification);
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
@@ -232,24 +230,6 @@ void Session::serve(Notification notification, Slot& slot) {
     report(syscall, outcome, target.tid(), std::move(identity), duration);
   }
   slot.settle_event();
-}
-
-void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected) {
-  if (expected.install >= 0) {
-    seccomp::AddFd request;
-    request.source_fd = expected.install;
-    request.close_on_exec = true;
-    request.send = true;
-    if (kernel_.add_fd(notify_fd_.get(), notification.id(), request)) return notification.answered_elsewhere();
-  }
-  Target target(kernel_, notification.tid());
-  // SAFETY: see ExpectedCalls.
-  const bool makes = expected.number >= 0 && expected.install < 0;
-  const Status answered = notification.answer(makes ? Answer::let_run() : Answer::refuse(EPERM), target);
-  if (!answered && answered.error().code != ENOENT) {
-    log::error("cannot answer a stand-in",
-               {{"container", container_id_}, {"error", answered.error().message()}});
-  }
 }
 
 Status Session::answer(Notification& notification, Call& call, Outcome& outcome) {

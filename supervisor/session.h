@@ -58,8 +58,6 @@ class Session {
   bool receive_one();
   bool serve_left();
   void serve(Notification notification, Slot& slot);
-  // A call that a stand-in makes.
-  void serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected);
   // To the target, by whatever way it is still to be had.
   Status answer(Notification& notification, Call& call, Outcome& outcome);
   static Status finish_stand_in(Notification& notification, Call& call, const Outcome& outcome);
@@ -84,7 +82,6 @@ class Session {
   std::vector<Slot*> left_;  // by an earlier worker, each with a notification that stands
   std::atomic<bool> any_left_ = false;
   Repeats repeats_;
-  StandIns stand_ins_;
   Start start_;
   Waiting waiting_;  // last: its threads use all of the above
 };

@@ -41,6 +41,7 @@ struct Slots::Header {
   // Slots that were ever used: to look at one is to have the kernel make its page.
   std::atomic<std::uint32_t> touched{0};
   std::array<std::atomic<std::uint32_t>, kSessions> start_over{};
+  StandInThreads stand_ins;
 };
 
 thread_local Slot* Slot::own = nullptr;
@@ -158,6 +159,8 @@ seccomp::NotificationBuffer Slots::notification(Slot& slot) const {
   return seccomp::NotificationBuffer(
       std::span(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), header().notification_size));
 }
+
+StandInThreads& Slots::stand_ins() const { return header().stand_ins; }
 
 std::atomic<std::uint32_t>& Slots::start_over(unsigned session) { return header().start_over.at(session); }
 

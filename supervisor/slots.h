@@ -16,6 +16,7 @@
 #include "oci/base/unique_fd.h"
 #include "oci/seccomp/notify.h"
 #include "supervisor/answer.h"
+#include "supervisor/target/expected_calls.h"
 
 namespace tidewaiter::supervisor {
 
@@ -170,6 +171,9 @@ class Slots {
 
   // The room for the notification of a slot.
   [[nodiscard]] seccomp::NotificationBuffer notification(Slot& slot) const;
+
+  // The stand-ins that the tracing process drives (tracing.h).
+  [[nodiscard]] StandInThreads& stand_ins() const;
 
   // Whether the calls of a session's runtime are over (Start). 0 as long as they are not.
   [[nodiscard]] std::atomic<std::uint32_t>& start_over(unsigned session);

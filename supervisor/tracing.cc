@@ -3,12 +3,16 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <cstring>
+#include <ctime>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -21,6 +25,15 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "supervisor/answer.h"
+#include "supervisor/object_socket.h"
+#include "supervisor/remote_stand_in.h"
+#include "supervisor/target/stand_in.h"
+#include "supervisor/waiting.h"
+
+// Absent in older C libraries (sigevent(7)).
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -34,12 +47,20 @@ constexpr unsigned kMostThreads = 512;
 constexpr unsigned kSpare = 2;
 
 struct Request {
+  enum class Kind { kExec, kStandIn };
+  Kind kind = Kind::kExec;
   pid_t tid = 0;
   int number = 0;
-  std::uint64_t instruction = 0;
   std::uint64_t id = 0;  // of the notification
+  // Of an execve.
+  std::uint64_t instruction = 0;
   FileStatus file{};
   std::uint64_t arguments = 0;  // bytes
+  // Of a stand-in, as StandInRequest has it.
+  pid_t process = 0;
+  std::array<std::uint64_t, 6> call{};
+  long message = 0;
+  bool spares_unknown_calls = false;
 };
 static_assert(std::is_trivially_copyable_v<Request>);
 
@@ -54,35 +75,21 @@ struct EndReply {
   int errno_value = 0;
 };
 
-// Descriptors that come with a request: the other end of a socket for the replies, the file that was decided
-// on, the notify descriptor, and a file with the arguments if they are long.
+// Descriptors that come with a request: the other end of a socket for the replies, the notify descriptor; of
+// an execve also the file that was decided on, and a file with the arguments if they are long.
 constexpr std::size_t kMostFds = 4;
 
-// Receives exactly one object; false: the other end is closed.
-template <typename Object>
-bool receive(int socket, Object& object) {
-  ssize_t count = 0;
-  do {
-    count = ::recv(socket, &object, sizeof object, 0);
-  } while (count < 0 && errno == EINTR);
-  return count == static_cast<ssize_t>(sizeof object);
-}
+// A stand-in's own notification. The notify descriptor comes with it.
+struct Notified {
+  std::uint64_t id = 0;
+  pid_t tid = 0;
+  struct seccomp_data call {};
+};
 
-template <typename Object>
-bool send(int socket, const Object& object) {
-  ssize_t count = 0;
-  do {
-    count = ::send(socket, &object, sizeof object, MSG_NOSIGNAL);
-  } while (count < 0 && errno == EINTR);
-  return count == static_cast<ssize_t>(sizeof object);
-}
-
-Status send_request(int requests, const Request& request, const std::string& text, std::span<const int> fds) {
-  auto copy = request;
-  std::array<struct iovec, 2> parts = {{{&copy, sizeof copy}, {const_cast<char*>(text.data()), text.size()}}};
+Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<const int> fds) {
   alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
   struct msghdr message {};
-  message.msg_iov = parts.data();
+  message.msg_iov = const_cast<struct iovec*>(parts.data());
   message.msg_iovlen = parts.size();
   message.msg_control = control.data();
   message.msg_controllen = CMSG_SPACE(fds.size_bytes());
@@ -93,10 +100,40 @@ Status send_request(int requests, const Request& request, const std::string& tex
   std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
   ssize_t count = 0;
   do {
-    count = ::sendmsg(requests, &message, MSG_NOSIGNAL);
+    count = ::sendmsg(socket, &message, MSG_NOSIGNAL);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return fail(errno, "ask the tracer");
   return {};
+}
+
+Status send_request(int requests, Request request, const std::string& text, std::span<const int> fds) {
+  const std::array<struct iovec, 2> parts = {
+      {{&request, sizeof request}, {const_cast<char*>(text.data()), text.size()}}};
+  return send_with_fds(requests, parts, fds);
+}
+
+// The bytes of the next message, and what came with it; 0: none will come any more.
+std::size_t receive_with_fds(int socket, std::span<struct iovec> parts, std::vector<UniqueFd>& fds) {
+  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
+  struct msghdr message {};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t count = 0;
+  do {
+    count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  if (count <= 0) return 0;
+  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    for (std::size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      fds.emplace_back(fd);
+    }
+  }
+  return static_cast<std::size_t>(count);
 }
 
 class RemoteTrace final : public Trace {
@@ -114,7 +151,7 @@ class RemoteTrace final : public Trace {
     TRY(ask(UniqueFd(ends[1]), notification.notify_fd()));
     Reply reply;
     // Should the tracer have died, so has whom it traced; or it still waits, and is refused.
-    if (!receive(socket_.get(), reply)) return fail(EIO, "the tracer");
+    if (!receive_object(socket_.get(), reply)) return fail(EIO, "the tracer");
     switch (reply.kind) {
       case Reply::Kind::kAnswered:
         notification.answered_elsewhere();
@@ -129,13 +166,13 @@ class RemoteTrace final : public Trace {
 
   ExecTrace::End finish() override {
     EndReply reply;
-    if (!receive(socket_.get(), reply)) return {};
+    if (!receive_object(socket_.get(), reply)) return {};
     return {reply.kind, reply.errno_value};
   }
 
  private:
   Status ask(UniqueFd theirs, int notify_fd) {
-    std::vector<int> fds{theirs.get(), decided_.fd.get(), notify_fd};
+    std::vector<int> fds{theirs.get(), notify_fd, decided_.fd.get()};
     UniqueFd file;
     request_.arguments = decided_.arguments.size();
     if (decided_.arguments.size() > kMostInline) {
@@ -157,19 +194,98 @@ class RemoteTrace final : public Trace {
 }  // namespace
 
 Result<std::unique_ptr<Trace>> RemoteTracer::attach(pid_t tid, CallSite site, DecidedExecution decided) {
-  const Request request{tid, site.number, site.instruction, 0, decided.file, 0};
+  Request request;
+  request.kind = Request::Kind::kExec;
+  request.tid = tid;
+  request.number = site.number;
+  request.instruction = site.instruction;
+  request.file = decided.file;
   return std::make_unique<RemoteTrace>(requests_.get(), request, std::move(decided));
+}
+
+Status RemoteTracer::start_stand_in(const Notification& notification, const StandInRequest& request,
+                                    std::unique_ptr<StandInCalls>& stand_in) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail(errno, "socketpair");
+  }
+  UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  Request asked;
+  asked.kind = Request::Kind::kStandIn;
+  asked.tid = request.tid;
+  asked.number = static_cast<int>(request.number);
+  asked.id = notification.id();
+  asked.process = request.process;
+  asked.call = request.arguments;
+  asked.message = request.message;
+  asked.spares_unknown_calls = request.spares_unknown_calls;
+  TRY(send_request(requests_.get(), asked, "", std::array{theirs.get(), notification.notify_fd()}));
+  // When the tracing process closes its copy, nobody has one.
+  theirs.reset();
+  return RemoteStandIn::start(kernel_, std::move(ours), request.stopping, stand_in);
+}
+
+bool RemoteTracer::answer_stand_in(Notification& notification) {
+  if (!threads_.has(notification.tid())) return false;
+  Notified notified{notification.id(), notification.tid(), notification.call()};
+  const std::array<struct iovec, 1> parts = {{{&notified, sizeof notified}}};
+  if (send_with_fds(notified_.get(), parts, std::array{notification.notify_fd()})) {
+    notification.answered_elsewhere();
+  }
+  // Else it is answered when it is dropped: EPERM.
+  return true;
 }
 
 namespace {
 
+// As often as a notification may be taken up by another worker (Slot::kMostAttempts).
+constexpr unsigned kMostAbandoned = 8;
+// Processes of which that is remembered.
+constexpr std::size_t kMostRemembered = 1024;
+
+// How often a stand-in is looked after (StandIn::look_after).
+constexpr long kTickNanoseconds = 20'000'000;
+
+// Interrupts the calling thread again and again.
+class Ticks {
+ public:
+  Ticks() {
+    struct sigevent event {};
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = Waiting::kInterrupt;
+    event.sigev_notify_thread_id = static_cast<pid_t>(::syscall(SYS_gettid));
+    made_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
+    const struct timespec interval = {0, kTickNanoseconds};
+    const struct itimerspec when = {interval, interval};
+    if (made_) (void)::timer_settime(timer_, 0, &when, nullptr);
+  }
+  Ticks(const Ticks&) = delete;
+  Ticks& operator=(const Ticks&) = delete;
+  ~Ticks() {
+    if (made_) ::timer_delete(timer_);
+  }
+  [[nodiscard]] bool made() const { return made_; }
+
+ private:
+  timer_t timer_{};
+  bool made_ = false;
+};
+
 // The threads of the tracing process.
 class Tracing {
  public:
-  Tracing(Kernel& kernel, UniqueFd requests) : kernel_(kernel), requests_(std::move(requests)) {}
+  Tracing(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads)
+      : kernel_(kernel),
+        requests_(std::move(requests)),
+        notified_(std::move(notified)),
+        stand_ins_{ExpectedCalls(threads), {}} {
+    static_assert(kMostThreads <= StandInThreads::kMost);
+  }
 
   // Until no more requests can come and all are done.
   void run() {
+    std::thread([this] { answer_stand_ins(); }).detach();
     start_thread();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return threads_ == 0; });
@@ -221,37 +337,22 @@ class Tracing {
     Job job;
     std::string text(kMostInline, '\0');
     std::array<struct iovec, 2> parts = {{{&job.request, sizeof job.request}, {text.data(), text.size()}}};
-    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-    struct msghdr message {};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    ssize_t count = 0;
-    do {
-      count = ::recvmsg(requests_.get(), &message, MSG_CMSG_CLOEXEC);
-    } while (count < 0 && errno == EINTR);
-    if (count <= 0) return std::nullopt;
     std::vector<UniqueFd> fds;
-    for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-         header = CMSG_NXTHDR(&message, header)) {
-      for (std::size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-        fds.emplace_back(fd);
+    const std::size_t size = receive_with_fds(requests_.get(), parts, fds);
+    if (size == 0) return std::nullopt;
+    const bool executes = job.request.kind == Request::Kind::kExec;
+    if (size < sizeof job.request || fds.size() < (executes ? 3 : 2)) return Job{};
+    if (executes) {
+      text.resize(size - sizeof job.request);
+      if (fds.size() == kMostFds) {
+        text.resize(job.request.arguments);
+        if (::pread(fds[3].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+          return Job{};
       }
-    }
-    const auto size = static_cast<std::size_t>(count);
-    if (size < sizeof job.request || fds.size() < 3) return Job{};
-    text.resize(size - sizeof job.request);
-    if (fds.size() == kMostFds) {
-      text.resize(job.request.arguments);
-      if (::pread(fds[3].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-        return Job{};
+      job.decided = {std::move(fds[2]), job.request.file, std::move(text)};
     }
     job.socket = std::move(fds[0]);
-    job.notify_fd = std::move(fds[2]);
-    job.decided = {std::move(fds[1]), job.request.file, std::move(text)};
+    job.notify_fd = std::move(fds[1]);
     return job;
   }
 
@@ -270,37 +371,112 @@ class Tracing {
   }
 
   void serve(Job& job) {
-    const int socket = job.socket.get();
-    struct pollfd gone = {socket, POLLIN, 0};
+    struct pollfd gone = {job.socket.get(), POLLIN, 0};
     if (::poll(&gone, 1, 0) != 0) return;  // the next worker will ask
-    const auto stands = [&] { return kernel_.id_valid(job.notify_fd.get(), job.request.id).value_or(false); };
+    if (job.request.kind == Request::Kind::kExec) {
+      serve_exec(job);
+    } else {
+      serve_stand_in(job);
+    }
+  }
+
+  [[nodiscard]] bool stands(const Job& job) const {
+    return kernel_.id_valid(job.notify_fd.get(), job.request.id).value_or(false);
+  }
+
+  void serve_exec(Job& job) {
+    const int socket = job.socket.get();
     // Nobody else is to be stopped, however shortly.
-    if (!stands()) return (void)send(socket, Reply{Reply::Kind::kNotAnswered, ENOENT});
+    if (!stands(job)) return (void)send_object(socket, Reply{Reply::Kind::kNotAnswered, ENOENT});
     auto trace = ExecTrace::attach(kernel_, job.request.tid, {job.request.number, job.request.instruction});
-    if (!trace) return (void)send(socket, Reply{Reply::Kind::kNotTraced, trace.error().code});
+    if (!trace) return (void)send_object(socket, Reply{Reply::Kind::kNotTraced, trace.error().code});
     // Now it is known that who is traced is who had called: the number may have become another's meanwhile.
-    if (!stands()) return (void)send(socket, Reply{Reply::Kind::kNotAnswered, ENOENT});
+    if (!stands(job)) return (void)send_object(socket, Reply{Reply::Kind::kNotAnswered, ENOENT});
     const Status answered = kernel_.answer_continue(job.notify_fd.get(), job.request.id);
     job.notify_fd.reset();
-    if (!answered) return (void)send(socket, Reply{Reply::Kind::kNotAnswered, answered.error().code});
-    (void)send(socket, Reply{Reply::Kind::kAnswered, 0});
+    if (!answered) return (void)send_object(socket, Reply{Reply::Kind::kNotAnswered, answered.error().code});
+    (void)send_object(socket, Reply{Reply::Kind::kAnswered, 0});
     const ExecTrace::End end = trace->finish(job.decided);
-    (void)send(socket, EndReply{end.kind, end.errno_value});
+    (void)send_object(socket, EndReply{end.kind, end.errno_value});
+  }
+
+  void serve_stand_in(Job& job) {
+    const Ticks ticks;
+    if (!ticks.made()) return;  // who asked is told so by the socket
+    StandInRequest request;
+    request.tid = job.request.tid;
+    request.process = job.request.process;
+    request.number = job.request.number;
+    request.arguments = job.request.call;
+    request.message = job.request.message;
+    request.spares_unknown_calls = job.request.spares_unknown_calls;
+    request.stands = [this, &job] { return stands(job); };
+    if (!request.stands()) return;
+    const bool given_up = abandoned(job.request.process) + 1 >= kMostAbandoned;
+    remember(job.request.process,
+             supervisor::serve_stand_in(kernel_, stand_ins_, job.socket.get(), std::move(request), given_up));
+  }
+
+  // Of a process, how often workers in a row have died in the middle of its call: should it be the call that
+  // kills them, it is not to come again for ever.
+  unsigned abandoned(pid_t process) {
+    const std::lock_guard lock(mutex_);
+    const auto found = abandoned_.find(process);
+    return found == abandoned_.end() ? 0 : found->second;
+  }
+  void remember(pid_t process, bool was_abandoned) {
+    const std::lock_guard lock(mutex_);
+    if (!was_abandoned) {
+      abandoned_.erase(process);
+      return;
+    }
+    if (abandoned_.size() >= kMostRemembered) abandoned_.clear();
+    ++abandoned_[process];
+  }
+
+  // The stand-ins' own notifications, until no more can come.
+  void answer_stand_ins() {
+    for (;;) {
+      Notified notified;
+      std::array<struct iovec, 1> parts = {{{&notified, sizeof notified}}};
+      std::vector<UniqueFd> fds;
+      const std::size_t size = receive_with_fds(notified_.get(), parts, fds);
+      if (size == 0) return;
+      if (size != sizeof notified || fds.size() != 1) continue;
+      // An earlier worker may have passed it on as well; what is expected next is not to be taken for it.
+      if (!kernel_.id_valid(fds[0].get(), notified.id).value_or(false)) continue;
+      // A thread that is none any more is refused.
+      const auto expected =
+          stand_ins_.expected.take(notified.tid, notified.call).value_or(ExpectedCalls::Expected{});
+      if (expected.install < 0) {
+        answer_stand_in(kernel_, fds[0].get(), notified.id, expected);
+        continue;
+      }
+      // This one waits until the target has taken the descriptor, which a freezer may delay.
+      std::thread([this, fd = std::move(fds[0]), id = notified.id, expected] {
+        answer_stand_in(kernel_, fd.get(), id, expected);
+      }).detach();
+    }
   }
 
   Kernel& kernel_;
   const UniqueFd requests_;
+  const UniqueFd notified_;
+  StandIns stand_ins_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<pid_t> traced_;
+  std::map<pid_t, unsigned> abandoned_;
   unsigned threads_ = 0;
   unsigned idle_ = 0;
 };
 
 }  // namespace
 
-int run_tracer(Kernel& kernel, UniqueFd requests) {
-  Tracing(kernel, std::move(requests)).run();
+int run_tracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads) {
+  if (!Waiting::install_interrupt()) return 1;
+  threads.clear();
+  Tracing(kernel, std::move(requests), std::move(notified), threads).run();
   return 0;
 }
 

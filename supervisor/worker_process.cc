@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <initializer_list>
 #include <utility>
 
 #include "oci/base/log.h"
@@ -46,22 +47,32 @@ class Process final : public Worker {
   UniqueFd pidfd_;
 };
 
-// In a process that was just forked: it dies with the keeper, and has none of its descriptors but `fd`, which
-// becomes kChannelFd: where one is closed that waits for it, no copy may be left.
-void begin_process(pid_t keeper, int fd) {
+// In a process that was just forked: it dies with the keeper, and has none of its descriptors but `fds`,
+// which become kChannelFd and the next ones: where one is closed that waits for it, no copy may be left.
+void begin_process(pid_t keeper, std::initializer_list<int> fds) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != keeper) ::_exit(1);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) ::signal(signal, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  if (fd != kChannelFd && ::dup3(fd, kChannelFd, O_CLOEXEC) < 0) ::_exit(1);
-  if (::close_range(kChannelFd + 1, ~0U, 0) != 0) ::_exit(1);
+  const int end = kChannelFd + static_cast<int>(fds.size());
+  // Out of the way first: one may be where another is to go.
+  std::array<int, 3> copies{};
+  std::size_t count = 0;
+  for (const int fd : fds) {
+    copies.at(count) = ::fcntl(fd, F_DUPFD_CLOEXEC, end);
+    if (copies.at(count++) < 0) ::_exit(1);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (::dup3(copies.at(i), kChannelFd + static_cast<int>(i), O_CLOEXEC) < 0) ::_exit(1);
+  }
+  if (::close_range(static_cast<unsigned>(end), ~0U, 0) != 0) ::_exit(1);
 }
 
 [[noreturn]] void become_worker(pid_t keeper, int channel, const std::string& program, Program which,
                                 Kernel& kernel) {
-  begin_process(keeper, channel);
+  begin_process(keeper, {channel});
   if (which == Program::kOwn) ::_exit(run_worker(Channel(UniqueFd(kChannelFd)), kernel));
   ::fcntl(kChannelFd, F_SETFD, 0);
   const std::string number = std::to_string(kChannelFd);
@@ -103,14 +114,17 @@ Launch launch_processes(std::string program, Kernel& kernel) {
 }
 
 LaunchTracer launch_tracing_process() {
-  return [](int requests) -> Result<std::unique_ptr<Worker>> {
+  return [](const TracerFds& fds) -> Result<std::unique_ptr<Worker>> {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");
     if (pid == 0) {
-      begin_process(keeper, requests);
+      begin_process(keeper, {fds.requests, fds.notified, fds.slots});
       ::prctl(PR_SET_NAME, "tw-tracer");
-      ::_exit(run_tracer(system_kernel(), UniqueFd(kChannelFd)));
+      const auto slots = Slots::open(UniqueFd(kChannelFd + 2));
+      if (!slots) ::_exit(1);
+      ::_exit(
+          run_tracer(system_kernel(), UniqueFd(kChannelFd), UniqueFd(kChannelFd + 1), (*slots)->stand_ins()));
     }
     return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
   };

@@ -1,23 +1,29 @@
-// supervised_calls ROUNDS [PROCESSES]: each process makes calls of every kind that integration/crash's policy has, and
-// looks at what came of each. Prints a line "KIND calls N wrong N" for each kind, and one for each of the first wrong
-// calls. Ends with 1 if any was.
+// supervised_calls ROUNDS [PROCESSES]: each process makes calls of every kind that integration/crash's policy
+// has, and looks at what came of each. Prints a line "KIND calls N wrong N" for each kind, and one for each
+// of the first wrong calls. Ends with 1 if any was.
 //
-// supervised_calls --run: what the kind `exec` executes; it ends with 7. So does a link to it, which may not be run.
+// supervised_calls --run: what the kind `exec` executes; it ends with 7. So does a link to it, which may not
+// be run.
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "probe.h"
 
-#define KINDS(X)                                                                                                   \
-  X(refused) X(let_run) X(connect) X(connect_nonblocking) X(connect_refused) X(connect_udp) X(bind) X(bind_refused) \
-  X(send_datagram) X(send_refused) X(send_stream) X(send_many) X(exec) X(exec_refused)
+#define KINDS(X)                                                                                   \
+  X(refused)                                                                                       \
+  X(let_run)                                                                                       \
+  X(connect) X(connect_nonblocking) X(connect_refused) X(connect_udp) X(bind) X(bind_refused)      \
+      X(send_datagram) X(send_refused) X(send_stream) X(send_many) X(unix_connect) X(unix_refused) \
+          X(unix_send) X(exec) X(exec_refused)
 
 enum kind {
 #define X(name) KIND_##name,
@@ -173,7 +179,8 @@ static void send_many(enum kind kind) {
   for (int i = 0; i < 3; ++i) {
     numbers[i] = ++sequence;
     parts[i] = (struct iovec){&numbers[i], sizeof numbers[i]};
-    messages[i].msg_hdr = (struct msghdr){.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &parts[i], .msg_iovlen = 1};
+    messages[i].msg_hdr =
+        (struct msghdr){.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &parts[i], .msg_iovlen = 1};
   }
   const int fd = new_socket(SOCK_DGRAM);
   expect(kind, "sendmmsg", 3, result(sendmmsg(fd, messages, 3, 0)));
@@ -205,6 +212,73 @@ static void run_program(enum kind kind, const char* path, int expected) {
   } else {
     expect(kind, "execve", expected, WEXITSTATUS(status) == 100 ? -error : WEXITSTATUS(status));
   }
+}
+
+// A socket in the abstract namespace, which the policy allows where `name` begins with "good".
+static struct sockaddr_un unix_at(const char* name, socklen_t* size) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "%s.%d", name, process);
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+  return address;
+}
+
+static int unix_socket(int type) {
+  const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+  if (fd < 0) broken("socket");
+  return fd;
+}
+
+static int unix_server(const char* name, int type) {
+  socklen_t size = 0;
+  const struct sockaddr_un address = unix_at(name, &size);
+  const int fd = unix_socket(type);
+  if (bind(fd, (const struct sockaddr*)&address, size) != 0) broken("bind");
+  if (type == SOCK_STREAM && listen(fd, 16) != 0) broken("listen");
+  return fd;
+}
+
+static int unix_listener;
+static int unix_receiver;
+
+static void unix_connect(enum kind kind) {
+  socklen_t size = 0;
+  const struct sockaddr_un address = unix_at("good.stream", &size);
+  const int fd = unix_socket(SOCK_STREAM);
+  if (expect(kind, "connect", 0, result(connect(fd, (const struct sockaddr*)&address, size)))) {
+    struct pollfd ready = {unix_listener, POLLIN, 0};
+    struct ucred peer = {0, 0, 0};
+    socklen_t peer_size = sizeof peer;
+    expect(kind, "a connection that arrived", 1, poll(&ready, 1, 0));
+    const int accepted = accept4(unix_listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (accepted < 0) broken("accept");
+    getsockopt(accepted, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size);
+    expect(kind, "who it comes from", getpid(), peer.pid);
+    expect(kind, "a second one", 0, poll(&ready, 1, 0));
+    close(accepted);
+  }
+  close(fd);
+}
+
+static void unix_send(enum kind kind) {
+  socklen_t size = 0;
+  const struct sockaddr_un address = unix_at("good.datagram", &size);
+  const int fd = unix_socket(SOCK_DGRAM);
+  uint64_t got = 0;
+  ++sequence;
+  expect(kind, "sendto", sizeof sequence,
+         result(sendto(fd, &sequence, sizeof sequence, 0, (const struct sockaddr*)&address, size)));
+  expect(kind, "its size", sizeof got, result(recv(unix_receiver, &got, sizeof got, MSG_DONTWAIT)));
+  expect(kind, "its number", (long)sequence, (long)got);
+  expect(kind, "one more datagram", -EAGAIN, result(recv(unix_receiver, &got, sizeof got, MSG_DONTWAIT)));
+  close(fd);
+}
+
+static void unix_refused(enum kind kind) {
+  socklen_t size = 0;
+  const struct sockaddr_un address = unix_at("bad", &size);
+  const int fd = unix_socket(SOCK_DGRAM);
+  expect(kind, "connect", -EACCES, result(connect(fd, (const struct sockaddr*)&address, size)));
+  close(fd);
 }
 
 static void make(enum kind kind) {
@@ -268,6 +342,15 @@ static void make(enum kind kind) {
     case KIND_send_many:
       send_many(kind);
       break;
+    case KIND_unix_connect:
+      unix_connect(kind);
+      break;
+    case KIND_unix_refused:
+      unix_refused(kind);
+      break;
+    case KIND_unix_send:
+      unix_send(kind);
+      break;
     case KIND_exec:
       run_program(kind, "/probes/supervised_calls", 7);
       break;
@@ -287,11 +370,15 @@ static void run(int rounds) {
   // Wherever a refused datagram would go.
   if (bind_to(receiver, "0.0.0.0", 11000 + process) != 0) broken("bind");
   receiver_port = port_of(receiver);
+  unix_listener = unix_server("good.stream", SOCK_STREAM);
+  unix_receiver = unix_server("good.datagram", SOCK_DGRAM);
+  (void)unix_server("bad", SOCK_DGRAM);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) != 0) broken("socketpair");
   for (int round = 0; round < rounds; ++round) {
     for (enum kind kind = 0; kind < KIND_COUNT; ++kind) {
       // These take a hundred times as long.
-      if ((kind == KIND_send_stream || kind == KIND_exec || kind == KIND_exec_refused) && round % 8 != 0) continue;
+      if ((kind == KIND_send_stream || kind == KIND_exec || kind == KIND_exec_refused) && round % 8 != 0)
+        continue;
       make(kind);
       __atomic_fetch_add(&counts->calls[kind], 1, __ATOMIC_RELAXED);
     }

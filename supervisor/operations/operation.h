@@ -13,7 +13,7 @@
 #include "supervisor/operations/memory_budget.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"
-#include "supervisor/target/stand_in.h"
+#include "supervisor/target/stand_in_calls.h"
 #include "supervisor/target/target.h"
 #include "supervisor/target/tracer.h"
 #include "supervisor/waiting.h"
@@ -71,15 +71,16 @@ struct Call {
   Target& target;
   Waiting& waiting;
   Repeats& repeats;
-  StandIns& stand_ins;
   Slot& slot;  // how far an earlier worker has come with it, and this one
   Tracer& tracer;
   // What makes the call for the target, which it has then been taken out of; the outcome's answer is what it
   // gets.
-  std::optional<StandIn> stand_in = {};
+  std::unique_ptr<StandInCalls> stand_in = {};
+  // Of a call that sends several messages: which one is next, from 1 on; else 0.
+  long message = 0;
 
   // Whether what is read of the target is its own still.
-  [[nodiscard]] bool still_stands() const { return stand_in.has_value() || notification.still_stands(); }
+  [[nodiscard]] bool still_stands() const { return stand_in != nullptr || notification.still_stands(); }
   [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
 };
 

@@ -387,6 +387,7 @@ Outcome send_many(Call& call, const Socket& socket) {
   Patience patience;
   for (std::uint64_t index = 0; index < count; ++index) {
     const bool first = index == 0;
+    call.message = static_cast<long>(index) + 1;
     const auto captured = capture_message(call, header_at(call, index));
     Outcome one = captured ? send_one(call, socket, *captured, flags, patience, first ? &performed : nullptr,
                                       count, index)

@@ -100,7 +100,7 @@ void EventLog::append(std::string_view line) {
 }
 
 Status EventLog::resume() {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard guard(mutex_);
   file_ = TRY(open_for_appending(path_));
   const auto status = TRY(sys::fstat(file_.get()));
   size_ = static_cast<std::uint64_t>(status.st_size);
@@ -108,8 +108,7 @@ Status EventLog::resume() {
   if (whole == size_) return {};
   // Unless somebody else still writes to it, who may be in the middle of that line.
   Status cut;
-  if (lock(file_.get(), LOCK_EX | LOCK_NB) != 0 ||
-      ::ftruncate(file_.get(), static_cast<off_t>(whole)) != 0) {
+  if (lock(file_.get(), LOCK_EX | LOCK_NB) != 0 || ::ftruncate(file_.get(), static_cast<off_t>(whole)) != 0) {
     cut = fail(errno, "cut off half a line");
   } else {
     size_ = whole;
@@ -126,8 +125,7 @@ void EventLog::tell_lost(std::uint64_t count) {
 
 Status EventLog::write_lost_locked() {
   if (lost_ == 0) return {};
-  const std::string notice =
-      "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
+  const std::string notice = "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
   TRY(write_locked(notice));
   lost_ = 0;
   return {};

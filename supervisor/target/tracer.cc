@@ -31,4 +31,20 @@ Result<std::unique_ptr<Trace>> LocalTracer::attach(pid_t tid, CallSite site, Dec
                                       std::move(decided));
 }
 
+Status LocalTracer::start_stand_in(const Notification& /*notification*/, const StandInRequest& request,
+                                   std::unique_ptr<StandInCalls>& stand_in) {
+  std::unique_ptr<StandIn> made;
+  Status started = StandIn::start(kernel_, stand_ins_, request, made);
+  stand_in = std::move(made);
+  return started;
+}
+
+bool LocalTracer::answer_stand_in(Notification& notification) {
+  const auto expected = stand_ins_.expected.take(notification.tid(), notification.call());
+  if (!expected) return false;
+  notification.answered_elsewhere();
+  supervisor::answer_stand_in(kernel_, notification.notify_fd(), notification.id(), *expected);
+  return true;
+}
+
 }  // namespace tidewaiter::supervisor

@@ -6,6 +6,7 @@
 
 #include "oci/base/result.h"
 #include "supervisor/target/exec_trace.h"
+#include "supervisor/target/stand_in.h"
 
 namespace tidewaiter::supervisor {
 
@@ -22,12 +23,18 @@ class Trace {
   virtual ExecTrace::End finish() = 0;
 };
 
-// Who holds an execve to what was decided on it.
+// Who holds an execve to what was decided on it, and drives stand-ins.
 class Tracer {
  public:
   virtual ~Tracer() = default;
   // As ExecTrace::attach(); or that is left to let_go_on().
   virtual Result<std::unique_ptr<Trace>> attach(pid_t tid, CallSite site, DecidedExecution decided) = 0;
+
+  // As StandIn::start(), for the notification's target.
+  virtual Status start_stand_in(const Notification& notification, const StandInRequest& request,
+                                std::unique_ptr<StandInCalls>& stand_in) = 0;
+  // Sees to the notification's answer if it is a stand-in that calls; whether it is.
+  virtual bool answer_stand_in(Notification& notification) = 0;
 };
 
 // The calling thread itself. When it dies, the callers die that it traces.
@@ -35,9 +42,13 @@ class LocalTracer final : public Tracer {
  public:
   explicit LocalTracer(Kernel& kernel) : kernel_(kernel) {}
   Result<std::unique_ptr<Trace>> attach(pid_t tid, CallSite site, DecidedExecution decided) override;
+  Status start_stand_in(const Notification& notification, const StandInRequest& request,
+                        std::unique_ptr<StandInCalls>& stand_in) override;
+  bool answer_stand_in(Notification& notification) override;
 
  private:
   Kernel& kernel_;
+  StandIns stand_ins_;
 };
 
 }  // namespace tidewaiter::supervisor

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -33,15 +35,54 @@ using testing::TemporaryFolder;
 constexpr const char* kPolicy =
     R"({"version": 1, "syscalls": [{"names": ["getpgid"], "action": "errno", "errno": "ENOTSUP"}]})";
 
+// Names that nobody else in this network namespace has.
+std::string abstract_name(const std::string& name) {
+  return "@tidewaiter.keeper." + std::to_string(::getpid()) + "." + name;
+}
+std::string unix_policy() {
+  return R"({"version": 1, "network": {"allow": ["unix:)" + abstract_name("good") + R"("]}})";
+}
+
+struct sockaddr_un unix_address(const std::string& name) {
+  struct sockaddr_un address {};
+  address.sun_family = AF_UNIX;
+  std::memcpy(static_cast<void*>(address.sun_path), name.data(), name.size());
+  address.sun_path[0] = '\0';
+  return address;
+}
+socklen_t unix_size(const std::string& name) {
+  return static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + name.size());
+}
+
+UniqueFd unix_server(const std::string& name, int type, int backlog = 0) {
+  UniqueFd server(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  const auto address = unix_address(name);
+  if (::bind(server.get(), reinterpret_cast<const struct sockaddr*>(&address), unix_size(name)) != 0)
+    std::abort();
+  if (type == SOCK_STREAM && ::listen(server.get(), backlog) != 0) std::abort();
+  return server;
+}
+
+long connect_to(int fd, const std::string& name) {
+  const auto address = unix_address(name);
+  return seccomp::raw_call(SYS_connect, fd, &address, unix_size(name));
+}
+
+long connect_new(const std::string& name, int type) {
+  const UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  return connect_to(socket.get(), name);
+}
+
 // The keeper of container "box", in a process of its own.
 class KeeperProcess {
  public:
   // REQUIRES: it is made before any target; it would hold what they wait for.
   // `workers`: so many can be started, and no more.
-  explicit KeeperProcess(Kernel& kernel = system_kernel(), int workers = 1000)
+  explicit KeeperProcess(Kernel& kernel = system_kernel(), int workers = 1000,
+                         const std::string& policy = kPolicy)
       : state_folder_(folder_ / "box") {
     if (!sys::make_directories(state_folder_, 0700)) std::abort();
-    container::Record record = record_of(kPolicy);
+    container::Record record = record_of(policy);
     record.log_directory = folder_ / "log";
     record.log_max_bytes = 1U << 20U;
     record.log_total_bytes = 1U << 20U;
@@ -62,7 +103,7 @@ class KeeperProcess {
         if (workers-- <= 0) return fail(EAGAIN, "fork");
         return made(std::move(channel), program);
       };
-      auto keeper = Keeper::make(std::move(inheritance), launch);
+      auto keeper = Keeper::make(std::move(inheritance), launch, launch_tracing_process());
       return {keeper && (*keeper)->run() ? 0L : 1L};
     });
     ready->write_end.reset();
@@ -83,13 +124,8 @@ class KeeperProcess {
   [[nodiscard]] const std::string& state_folder() const { return state_folder_; }
 
   // 0: there is none at the moment.
-  [[nodiscard]] pid_t worker() const {
-    const std::string pid = std::to_string(keeper_->pid());
-    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t worker = 0;
-    children >> worker;
-    return worker;
-  }
+  [[nodiscard]] pid_t worker() const { return child("tw-worker"); }
+  [[nodiscard]] pid_t tracer() const { return child("tw-tracer"); }
 
   // Until another one is there in its place.
   void kill_worker(int signal = SIGKILL) const {
@@ -123,6 +159,18 @@ class KeeperProcess {
   }
 
  private:
+  [[nodiscard]] pid_t child(const std::string& name) const {
+    const std::string pid = std::to_string(keeper_->pid());
+    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+    pid_t child = 0;
+    while (children >> child) {
+      std::string its_name;
+      std::ifstream("/proc/" + std::to_string(child) + "/comm") >> its_name;
+      if (its_name == name) return child;
+    }
+    return 0;
+  }
+
   TemporaryFolder folder_;
   std::string state_folder_;
   std::optional<Child> keeper_;
@@ -209,6 +257,110 @@ class DeadlyKernel final : public ObservedKernel {
  public:
   Result<std::string> read_proc_link(pid_t /*tid*/, const char* /*name*/) override { __builtin_trap(); }
 };
+
+TEST(LiveKeeper, LosesNoCallOnAUnixSocketWithItsWorkers) {
+  const std::string good = abstract_name("good");
+  const std::string bad = abstract_name("bad");
+  KeeperProcess process(system_kernel(), 1000, unix_policy());
+  const UniqueFd server = unix_server(good, SOCK_DGRAM);
+  const UniqueFd other = unix_server(bad, SOCK_DGRAM);
+  constexpr int kCalls = 1000;
+  LiveTarget target({SYS_connect}, [&] {
+    long wrong = 0;
+    for (int i = 0; i < kCalls; ++i) {
+      wrong += connect_new(good, SOCK_DGRAM) != 0;
+      wrong += connect_new(bad, SOCK_DGRAM) != -EACCES;
+    }
+    return std::vector<long>{wrong};
+  });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  const auto end = sys::pidfd_open(target.child().pid());
+  ASSERT_TRUE(end);
+  struct pollfd ended = {end->get(), POLLIN, 0};
+  int kills = 0;
+  // At any moment of a call.
+  while (::poll(&ended, 1, kills % 10 + 15) == 0) {
+    process.kill_worker();
+    ++kills;
+  }
+  EXPECT_EQ(target.child().report(), std::vector<long>{0});
+  EXPECT_GT(kills, 3);
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+// Whether a thread that is not the process's first waits in connect(2).
+bool stand_in_waits(pid_t process) {
+  const std::string first = std::to_string(process);
+  std::error_code ended;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + first + "/task", ended)) {
+    if (task.path().filename() == first) continue;
+    const auto call = sys::read_file(task.path().string() + "/syscall");
+    if (call && call->starts_with(std::to_string(SYS_connect) + " ")) return true;
+  }
+  return false;
+}
+
+// 0: it has none.
+pid_t first_child(pid_t process) {
+  const std::string pid = std::to_string(process);
+  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+  pid_t child = 0;
+  children >> child;
+  return child;
+}
+
+TEST(LiveKeeper, GoesOnWithACallOnAUnixSocketThatWaitsWhenItsWorkerDies) {
+  const std::string good = abstract_name("good");
+  KeeperProcess process(system_kernel(), 1000, unix_policy());
+  const UniqueFd server = unix_server(good, SOCK_STREAM);
+  const UniqueFd filler(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect_to(filler.get(), good), 0);
+  LiveTarget target({SYS_connect}, [&] { return std::vector<long>{connect_new(good, SOCK_STREAM)}; });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  const pid_t pid = target.child().pid();
+  while (!stand_in_waits(pid)) ::poll(nullptr, 0, 1);
+  for (int i = 0; i < 10; ++i) process.kill_worker();
+  EXPECT_TRUE(stand_in_waits(pid));
+  const UniqueFd accepted(::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_EQ(target.child().report(), std::vector<long>{0});
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+// Nobody is left who could hold the call to what was decided.
+TEST(LiveKeeper, KillsWhoIsInACallOnAUnixSocketWithItsTracer) {
+  const std::string good = abstract_name("good");
+  KeeperProcess process(system_kernel(), 1000, unix_policy());
+  const UniqueFd server = unix_server(good, SOCK_STREAM);
+  const UniqueFd filler(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect_to(filler.get(), good), 0);
+  LiveTarget target({SYS_connect}, [&] {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(connect_new(good, SOCK_STREAM) == 0 ? 1 : 2);
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    // Another one takes its place.
+    const UniqueFd accepted(::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    return std::vector<long>{WIFSIGNALED(status) ? WTERMSIG(status) : 0, connect_new(good, SOCK_STREAM)};
+  });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  for (pid_t child = 0; child == 0 || !stand_in_waits(child); child = first_child(target.child().pid())) {
+    ::poll(nullptr, 0, 1);
+  }
+  ASSERT_GT(process.tracer(), 0);
+  ASSERT_EQ(::kill(process.tracer(), SIGKILL), 0);
+  EXPECT_EQ(target.child().report(), (std::vector<long>{SIGKILL, 0}));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
 
 // A kernel that kills whoever has answered, before that is told of.
 class HastyKernel final : public ObservedKernel {

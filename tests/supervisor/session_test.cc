@@ -721,7 +721,9 @@ TEST(Session, SaysThatAnEventWasLostWithAnEarlierWorker) {
     slot.owe_event();
     scripted.start();
     // Whoever still waits is served, and told of.
-    if (stands) ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    if (stands) {
+      ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    }
     const auto events = scripted.end();
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0].value("lost", 0), stands ? 0 : 1);

@@ -96,7 +96,7 @@ class OperationRun {
     Notification notification(kernel_, -1, received);
     Target target(kernel_, notification.tid());
     (void)waiting_.enter(notification);
-    Call call{kernel_, supervision, notification, target, waiting_, repeats_, stand_ins_, slot_, tracer_};
+    Call call{kernel_, supervision, notification, target, waiting_, repeats_, slot_, tracer_};
     Outcome outcome = operation(call);
     waiting_.end();
     return outcome;
@@ -111,7 +111,6 @@ class OperationRun {
  private:
   ScriptedKernel& kernel_;
   Repeats repeats_;
-  StandIns stand_ins_;
   Slot slot_;
   LocalTracer tracer_{kernel_};
   // Never started: nothing of its own receives.
