@@ -43,9 +43,10 @@ Status finish_cleaning_up(const Message& begin, const Channel& keeper) {
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper) {
+Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine) {
   Message begin = TRY(first_words(keeper));
   const auto made = [&]() -> Result<std::unique_ptr<Agent>> {
+    if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
     auto slots = TRY(Slots::open(std::move(begin.fds.front())));
     auto record = TRY(container::read_record(begin.text));
     auto supervision = TRY(Supervision::make(record));

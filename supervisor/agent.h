@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -35,9 +36,13 @@ namespace tidewaiter::supervisor {
 // in the state folder, or known to the keeper.
 class Agent {
  public:
+  // Called before anything is looked at that a container could have written, and before there is any other
+  // thread. `traces`: whether the sessions trace by themselves.
+  using Confine = std::function<Status(bool traces)>;
+
   // Waits for the keeper's first words; reads the record, resolves the policy's names, opens the event log.
   // An error has been told to the keeper.
-  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper);
+  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper, const Confine& confine = {});
 
   // Serves until the container is gone; then puts the bundle's config back and removes the state folder. An
   // error: the keeper is gone, or of no use.

@@ -16,6 +16,7 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "supervisor/agent.h"
+#include "supervisor/confine.h"
 #include "supervisor/tracing.h"
 #include "supervisor/waiting.h"
 
@@ -122,7 +123,7 @@ LaunchTracer launch_tracing_process() {
       begin_process(keeper, {fds.requests, fds.notified, fds.slots});
       ::prctl(PR_SET_NAME, "tw-tracer");
       const auto slots = Slots::open(UniqueFd(kChannelFd + 2));
-      if (!slots) ::_exit(1);
+      if (!slots || !confine_tracer()) ::_exit(1);
       ::_exit(
           run_tracer(system_kernel(), UniqueFd(kChannelFd), UniqueFd(kChannelFd + 1), (*slots)->stand_ins()));
     }
@@ -133,7 +134,11 @@ LaunchTracer launch_tracing_process() {
 int run_worker(Channel keeper, Kernel& kernel) {
   ::prctl(PR_SET_NAME, "tw-worker");
   if (!Waiting::install_interrupt() || !install_blame()) return 1;
-  auto agent = Agent::make(kernel, std::move(keeper));
+  const auto confine = [](bool traces) -> Status {
+    TRY(confine_worker());
+    return traces ? Status() : install_worker_filter();
+  };
+  auto agent = Agent::make(kernel, std::move(keeper), confine);
   if (!agent) return 1;
   if (const Status served = (*agent)->run(); !served) {
     log::error("the worker cannot go on", {{"error", served.error().message()}});

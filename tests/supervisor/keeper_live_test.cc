@@ -219,6 +219,39 @@ TEST(LiveKeeper, ServesOnWhenItsWorkerDies) {
   EXPECT_FALSE(std::filesystem::exists(process.state_folder()));
 }
 
+TEST(LiveKeeper, HasConfinedWorkersAndTracer) {
+  const std::string good = abstract_name("good");
+  KeeperProcess process(system_kernel(), 1000, unix_policy());
+  const UniqueFd server = unix_server(good, SOCK_DGRAM);
+  auto proceed = sys::pipe();
+  ASSERT_TRUE(proceed);
+  LiveTarget target({SYS_connect}, [&] {
+    const long connected = connect_new(good, SOCK_DGRAM);
+    char byte = 0;
+    proceed->write_end.reset();
+    (void)!::read(proceed->read_end.get(), &byte, 1);
+    return std::vector<long>{connected};
+  });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  while (!process.has_events()) ::poll(nullptr, 0, 1);
+  const auto status = [](pid_t pid) {
+    return sys::read_file("/proc/" + std::to_string(pid) + "/status").value_or("");
+  };
+  const std::string worker = status(process.worker());
+  EXPECT_NE(worker.find("NoNewPrivs:\t1\n"), std::string::npos) << worker;
+  EXPECT_NE(worker.find("Seccomp:\t2\n"), std::string::npos) << worker;
+  const std::string tracer = status(process.tracer());
+  EXPECT_NE(tracer.find("NoNewPrivs:\t1\n"), std::string::npos) << tracer;
+  // It could not drive a stand-in past the target's.
+  EXPECT_NE(tracer.find("Seccomp:\t0\n"), std::string::npos) << tracer;
+  proceed->write_end.reset();
+  EXPECT_EQ(target.child().report(), std::vector<long>{0});
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
 TEST(LiveKeeper, KeepsAHandOverOfWhichAPartHasCome) {
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{30}}) {
     KeeperProcess process;
