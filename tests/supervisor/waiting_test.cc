@@ -307,16 +307,19 @@ TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
 }
 
 // A call that nothing interrupts, as of a target whose memory a file system in user space backs, and that has
-// not said it may block.
+// not said it may block, unless it `begins`.
 class StuckCall {
  public:
-  StuckCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid) {
-    receivers.post([this, &receivers, &kernel, id, tid] {
+  StuckCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid, bool begins = false) {
+    receivers.post([this, &receivers, &kernel, id, tid, begins] {
       struct seccomp_notif received = notification_of(id, SYS_connect, {});
       received.pid = static_cast<__u32>(tid);
       kernel.stand(id);
       Notification notification(kernel, -1, received);
-      const bool entered = receivers.waiting.enter(notification);
+      entered = receivers.waiting.enter(notification);
+      if (begins) {
+        EXPECT_TRUE(receivers.waiting.begin(notification));
+      }
       begun.set();
       if (entered) {
         (void)released.wait();
@@ -325,9 +328,10 @@ class StuckCall {
       ended.set();
     });
   }
-  Event begun;
+  Event begun;  // `entered` says how it went
   Event released;
   Event ended;
+  bool entered = false;
 };
 
 TEST(Waiting, KeepsReceiversForOthersWhileOneTargetCallsAgainAndAgain) {
@@ -350,6 +354,33 @@ TEST(Waiting, KeepsReceiversForOthersWhileOneTargetCallsAgainAndAgain) {
     EXPECT_TRUE(call->ended.wait());
   }
   for (StuckCall& call : more) call.released.set();
+}
+
+TEST(Waiting, LeavesNoReceiverWaitingBeyondItsLimit) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 4);
+  ASSERT_TRUE(receivers.waiting.start());
+  StuckCall first(receivers, kernel, 1, 200, true);
+  StuckCall second(receivers, kernel, 2, 201, true);
+  ASSERT_TRUE(first.begun.wait());
+  ASSERT_TRUE(second.begun.wait());
+  // Their targets call again and again, and no receiver waits for the end of what nothing ends.
+  std::deque<StuckCall> more;
+  for (std::uint64_t id = 3; id < 23; ++id) {
+    more.emplace_back(receivers, kernel, id, id % 2 == 0 ? 201 : 200);
+  }
+  StuckCall other(receivers, kernel, 30, 202);
+  EXPECT_TRUE(other.begun.wait());
+  EXPECT_TRUE(other.entered);
+  for (StuckCall& call : more) {
+    EXPECT_TRUE(call.ended.wait());
+    EXPECT_FALSE(call.entered);
+  }
+  for (StuckCall* call : {&first, &second, &other}) {
+    EXPECT_FALSE(call->ended.is_set());
+    call->released.set();
+    EXPECT_TRUE(call->ended.wait());
+  }
 }
 
 TEST(Waiting, ReplacesReceiversThatAreStuck) {
