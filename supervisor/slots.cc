@@ -166,11 +166,16 @@ std::atomic<std::uint32_t>& Slots::start_over(unsigned session) { return header(
 
 Slot* Slots::take(unsigned session) {
   const std::lock_guard lock(mutex_);
-  // The lowest, so that few pages are touched.
-  const auto free = std::find(taken_.begin(), taken_.end(), false);
-  if (free == taken_.end()) return nullptr;
-  *free = true;
-  const auto index = static_cast<unsigned>(free - taken_.begin());
+  // The lowest, so that few pages are touched; and not one that an earlier worker has left for a session that
+  // has yet to take it over.
+  unsigned index = 0;
+  const auto in_use = [this](unsigned each) {
+    return taken_[each] || (each < header().touched &&
+                            at(each).session.load(std::memory_order_acquire) != Slot::kNoSession);
+  };
+  while (index < kSlots && in_use(index)) ++index;
+  if (index == kSlots) return nullptr;
+  taken_[index] = true;
   if (index >= header().touched) header().touched = index + 1;
   Slot& slot = at(index);
   slot.reset();
@@ -205,6 +210,7 @@ void Slots::forget_others(const std::vector<unsigned>& known) {
     const std::uint32_t session = slot.session.load(std::memory_order_acquire);
     if (session == Slot::kNoSession || std::find(known.begin(), known.end(), session - 1) != known.end())
       continue;
+    slot.settle_event();
     slot.session.store(Slot::kNoSession, std::memory_order_release);
   }
 }

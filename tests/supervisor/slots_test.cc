@@ -153,6 +153,23 @@ TEST(Slots, SuspectWhatCrashesAWorkerTwiceOrDiesWithManyOfThem) {
   EXPECT_TRUE(slot.suspicious());
 }
 
+// One session's threads begin before the next session has taken over what is its own.
+TEST(Slots, AreLeftToTheSessionThatHasYetToTakeThemOver) {
+  const auto slots = make();
+  die_after([&] {
+    Slots& dying = *look_again(*slots).release();
+    (void)dying.take(1);
+    dying.take(2)->count_attempt();
+  });
+  const auto next = look_again(*slots);
+  EXPECT_EQ(next->take_over(1).size(), 1U);
+  Slot* const taken = next->take(1);
+  const auto left = next->take_over(2);
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_NE(left[0], taken);
+  EXPECT_EQ(left[0]->attempts, 1U);
+}
+
 TEST(Slots, AreForgottenWithTheirSession) {
   const auto slots = make();
   die_after([&] {
