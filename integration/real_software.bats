@@ -20,11 +20,11 @@ setup() {
           | select(.includes.arches == null or (.includes.arches | contains(["amd64"])))
           | {names, action, args: (.args // [])} + if .errnoRet then {errnoRet} else {} end]})
     | .process.noNewPrivileges = false
-    | .process.env = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TERM=dumb", "HOME=/work"]
+    | .process.env = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TERM=dumb", "HOME=/job"]
     | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 4096, hard: 4096}]
     | .root.readonly = false
     | .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"]},
-                  {destination: "/work", type: "tmpfs", source: "tmpfs"},
+                  {destination: "/job", type: "tmpfs", source: "tmpfs"},
                   {destination: "/software", type: "bind", source: $software, options: ["bind", "ro"]}]'
 }
 
@@ -42,7 +42,7 @@ make_machine() {
   mount -t tmpfs -o mode=0755 tidewaiter-tests "$machine"
   mkdir "$machine"/{upper,scratch,root}
   mount -t overlay -o "lowerdir=/,upperdir=$machine/upper,workdir=$machine/scratch" tidewaiter-tests "$machine/root"
-  mkdir -p "$machine/root"/{software,work}
+  mkdir -p "$machine/root"/{software,job}
   edit_bundle --arg root "$machine/root" '.root.path = $root'
 }
 
@@ -53,7 +53,7 @@ remove_machine() {
 # program_path NAME: the canonical path of one of Debian's programs, or of a program that the test makes.
 program_path() {
   local path
-  if [[ $1 == /work/* ]]; then
+  if [[ $1 == /job/* ]]; then
     echo "$1"
     return
   fi
@@ -164,7 +164,7 @@ END
     seq                seq *
     sha256sum          sha256sum two/file3
     python3            python3 -m http.server --cgi --directory www 8000
-    /work/www/cgi-bin/git  git **
+    /job/www/cgi-bin/git  git **
     sh                 /bin/sh www/cgi-bin/git **
     git                git init --quiet --bare origin.git
     git                git clone --quiet http://127.0.0.1:8000/* *
@@ -178,7 +178,7 @@ END
     $core/git-http-backend  $core/git-http-backend
     $core/git-remote-http   $core/git-remote-http origin http://127.0.0.1:8000/*
     $core/git          $core/git remote-http origin http://127.0.0.1:8000/*
-    $core/git          $core/git --git-dir=/work/origin.git for-each-ref **
+    $core/git          $core/git --git-dir=/job/origin.git for-each-ref **
     $core/git          $core/git commit-graph verify **
     $core/git          $core/git fetch-pack --stateless-rpc **
     $core/git          $core/git gc --auto --quiet
@@ -196,7 +196,7 @@ END
   assert_line --regexp '^[0-9a-f]{40} commit 3$'
   assert_nothing_beyond 8000
   assert_ran git git -C one push --quiet origin main
-  assert_event '.verdict == "allowed" and .path == "/work/www/cgi-bin/git" and .argv[0] == "git"'
+  assert_event '.verdict == "allowed" and .path == "/job/www/cgi-bin/git" and .argv[0] == "git"'
   assert_connected "$core/git-remote-http" 8000
 }
 
@@ -242,7 +242,7 @@ END
     seq    seq 1000
     cat    cat
     cat    cat error.log
-    nginx  nginx -p /work -c /work/nginx.conf -g 'daemon off;'
+    nginx  nginx -p /job -c /job/nginx.conf -g 'daemon off;'
     wrk    wrk -t 2 -c 20 -d 1 http://127.0.0.1:8080/*
     sed    sed **
 END
@@ -311,7 +311,7 @@ END
     /usr/bin/ld    /usr/bin/ld **
     $(gcc -print-prog-name=cc1)       */cc1 -quiet **
     $(gcc -print-prog-name=collect2)  */collect2 **
-    /work/program  ./program
+    /job/program  ./program
 END
   same_under make bash /software/make.bash
   assert_line "78"
@@ -319,7 +319,7 @@ END
   assert_regex "$beyond_under" "/usr/bin/id: Permission denied"
   assert_regex "$beyond_under" "./other: Permission denied"
   assert_ran gcc gcc -O1 -pipe -Wall -c -o part12.o part12.c
-  assert_event '.denied and .path == "/work/other"'
+  assert_event '.denied and .path == "/job/other"'
 }
 
 @test "gdb and strace, where only the network is restricted and they are given what they need" {
@@ -329,7 +329,7 @@ END
   assert_line "127.0.0.1: Success"
   assert_equal "$beyond_without" $'connected\n0'
   assert_regex "$beyond_under" "/dev/tcp/127.0.0.2/8000: Permission denied"
-  assert_connected /work/debugged 8000
+  assert_connected /job/debugged 8000
 }
 
 has_ended() {

@@ -14,14 +14,14 @@ read -r hash _ < <(sha256sum repository/greeting_1.0_all.deb)
 echo "deb [trusted=yes] http://127.0.0.1:8000/ ./" >etc/sources.list
 # Nothing of the machine's own configuration.
 cat >apt.conf <<'END'
-Dir::Etc "/work/etc";
-Dir::State "/work/state";
-Dir::Cache "/work/cache";
+Dir::Etc "/job/etc";
+Dir::State "/job/state";
+Dir::Cache "/job/cache";
 END
 
 python3 -m http.server --directory repository 8000 &>server.log &
 wait_for_port 8000
-APT_CONFIG=/work/apt.conf apt-get -q update 2>&1 | grep -E '^Get|^E|^W'
-APT_CONFIG=/work/apt.conf apt-get -q download greeting 2>&1 | grep -E '^Get|^E|^W'
+APT_CONFIG=/job/apt.conf apt-get -q update 2>&1 | grep -E '^Get|^E|^W'
+APT_CONFIG=/job/apt.conf apt-get -q download greeting 2>&1 | grep -E '^Get|^E|^W'
 cmp greeting_1.0_all.deb repository/greeting_1.0_all.deb && echo "same package"
 beyond 8000

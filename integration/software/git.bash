@@ -2,9 +2,9 @@
 # shellcheck source=integration/software/start.bash
 source /software/start.bash
 
-export HOME=/work GIT_AUTHOR_NAME=nobody GIT_AUTHOR_EMAIL=nobody@example.com GIT_AUTHOR_DATE='2001-01-01 00:00 +0000'
+export HOME=/job GIT_AUTHOR_NAME=nobody GIT_AUTHOR_EMAIL=nobody@example.com GIT_AUTHOR_DATE='2001-01-01 00:00 +0000'
 export GIT_COMMITTER_NAME=nobody GIT_COMMITTER_EMAIL=nobody@example.com GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE
-export GIT_PROJECT_ROOT=/work GIT_HTTP_EXPORT_ALL=1
+export GIT_PROJECT_ROOT=/job GIT_HTTP_EXPORT_ALL=1
 cat >.gitconfig <<'END'
 [init]
   defaultBranch = main

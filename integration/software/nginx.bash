@@ -7,19 +7,19 @@ seq 1000 >www/numbers
 cat >nginx.conf <<'END'
 user www-data;
 worker_processes 2;
-error_log /work/error.log;
-pid /work/nginx.pid;
+error_log /job/error.log;
+pid /job/nginx.pid;
 events { worker_connections 256; }
 http {
   access_log off;
   server {
     listen 8080;
-    location / { root /work/www; }
+    location / { root /job/www; }
     location /behind/ { proxy_pass http://127.0.0.1:8080/; }
   }
 }
 END
-nginx -p /work -c /work/nginx.conf -g 'daemon off;' &>nginx.log &
+nginx -p /job -c /job/nginx.conf -g 'daemon off;' &>nginx.log &
 wait_for_port 8080
 for path in numbers behind/numbers; do
   # One line with a figure, and none that begins "Socket errors" or "Non-2xx".

@@ -1,10 +1,10 @@
 # What every workload here begins with: `source /software/start.bash`. It runs in a container that has this machine's
-# own programs, this folder at /software, and /work for itself; what it prints is its result, and has to be the same
+# own programs, this folder at /software, and /job for itself; what it prints is its result, and has to be the same
 # with a policy and without.
 set -euo pipefail
 # In the order in which it is said.
 exec 2>&1
-cd /work
+cd /job
 
 # Waits until something listens at a port of 127.0.0.1.
 wait_for_port() {

@@ -70,25 +70,24 @@ Result<HostsFile> HostsFile::open(const std::string& path, spec::HostsBase base)
 
 Status HostsFile::write(std::string_view names) {
   const Lock lock = TRY(Lock::take(lock_.get()));
-  return replace(std::string(kHead).append(names));
+  auto base = read_base();
+  if (!base) {
+    log::warning("the container's own hosts file cannot be read, and is left out",
+                 {{"error", base.error().message()}});
+  }
+  return replace(base.value_or(""), std::string(kHead).append(names));
 }
 
 Status HostsFile::follow_base() {
   const Lock lock = TRY(Lock::take(lock_.get()));
   if (::lseek(file_.get(), 0, SEEK_SET) != 0) return fail(errno, "read the hosts file");
   const std::string text = TRY(in_context("read the hosts file", sys::read_all(file_.get())));
-  return replace(names_in(text));
+  // What cannot be read now stays as the agent found it.
+  return replace(TRY(read_base()), names_in(text));
 }
 
-Status HostsFile::replace(std::string_view names) {
-  std::string text;
-  if (auto base = read_base()) {
-    text = std::move(*base);
-    if (!text.empty() && text.back() != '\n') text += '\n';
-  } else {
-    log::warning("the container's own hosts file cannot be read, and is left out",
-                 {{"error", base.error().message()}});
-  }
+Status HostsFile::replace(std::string text, std::string_view names) {
+  if (!text.empty() && text.back() != '\n') text += '\n';
   text += names;
   // Never shorter than before, and in one go: a reader in between sees no end of an old line.
   const auto size = static_cast<std::size_t>(TRY(sys::fstat(file_.get())).st_size);

@@ -20,7 +20,8 @@ class HostsFile {
 
   // Writes what the base holds now, and the names: lines as hosts(5) has them.
   Status write(std::string_view names);
-  // Writes what the base holds now, and the names as the file has them.
+  // Writes what the base holds now, and the names as the file has them; where the base cannot be read,
+  // nothing.
   Status follow_base();
 
   // Becomes readable when the base has been written anew, as podman does when it connects a network.
@@ -32,8 +33,8 @@ class HostsFile {
  private:
   HostsFile(UniqueFd file, UniqueFd lock, spec::HostsBase base)
       : file_(std::move(file)), lock_(std::move(lock)), base_(std::move(base)) {}
-  // REQUIRES: the file is locked. `names`: whole lines, from kHead on.
-  Status replace(std::string_view names);
+  // REQUIRES: the file is locked. `text`: the base. `names`: whole lines, from kHead on.
+  Status replace(std::string text, std::string_view names);
   Result<std::string> read_base();
   Status watch(int base);
 

@@ -47,16 +47,7 @@ static void* rewrite(void* unused) {
 static void attack(void) {
   serve_all(SOCK_STREAM);
   connect_once(named(evil()));
-  // What the agent's thread takes for its own descriptors, when it has not left this folder.
-  mkdir("/tmp/here", 0755);
-  mkdir("/tmp/here/thread-self", 0755);
-  mkdir("/tmp/here/thread-self/fd", 0755);
-  for (int i = 0; i < 64; i++) {
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/here/thread-self/fd/%d", i);
-    if (symlink(evil(), path) < 0) broken("symlink");
-  }
-  if (chdir("/tmp/here") < 0) broken("chdir");
+  enter_false_proc();
   unsigned char* page =
       mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) broken("mmap");

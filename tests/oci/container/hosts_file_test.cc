@@ -127,6 +127,20 @@ TEST(HostsFile, TakesUpTheBaseAndLeavesTheNames) {
   EXPECT_TRUE(found.starts_with(kHead + "10.88.0.2 box\n" + kHead)) << found;
 }
 
+TEST(HostsFile, KeepsWhatItHasWhereTheBaseCannotBeReadAnyMore) {
+  const TemporaryFolder folder;
+  const spec::HostsBase base{"/", folder / "base"};
+  put(base.path, "10.88.0.2 box\n");
+  auto hosts = HostsFile::open(folder / "hosts", base);
+  ASSERT_TRUE(hosts);
+  ASSERT_TRUE(hosts->write(names({"192.0.2.1"})));
+  const std::string before = sys::read_file(folder / "hosts").value();
+  ASSERT_TRUE(sys::unlink(base.path));
+  ASSERT_TRUE(sys::mkdir(base.path, 0700));
+  EXPECT_FALSE(hosts->follow_base());
+  EXPECT_EQ(sys::read_file(folder / "hosts").value(), before);
+}
+
 TEST(HostsFile, IsWrittenByOneAtATime) {
   const TemporaryFolder folder;
   put(folder / "base", "10.88.0.2 box\n");
