@@ -145,7 +145,8 @@ void Session::serve(Notification notification) {
 }
 
 void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected) {
-  if (expected.install >= 0) {
+  const bool driven = is_driven(kernel_, notification.tid(), expected);
+  if (driven && expected.install >= 0) {
     seccomp::AddFd request;
     request.source_fd = expected.install;
     request.close_on_exec = true;
@@ -154,7 +155,7 @@ void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Ex
   }
   Target target(kernel_, notification.tid());
   // SAFETY: see ExpectedCalls.
-  const bool makes = expected.number >= 0 && expected.install < 0;
+  const bool makes = driven && expected.number >= 0 && expected.install < 0;
   const Status answered = notification.answer(makes ? Answer::let_run() : Answer::refuse(EPERM), target);
   if (!answered && answered.error().code != ENOENT) {
     log::error("cannot answer a stand-in",

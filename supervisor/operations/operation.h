@@ -73,6 +73,8 @@ struct Call {
   // What makes the call for the target, which it has then been taken out of; the outcome's answer is what it
   // gets.
   std::optional<StandIn> stand_in = {};
+  // Its descriptor of the working directory that it had; -1: it is there still.
+  int working_directory = -1;
 
   // Whether what is read of the target is its own still.
   [[nodiscard]] bool still_stands() const { return stand_in.has_value() || notification.still_stands(); }

@@ -131,19 +131,26 @@ Status begin_stand_in(Call& call, const Socket& socket) {
   return {};
 }
 
-Result<int> open_path(StandIn& stand_in, std::string_view path) {
+// `directory`: a descriptor of the stand-in's, for a relative path.
+Result<int> open_path(StandIn& stand_in, int directory, std::string_view path) {
   std::vector<std::byte> bytes(path.size() + 1);
   std::memcpy(bytes.data(), path.data(), path.size());
   const std::uint64_t at = stand_in.put(kPathAt, bytes);
   return static_cast<int>(TRY(
-      stand_in.call(SYS_openat, {static_cast<std::uint64_t>(AT_FDCWD), at, O_PATH | O_CLOEXEC, 0, 0, 0})));
+      stand_in.call(SYS_openat, {static_cast<std::uint64_t>(directory), at, O_PATH | O_CLOEXEC, 0, 0, 0})));
 }
+
+bool sends_several(const Call& call) { return call.notification.call().nr == SYS_sendmmsg; }
 
 // Has the stand-in's working directory be procfs's own root, from where it can name its descriptors whatever
 // the target's root has there.
 Status enter_proc(Call& call) {
   StandIn& stand_in = *call.stand_in;
-  const int number = TRY(in_context("/proc, by which a socket is named", open_path(stand_in, "/proc")));
+  if (call.working_directory >= 0) return {};  // an earlier message's
+  // The next message's path may be relative.
+  if (sends_several(call)) call.working_directory = TRY(open_path(stand_in, AT_FDCWD, "."));
+  const int number =
+      TRY(in_context("/proc, by which a socket is named", open_path(stand_in, AT_FDCWD, "/proc")));
   const UniqueFd directory = TRY(stand_in.open_descriptor(number));
   if (!TRY(call.kernel.files().on_procfs(directory.get())) ||
       TRY(call.kernel.files().status(directory.get())).inode != kProcRootInode) {
@@ -161,9 +168,11 @@ Status enter_proc(Call& call) {
 }
 
 // Looks the path up as the target, with what permissions it has; decides on the socket that it leads to; and
-// says it by a name that stays that socket's. Absent: the outcome has the answer.
-std::optional<std::vector<std::byte>> pin(Call& call, const Name& name, Outcome& outcome) {
-  const auto number = open_path(*call.stand_in, name.text);
+// says it by a name that stays that socket's, while the stand-in's descriptor `pinned_by` is open. Absent:
+// the outcome has the answer.
+std::optional<std::vector<std::byte>> pin(Call& call, const Name& name, int& pinned_by, Outcome& outcome) {
+  const auto number =
+      open_path(*call.stand_in, call.working_directory >= 0 ? call.working_directory : AT_FDCWD, name.text);
   if (!number) {
     if (number.error().code == EINTR) {
       refuse(call, number.error(), outcome);
@@ -178,6 +187,7 @@ std::optional<std::vector<std::byte>> pin(Call& call, const Name& name, Outcome&
     refuse(call, path.error(), outcome);
     return std::nullopt;
   }
+  pinned_by = *number;
   if (!decide(call, name, *path, outcome)) return std::nullopt;
   if (const Status entered = enter_proc(call); !entered) {
     refuse(call, entered.error(), outcome);
@@ -196,12 +206,18 @@ template <typename Make>
 void make_decided(Call& call, const Name& name, std::span<const std::byte> captured, Outcome& outcome,
                   const Make& make) {
   std::vector<std::byte> address(captured.begin(), captured.end());
+  int pinned_by = -1;
   if (!name.abstract) {
-    auto pinned = pin(call, name, outcome);
+    auto pinned = pin(call, name, pinned_by, outcome);
     if (!pinned) return;
     address = std::move(*pinned);
   }
   make(call.stand_in->put(kAddressAt, address), address.size());
+  // A thousand messages have not a thousand descriptors open. Where it cannot be closed, they will not be
+  // sent.
+  if (sends_several(call) && pinned_by >= 0) {
+    (void)call.stand_in->call(SYS_close, {static_cast<std::uint64_t>(pinned_by), 0, 0, 0, 0, 0});
+  }
 }
 
 // Makes the call; its result is the target's.

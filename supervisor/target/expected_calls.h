@@ -2,6 +2,7 @@
 
 #include <linux/seccomp.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -18,7 +19,8 @@ namespace tidewaiter::supervisor {
 //
 // SAFETY: such a call may be let run. Its registers are the agent's own, nobody but the tracer changes a
 // thread's registers while it waits in a notification, and what they point to nobody can change either
-// (SealedMemory).
+// (SealedMemory). A stand-in that was killed may be forgotten a moment after its number is another thread's:
+// who answers has to ask whether the one that calls is traced by whoever expected the call (is_driven()).
 class ExpectedCalls {
  public:
   struct Expected {
@@ -27,11 +29,15 @@ class ExpectedCalls {
     // A descriptor of ours that the call is to return instead of being made, put into the caller's table; -1:
     // the kernel makes it.
     int install = -1;
+    pid_t tracer = 0;  // the thread that drives the stand-in
   };
 
+  // REQUIRES: the calling thread drives it.
   void expect(pid_t tid, const Expected& call) {
     const std::lock_guard lock(mutex_);
-    calls_[tid] = call;
+    Expected& expected = calls_[tid];
+    expected = call;
+    expected.tracer = ::gettid();
     count_.store(calls_.size(), std::memory_order_release);
   }
 

@@ -40,6 +40,10 @@ constexpr std::uint64_t kLowPlace = 65536;
 // to the next it is one instruction, unless somebody has put others there.
 constexpr std::uint64_t kLongestInUserMode = 20;
 
+// How often it may be seen to run there, of looks that are 20 ms apart: what it does in page faults is not
+// time of its own. So long that a processor which is busy with others does not matter.
+constexpr int kOftenestRunning = 1500;
+
 // How long to wait for one to end that has been killed: so many interruptions, of which there is one every 20
 // ms (Waiting).
 constexpr int kLongestEnd = 25;
@@ -60,7 +64,14 @@ std::uint64_t user_time(std::string_view stat) {
   return ticks;
 }
 
-// A set of signals in /proc/TID/status; all of them where it cannot be read.
+// Whether it runs, or would: not who is stopped or frozen.
+bool runs(std::string_view stat) {
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != std::string_view::npos && stat.substr(name_end).starts_with(") R");
+}
+
+// A set of signals in /proc/TID/status; all of them where it cannot be read. `key`: with the end of the line
+// before it, for the name of a thread may hold all but that.
 std::uint64_t signals(std::string_view status, std::string_view key) {
   const std::size_t at = status.find(key);
   std::uint64_t set = 0;
@@ -71,6 +82,12 @@ std::uint64_t signals(std::string_view status, std::string_view key) {
 }
 
 }  // namespace
+
+bool is_driven(Kernel& kernel, pid_t tid, const ExpectedCalls::Expected& expected) {
+  const auto status = kernel.read_proc_file(tid, "status", Kernel::kProcFileLimit);
+  return status && expected.tracer != 0 &&
+         status->find("\nTracerPid:\t" + std::to_string(expected.tracer) + "\n") != std::string::npos;
+}
 
 Status StandIn::start(Kernel& kernel, StandIns& shared, const Request& request,
                       std::optional<StandIn>& stand_in) {
@@ -120,7 +137,9 @@ Status StandIn::take_out() {
   // Now it is known that who is traced is who had called.
   const bool stands = request_.stands();
   if (Status interrupted = calls.interrupt(request_.tid); !interrupted) {
-    kill();
+    // Who is not there has been killed, maybe by a thread that executes a program, which has its number then.
+    if (interrupted.error().code == ESRCH) see_end();
+    if (!gone_) kill();
     return interrupted;
   }
   for (;;) {
@@ -292,6 +311,7 @@ Result<long> StandIn::make_call(pid_t tid, long number, const std::array<std::ui
 // Lets it come into the kernel.
 Result<InjectStop> StandIn::enter(pid_t tid) {
   ran_before_.reset();
+  seen_running_ = 0;
   TRY(kernel_->inject().resume(tid));
   InjectStop stop = TRY(wait_for(tid, Phase::kUser));
   if (stop.kind == InjectStop::Kind::kEntry) return stop;
@@ -376,7 +396,8 @@ Status StandIn::look_after(pid_t tid, Phase phase) {
     const auto stat = kernel_->read_proc_file(tid, "stat", Kernel::kProcFileLimit);
     const std::uint64_t ran = stat ? user_time(*stat) : 0;
     if (!ran_before_) ran_before_ = ran;
-    if (ran > *ran_before_ + kLongestInUserMode) {
+    if (stat && runs(*stat)) ++seen_running_;
+    if (ran > *ran_before_ + kLongestInUserMode || seen_running_ > kOftenestRunning || request_.stopping()) {
       kill();
       return fail(EPERM, "it ran code of its own");
     }
@@ -394,9 +415,9 @@ Status StandIn::look_after(pid_t tid, Phase phase) {
 bool StandIn::caller_interrupted() const {
   const auto status = kernel_->read_proc_file(request_.tid, "status", Kernel::kProcFileLimit);
   if (!status) return true;
-  const std::uint64_t pending = signals(*status, "SigPnd:\t") | signals(*status, "ShdPnd:\t");
-  const std::uint64_t caught = signals(*status, "SigCgt:\t");
-  const std::uint64_t ignored = signals(*status, "SigIgn:\t");
+  const std::uint64_t pending = signals(*status, "\nSigPnd:\t") | signals(*status, "\nShdPnd:\t");
+  const std::uint64_t caught = signals(*status, "\nSigCgt:\t");
+  const std::uint64_t ignored = signals(*status, "\nSigIgn:\t");
   return (pending & ~mask_ & (caught | ~(ignored | kIgnoredByDefault))) != 0;
 }
 

@@ -22,6 +22,10 @@ struct StandIns {
   SealedMemories memories;
 };
 
+// Whether the thread, whose call a notification is that still stands, is the stand-in that `expected` was
+// expected of.
+bool is_driven(Kernel& kernel, pid_t tid, const ExpectedCalls::Expected& expected);
+
 // A thread of the target's own process that makes a call for it, with arguments that nobody else can change.
 //
 // Some calls can be made neither by the agent nor by the target: whoever is connected to over a Unix socket
@@ -131,6 +135,7 @@ class StandIn {
   pid_t thread_ = 0;                         // the stand-in; 0: there is none
   bool interrupted_ = false;                 // it has been told to leave its call
   std::optional<std::uint64_t> ran_before_;  // its user time when it was first looked at, in clock ticks
+  int seen_running_ = 0;                     // how often it was since
   bool astray_ = false;                      // one of them may stand in front of a call that is not ours
   bool masked_ = false;                      // it gets no signal
   std::uint64_t mask_ = 0;                   // the target's own signal mask

@@ -3,6 +3,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -22,6 +23,7 @@
 
 #include "tests/supervisor/faulty_kernel.h"
 #include "tests/supervisor/live_target.h"
+#include "tests/supervisor/scripted_kernel.h"
 #include "tests/supervisor/socket_address.h"
 
 // Calls on Unix sockets under a policy, on the real kernel: made by a thread of the target's own (StandIn).
@@ -519,6 +521,68 @@ TEST_F(LiveUnix, SendsSeveralAndSaysHowMuchOfEach) {
     return std::vector<long>{sent, messages[0].msg_len, messages[1].msg_len, messages[2].msg_len};
   });
   EXPECT_EQ(session.run_to_end().report, (std::vector<long>{2, 1, 2, 0}));
+}
+
+// Each message's path is the target's own to resolve, and none keeps a descriptor.
+TEST_F(LiveUnix, SendsManyToRelativePaths) {
+  constexpr std::size_t kCount = 64;
+  const UniqueFd good = unix_server(at("good"), SOCK_DGRAM);
+  const UniqueFd bad = unix_server(at("bad"), SOCK_DGRAM);
+  LiveSession session(allow(at("good")), kSends, [&] {
+    if (::chdir(folder_.path().c_str()) != 0) return std::vector<long>{-1};
+    const struct rlimit few = {24, 24};
+    if (::setrlimit(RLIMIT_NOFILE, &few) != 0) return std::vector<long>{-1};
+    const UniqueFd socket = unix_socket(SOCK_DGRAM);
+    Bytes there = unix_address("good");
+    Bytes elsewhere = unix_address("bad");
+    std::array<char, 1> text{'x'};
+    struct iovec piece = {text.data(), text.size()};
+    std::array<struct mmsghdr, kCount + 1> messages{};
+    for (std::size_t i = 0; i <= kCount; ++i) {
+      Bytes& name = i == kCount ? elsewhere : there;
+      messages[i].msg_hdr.msg_name = name.data();
+      messages[i].msg_hdr.msg_namelen = static_cast<socklen_t>(name.size());
+      messages[i].msg_hdr.msg_iov = &piece;
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    return std::vector<long>{
+        seccomp::raw_call(SYS_sendmmsg, socket.get(), messages.data(), messages.size(), 0)};
+  });
+  const struct timeval patience = {10, 0};
+  ASSERT_EQ(::setsockopt(good.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+  std::size_t received = 0;
+  std::thread reader([&] {
+    while (received < kCount && receive_one(good.get()).text == "x") ++received;
+  });
+  EXPECT_EQ(session.run_to_end().report, (std::vector<long>{kCount}));
+  reader.join();
+  EXPECT_EQ(received, kCount);
+  ASSERT_EQ(::fcntl(bad.get(), F_SETFL, O_NONBLOCK), 0);
+  EXPECT_EQ(receive_one(bad.get()).text, "");
+}
+
+// The number of a stand-in that was killed may be another thread's before it is forgotten.
+TEST(StandIn, IsWhoeverIsTracedByTheThreadThatExpectsItsCall) {
+  ExpectedCalls calls;
+  struct seccomp_data call {};
+  call.nr = SYS_connect;
+  calls.expect(7, {SYS_connect, {}, -1});
+  const auto expected = calls.take(7, call);
+  ASSERT_TRUE(expected);
+  EXPECT_EQ(expected->number, SYS_connect);
+  ScriptedKernel kernel;
+  const std::string own = std::to_string(::gettid());
+  const auto driven = [&](const std::string& status) {
+    ScriptedKernel::Process process;
+    process.status = status;
+    kernel.put_process(7, process);
+    return is_driven(kernel, 7, *expected);
+  };
+  EXPECT_TRUE(driven("Name:\tx\nTracerPid:\t" + own + "\nUid:\t0\n"));
+  EXPECT_FALSE(driven("Name:\tx\nTracerPid:\t0\nUid:\t0\n"));
+  EXPECT_FALSE(driven("Name:\tx\nTracerPid:\t" + own + "0\nUid:\t0\n"));
+  EXPECT_FALSE(driven("Name:\tTracerPid:\t" + own + "\nTracerPid:\t0\n"));
+  EXPECT_FALSE(driven(""));
 }
 
 // --- binding ----------------------------------------------------------------------------------------
