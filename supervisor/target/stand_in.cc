@@ -138,7 +138,8 @@ Status StandIn::take_out() {
   const bool stands = request_.stands();
   if (Status interrupted = calls.interrupt(request_.tid); !interrupted) {
     // Who is not there has been killed, maybe by a thread that executes a program, which has its number then.
-    if (interrupted.error().code == ESRCH) see_end();
+    // But nobody would interrupt the waiting for one whose call still stands.
+    if (interrupted.error().code == ESRCH && !request_.stands()) see_end();
     if (!gone_) kill();
     return interrupted;
   }
