@@ -146,9 +146,9 @@ bool sends_several(const Call& call) { return call.notification.call().nr == SYS
 // the target's root has there.
 Status enter_proc(Call& call) {
   StandIn& stand_in = *call.stand_in;
-  if (call.working_directory >= 0) return {};  // an earlier message's
+  if (call.working_directory >= 0) return {};  // for an earlier message
   // The next message's path may be relative.
-  if (sends_several(call)) call.working_directory = TRY(open_path(stand_in, AT_FDCWD, "."));
+  const int left = sends_several(call) ? TRY(open_path(stand_in, AT_FDCWD, ".")) : -1;
   const int number =
       TRY(in_context("/proc, by which a socket is named", open_path(stand_in, AT_FDCWD, "/proc")));
   const UniqueFd directory = TRY(stand_in.open_descriptor(number));
@@ -164,6 +164,8 @@ Status enter_proc(Call& call) {
   if (!found.same_file(wanted) || found.mount != wanted.mount) {
     return fail(EPERM, "/proc, by which a socket is named, cannot be entered");
   }
+  // Not before: whoever finds it takes it for the proof that the other has been entered.
+  call.working_directory = left;
   return {};
 }
 

@@ -398,9 +398,14 @@ Status StandIn::look_after(pid_t tid, Phase phase) {
     const std::uint64_t ran = stat ? user_time(*stat) : 0;
     if (!ran_before_) ran_before_ = ran;
     if (stat && runs(*stat)) ++seen_running_;
-    if (ran > *ran_before_ + kLongestInUserMode || seen_running_ > kOftenestRunning || request_.stopping()) {
+    if (ran > *ran_before_ + kLongestInUserMode || seen_running_ > kOftenestRunning) {
       kill();
       return fail(EPERM, "it ran code of its own");
+    }
+    // Nobody knows where it stands, and nobody will be there to see.
+    if (request_.stopping()) {
+      kill();
+      return fail(EPERM, "the agent is about to end");
     }
     return {};
   }
