@@ -85,6 +85,53 @@ gives_back() { # POLICY WAYS
   refuses programs "$WAYS"$'\n'"$WAYS_OF_PROGRAMS"
 }
 
+# The memory of a process by way of /proc, without a policy and under one.
+writes_memory() { # POLICY ANSWER
+  without_policy
+  go_past proc_writes
+  assert_output "proc_writes: ok"
+  under_policy "$1"
+  go_past proc_writes
+  assert_output "proc_writes: $2"
+}
+
+@test "exec: nobody writes to another's memory by way of /proc, and that is given back by name" {
+  writes_memory programs EROFS
+  local word
+  for word in proc_writes ptrace process_vm_writev; do
+    jq --arg word "$word" '.unsafe_allow = [$word]' "$POLICIES/programs.json" >"$POLICIES/given.json"
+    under_policy given
+    go_past proc_writes
+    assert_output "proc_writes: ok"
+  done
+}
+
+@test "exec: /proc is read-only, and all else in it as before" {
+  edit_bundle '.linux.sysctl["net.ipv4.ping_group_range"] = "0 7"
+    | .linux.maskedPaths += ["/proc/acpi", "/proc/keys"] | .linux.readonlyPaths += ["/proc/sys"] | .process.oomScoreAdj = 100'
+  local look='cat /proc/sys/net/ipv4/ping_group_range /proc/self/oom_score_adj; ls /proc/acpi; cat /proc/keys;
+    echo out > /dev/stdout; echo again > /proc/self/fd/1; readlink /proc/self/exe; cat /proc/self/comm'
+  in_container sh -c "$look"
+  local before=$output
+  under_policy programs
+  in_container sh -c "$look"
+  assert_output "$before"
+  # What the bundle masks, and what it has read-only itself, stays so.
+  local write='for f in self/comm self/mem 1/mem thread-self/mem sys/net/ipv4/ip_forward acpi/new; do
+    true 5<> /proc/$f && echo "$f: opened"; done 2> /dev/null; echo done'
+  in_container sh -c "$write"
+  assert_output done
+  without_policy
+  in_container sh -c "$write"
+  assert_output $'self/comm: opened\nself/mem: opened\n1/mem: opened\nthread-self/mem: opened\ndone'
+}
+
+@test "network: memory by way of /proc matters where /proc shows processes of others" {
+  writes_memory network ok
+  edit_bundle '.linux.namespaces |= map(select(.type != "pid"))'
+  writes_memory network EROFS
+}
+
 @test "a policy that restricts neither network nor programs refuses none of it" {
   policy calls '{"network": {}, "exec": {}, "syscalls": [{"names": ["getppid"], "action": "errno"}]}'
   under_policy calls

@@ -80,6 +80,17 @@ static long write_memory(void) {
   return keep_errno(process_vm_writev(child, &from, 1, &to, 1, 0), child);
 }
 
+static long write_proc_memory(void) {
+  static volatile int word;
+  char path[64];
+  const pid_t child = start_child();
+  snprintf(path, sizeof path, "/proc/%d/mem", child);
+  const int memory = open(path, O_WRONLY | O_CLOEXEC);
+  if (memory < 0) return keep_errno(-1, child);
+  const int value = 1;
+  return keep_errno(pwrite(memory, &value, sizeof value, (off_t)(uintptr_t)&word), child);
+}
+
 static long take_descriptor(void) {
   const pid_t child = start_child();
   const int handle = (int)syscall(SYS_pidfd_open, child, 0);
@@ -145,6 +156,7 @@ static const struct {
     {"setns", join},
     {"ptrace", trace},
     {"process_vm_writev", write_memory},
+    {"proc_writes", write_proc_memory},
     {"pidfd_getfd", take_descriptor},
     {"open_by_handle_at", open_by_handle},
     {"listener", listener},

@@ -310,6 +310,18 @@ constexpr BaselineRow kBaseline[] = {
      .for_exec = true,
      .what = "process_vm_writev",
      .reason = "changes the memory of another process, one that need not be under the policy"},
+    {.name = "proc_writes",
+     .syscalls = {},
+     .errno_value = EROFS,
+     .for_connect = true,
+     .for_bind = true,
+     .for_exec = true,
+     .in_bundle = true,
+     .what = "writing to files of /proc",
+     .reason = "who may trace a process may write to its memory there (/proc/PID/mem), which is no call that "
+               "a filter sees, be it a process that is not under the policy",
+     .exec_reason = "who may trace a process may write to its memory there (/proc/PID/mem), which is no call "
+                    "that a filter sees, and so give an allowed program other arguments, or other code"},
     {.name = "pidfd_getfd",
      .syscalls = kPidfdGetfd,
      .errno_value = EPERM,
@@ -413,8 +425,8 @@ constexpr BaselineRow kBaseline[] = {
 
 // A row whose call some libseccomp does not know is one of its own, so that it alone is named as open then.
 static_assert(std::all_of(std::begin(kBaseline), std::end(kBaseline), [](const BaselineRow& row) {
-  return !row.name.empty() && !row.syscalls.empty() && row.errno_value > 0 && !row.what.empty() &&
-         !row.reason.empty() && (row.for_connect || row.for_bind || row.for_exec) &&
+  return !row.name.empty() && row.syscalls.empty() == row.in_bundle && row.errno_value > 0 &&
+         !row.what.empty() && !row.reason.empty() && (row.for_connect || row.for_bind || row.for_exec) &&
          (!row.where_known || row.syscalls.size() == 1);
 }));
 
@@ -436,12 +448,6 @@ constexpr OpenWay kLeftOpen[] = {
      .what = "sockets received from another process",
      .reason = "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came, "
                "and keeps the options it came with"},
-    {.for_connect = true,
-     .for_bind = true,
-     .for_exec = true,
-     .what = "other processes' memory in /proc",
-     .reason = "who may trace a process may write to its /proc/PID/mem, which is no call that a filter sees, "
-               "and have it act otherwise, be it an allowed program or one that is not under the policy"},
     {.for_exec = true,
      .what = "files received from another container",
      .reason = "a descriptor passed over a Unix socket has the path that its file has there"},
@@ -506,8 +512,11 @@ std::string_view why_never_given_back(std::string_view name) {
 std::span<const OpenWay> left_open() { return kLeftOpen; }
 
 const UnsafeAllow* given_back(const BaselineRow& row, const Policy& policy) {
-  const auto found = std::find_if(policy.unsafe_allow.begin(), policy.unsafe_allow.end(),
-                                  [&row](const UnsafeAllow& one) { return one.name == row.name; });
+  const auto found =
+      std::find_if(policy.unsafe_allow.begin(), policy.unsafe_allow.end(), [&row](const UnsafeAllow& one) {
+        return one.name == row.name ||
+               (row.in_bundle && (one.name == "ptrace" || one.name == "process_vm_writev"));
+      });
   return found == policy.unsafe_allow.end() ? nullptr : &*found;
 }
 

@@ -16,13 +16,14 @@ namespace tidewaiter::policy {
 // Calls that are refused, because they would do unseen what the rules decide.
 struct BaselineRow {
   std::string_view name;  // the word for it in unsafe_allow; rows that belong together share it
-  std::span<const std::string_view> syscalls;
-  std::span<const ArgumentTest> tests = {};  // all must hold; empty: every such call
+  std::span<const std::string_view> syscalls;  // none: it is no matter of calls (`in_bundle`)
+  std::span<const ArgumentTest> tests = {};    // all must hold; empty: every such call
   int errno_value = 0;
   bool for_connect = false;  // needed when connections are restricted
   bool for_bind = false;     // needed when binding is
   bool for_exec = false;     // needed when programs are
   bool for_unix = false;     // needed when a rule names Unix sockets, which it does by their paths
+  bool in_bundle = false;    // what the bundle has the runtime mount is changed, and no call refused
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
@@ -58,7 +59,8 @@ bool concerns(const Row& row, const Policy& policy) {
          (row.for_exec && policy.exec && policy.exec->restricts());
 }
 
-// The entry of unsafe_allow that gives the row back, or nullptr.
+// The entry of unsafe_allow that gives the row back, or nullptr. Writing to procfs comes with ptrace and
+// process_vm_writev, which can do what it can.
 const UnsafeAllow* given_back(const BaselineRow& row, const Policy& policy);
 
 // Why this policy needs the row. REQUIRES: concerns(row, policy).

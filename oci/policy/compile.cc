@@ -17,6 +17,7 @@
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
+#include "oci/spec/procfs_mount.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -344,6 +345,7 @@ class Compiler {
     plan_.config = config_;
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(bind_hosts_file());
+    if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
     TRY(describe_syscalls());
     describe_network();
     describe_exec();
@@ -515,6 +517,21 @@ class Compiler {
     }
     plan_.hosts = TRY(spec::bind_over_hosts(plan_.config, listener_.hosts_file));
     return {};
+  }
+
+  // Whether what may be written to in procfs leads round this policy's rules. Connections and ports are not
+  // a matter of what the container's own processes do with each other.
+  [[nodiscard]] bool minds_procfs() const {
+    const bool exec = policy_.exec && policy_.exec->restricts();
+    return (exec || spec::procfs_shows_others(config_)) && !spec::procfs_mounts(config_).empty();
+  }
+
+  [[nodiscard]] bool closes_procfs() const {
+    const auto rows = baseline();
+    return policy_.mode != Mode::kAudit && minds_procfs() && !spec::labels_processes(config_) &&
+           std::any_of(rows.begin(), rows.end(), [this](const BaselineRow& row) {
+             return row.in_bundle && concerns(row, policy_) && given_back(row, policy_) == nullptr;
+           });
   }
 
   // Who may be interrupted by SIGKILL alone while the agent has its call cannot be stopped by whoever traces
@@ -750,7 +767,7 @@ class Compiler {
 
   void describe_baseline() {
     for (const BaselineRow& row : baseline()) {
-      if (concerns(row, policy_)) describe_baseline(row);
+      if (concerns(row, policy_) && (!row.in_bundle || minds_procfs())) describe_baseline(row);
     }
     for (const auto& [name, reason] : undecided_) {
       add_left_open("what " + name + " sends to an address of its own", std::string(reason));
@@ -771,6 +788,9 @@ class Compiler {
     if (policy_.mode == Mode::kAudit) return open("not seen (audit)", std::move(reason));
     if (const UnsafeAllow* allowed = given_back(row, policy_))
       return open("given back by " + allowed->pointer, std::move(reason));
+    if (row.in_bundle && !closes_procfs()) {
+      return open("left to the runtime, which labels processes there (AppArmor, SELinux)", std::move(reason));
+    }
     const auto among = [&row](const auto& names) {
       return std::any_of(row.syscalls.begin(), row.syscalls.end(),
                          [&names](std::string_view name) { return names.contains(name); });
@@ -779,9 +799,10 @@ class Compiler {
       return open("this libseccomp cannot refuse it where the bundle's own profile does not",
                   std::move(reason));
     const bool residual = among(plan_.residual);
+    const Mechanism who = row.in_bundle ? Mechanism::kRuntime : Mechanism::kFilter;
     add_row_once(Origin::kBaseline, what + ": fails with " + errno_words(row.errno_value),
-                 residual ? Mechanism::kAgent : Mechanism::kFilter,
-                 residual ? "at most one notification per call" : "none", std::move(reason), row.name);
+                 residual ? Mechanism::kAgent : who, residual ? "at most one notification per call" : "none",
+                 std::move(reason), row.name);
   }
 
   const Policy& policy_;

@@ -253,12 +253,12 @@ bool is_utf8(const std::string& text) {
 }
 
 Status check_key_case(const Json& config) {
-  TRY(check_keys(config, "", {"annotations", "linux", "process"}));
+  TRY(check_keys(config, "", {"annotations", "linux", "mounts", "process"}));
   if (const Json* process = child(config, "process"))
     TRY(check_keys(*process, "/process", {"noNewPrivileges"}));
   const Json* linux_part = child(config, "linux");
   if (linux_part == nullptr) return {};
-  TRY(check_keys(*linux_part, "/linux", {"seccomp"}));
+  TRY(check_keys(*linux_part, "/linux", {"maskedPaths", "namespaces", "readonlyPaths", "seccomp"}));
   const Json* seccomp = child(*linux_part, "seccomp");
   if (seccomp == nullptr) return {};
   TRY(check_keys(*seccomp, "/linux/seccomp",

@@ -1,36 +1,20 @@
 #include "oci/spec/hosts_mount.h"
 
-#include <algorithm>
-#include <filesystem>
 #include <string_view>
+
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::spec {
 namespace {
 
 constexpr std::string_view kHosts = "/etc/hosts";
 
-std::string text_member(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-bool is_bind(const Json& mount) {
-  if (text_member(mount, "type") == "bind") return true;
-  const auto options = mount.find("options");
-  return options != mount.end() && options->is_array() &&
-         std::any_of(options->begin(), options->end(),
-                     [](const Json& option) { return option == "bind" || option == "rbind"; });
-}
-
 // The last mount at `destination`: it is what the container sees there.
 Json* mount_at(Json& mounts, std::string_view destination) {
   Json* last = nullptr;
   for (Json& mount : mounts) {
     if (!mount.is_object()) continue;
-    // "/etc/hosts/", "//etc/hosts" and "etc/hosts" all mean the one.
-    const auto place =
-        std::filesystem::path("/./" + text_member(mount, "destination") + "/.").lexically_normal();
-    if (place == std::filesystem::path(std::string(destination) + "/")) last = &mount;
+    if (absolute(text_member(mount, "destination")) == destination) last = &mount;
   }
   return last;
 }

@@ -1,6 +1,6 @@
 // escape: another process writes the path through /proc/PID/mem
 // group: argument races
-// policy: exec
+// policy: exec-proc-writes
 // attempts: 1500
 #include "escape.h"
 

@@ -2,7 +2,6 @@
 // group: descriptor tricks
 // policy: exec-argv
 // neighbour: exec_argv_more --neighbour
-// pending: writing to /proc/PID/mem is no call that a filter sees
 #include "rewrite.h"
 
 static void attack(void) {

@@ -59,6 +59,7 @@ ordered_json bare_bundle() {
 ordered_json bundle_with_mounts() {
   ordered_json config = bare_bundle();
   config["linux"]["namespaces"] = ordered_json::parse(R"([{"type": "pid"}, {"type": "mount"}])");
+  config["mounts"] = ordered_json::parse(R"([{"destination": "/proc", "type": "proc", "source": "proc"}])");
   return config;
 }
 
@@ -791,6 +792,53 @@ TEST(Compile, GivesBackByNameAndSaysSo) {
       compiled(restricting(true, true, {{"/unsafe_allow/0", "ptrace"}}), bundle_with_mounts()).config);
   EXPECT_EQ(filter.answer("ptrace"), kAllowed);
   EXPECT_EQ(filter.answer("process_vm_writev"), refused(EPERM));
+}
+
+TEST(Compile, ClosesProcfsWhereItLeadsRoundTheRules) {
+  constexpr auto kOpen = Origin::kLeftOpen;
+  constexpr auto kHeld = Origin::kBaseline;
+  const ordered_json own = bundle_with_mounts();
+  const auto with = [&own](const char* pointer, ordered_json value) {
+    ordered_json config = own;
+    config[ordered_json::json_pointer(pointer)] = std::move(value);
+    return config;
+  };
+  const ordered_json shared = with("/linux/namespaces", {{{"type", "mount"}}});
+  const ordered_json labelled = with("/process/apparmorProfile", "containers-default");
+  const ordered_json no_proc = with("/mounts", ordered_json::array());
+  Policy audited = restricting(false, true);
+  audited.mode = Mode::kAudit;
+  const Policy given = restricting(false, true, {{"/unsafe_allow/0", "process_vm_writev"}});
+  const struct {
+    const char* name;
+    Policy policy;
+    ordered_json config;
+    std::optional<Origin> origin;  // of the one row about it
+  } cases[] = {
+      {"programs", restricting(false, true), own, kHeld},
+      {"programs, processes of others", restricting(false, true), shared, kHeld},
+      {"connections, its own processes", restricting(true, false), own, std::nullopt},
+      {"connections, processes of others", restricting(true, false), shared, kHeld},
+      {"nothing restricted", policy_of({rule({"bpf"}, Action::kErrno)}), shared, std::nullopt},
+      {"no procfs", restricting(true, true), no_proc, std::nullopt},
+      {"labels", restricting(true, true), labelled, kOpen},
+      {"audit", audited, own, kOpen},
+      {"given back with process_vm_writev", given, own, kOpen},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.name);
+    const Plan plan = compiled(one.policy, one.config);
+    std::vector<Origin> origins;
+    for (const PlanRow& row : plan.rows) {
+      if (!row.what.starts_with("writing to files of /proc")) continue;
+      origins.push_back(row.origin);
+      EXPECT_EQ(row.mechanism, row.origin == kHeld ? Mechanism::kRuntime : Mechanism::kNobody);
+    }
+    EXPECT_EQ(origins, one.origin ? std::vector{*one.origin} : std::vector<Origin>{});
+    const bool held = one.origin == kHeld;
+    EXPECT_EQ(plan.config["linux"].value("readonlyPaths", ordered_json::array()),
+              held ? ordered_json::array({"/proc"}) : ordered_json::array());
+  }
 }
 
 TEST(Compile, NamesAsOpenWhatThisLibseccompCannotRefuse) {
