@@ -25,7 +25,7 @@ bool has_option(const Json& mount, std::string_view wanted) {
 std::string host_procfs(const Json& mount) {
   if (!is_bind(mount)) return {};
   const std::string source = absolute(text_member(mount, "source"));
-  const std::string destination = absolute(text_member(mount, "destination"));
+  std::string destination = absolute(text_member(mount, "destination"));
   if (is_below(source, kProc)) return destination;
   if (source == "/" && has_option(mount, "rbind")) {
     return (destination == "/" ? "" : destination) + std::string(kProc);
