@@ -120,7 +120,7 @@ writes_memory() { # POLICY ANSWER
   local write='for f in self/comm self/mem 1/mem thread-self/mem sys/net/ipv4/ip_forward acpi/new; do
     true 5<> /proc/$f && echo "$f: opened"; done 2> /dev/null; echo done'
   in_container sh -c "$write"
-  assert_output done
+  assert_output "done"
   without_policy
   in_container sh -c "$write"
   assert_output $'self/comm: opened\nself/mem: opened\n1/mem: opened\nthread-self/mem: opened\ndone'
