@@ -304,8 +304,9 @@ slow_runtime() {
 }
 
 @test "exec after the agent was killed is supervised by a new one" {
-  # It runs its own program: whoever is still being started when the agent dies does not come to that.
   start_shell
+  # Who is still being started when the agent dies does not come to a program of its own.
+  tell 'echo up'
   kill_agent
   run shim exec "$ID" /probes/try_syscall ptrace 0
   assert_output "ptrace: EPERM"
