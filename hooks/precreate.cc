@@ -46,6 +46,7 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   record.log_directory = host.directories.log;
   record.log_max_bytes = host.settings.log_max_bytes;
   record.log_total_bytes = host.settings.log_total_bytes;
+  record.restart_seconds = host.settings.restart_seconds;
   return record;
 }
 

@@ -16,6 +16,9 @@ constexpr std::chrono::milliseconds kRepeatInterrupt{2};
 // Receivers beyond the needed ones that are kept: one call after the other would start and end a thread each.
 constexpr std::size_t kSpare = 2;
 
+// What takes longer than this while no receiver is free may take for ever.
+constexpr std::chrono::milliseconds kLong{20};
+
 // Threads serve with small buffers on the stack; sanitizers need more room.
 constexpr std::size_t kStackSize = 1U << 20U;
 
@@ -29,8 +32,13 @@ Status Waiting::install_interrupt() {
   return {};
 }
 
-Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd)
-    : body_(body), context_(context), receivers_(receivers), limit_(limit), wake_fd_(wake_fd) {}
+Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave)
+    : body_(body),
+      leave_(leave),
+      context_(context),
+      receivers_(receivers),
+      limit_(limit),
+      wake_fd_(wake_fd) {}
 
 Waiting::~Waiting() { stop(); }
 
@@ -59,6 +67,7 @@ void* Waiting::run(void* self) {
   auto& waiting = *static_cast<Waiting*>(self);
   while (waiting.body_(waiting.context_) && !waiting.surplus()) {
   }
+  if (waiting.leave_ != nullptr) waiting.leave_(waiting.context_);
   const std::lock_guard lock(waiting.mutex_);
   std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
   // Under the lock: when the last thread is seen to be gone, `waiting` may be destroyed.
@@ -68,8 +77,29 @@ void* Waiting::run(void* self) {
 }
 
 std::size_t Waiting::waiting_locked() const {
-  return static_cast<std::size_t>(std::count_if(
-      serving_.begin(), serving_.end(), [](const Entry& entry) { return entry.waits_for != nullptr; }));
+  const auto waits = [](const Entry& entry) { return entry.waits_for != nullptr || entry.stuck; };
+  return entering_ + static_cast<std::size_t>(std::count_if(serving_.begin(), serving_.end(), waits));
+}
+
+// Sees to it that enough threads receive when one more waits.
+bool Waiting::leave_receivers_locked() {
+  if (threads_.size() >= receivers_ + waiting_locked() + 1) return true;
+  return threads_.size() < limit_ && start_thread_locked();
+}
+
+// Has interrupt_abandoned() called soon.
+void Waiting::watch_locked() {
+  if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
+}
+
+bool Waiting::all_busy_locked() const { return threads_.size() <= serving_.size() + entering_; }
+
+void Waiting::replace_stuck_locked() {
+  const Time long_ago = std::chrono::steady_clock::now() - kLong;
+  for (Entry& entry : serving_) entry.stuck = entry.stuck || entry.since < long_ago;
+  while (threads_.size() < limit_ && threads_.size() < receivers_ + waiting_locked()) {
+    if (!start_thread_locked()) break;
+  }
 }
 
 bool Waiting::surplus() {
@@ -77,7 +107,8 @@ bool Waiting::surplus() {
   return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
 }
 
-void Waiting::enter(pid_t tid) {
+bool Waiting::enter(const Notification& notification) {
+  const pid_t tid = notification.tid();
   std::unique_lock lock(mutex_);
   for (;;) {
     bool any = false;
@@ -87,21 +118,25 @@ void Waiting::enter(pid_t tid) {
       ::pthread_kill(entry.thread, kInterrupt);
     }
     if (!any) break;
+    if (stopping_ || !leave_receivers_locked()) return false;
+    ++entering_;
     changed_.wait_for(lock, kRepeatInterrupt);
+    --entering_;
+    if (!notification.still_stands()) return false;
   }
-  serving_.push_back({::pthread_self(), tid});
+  serving_.push_back({::pthread_self(), tid, std::chrono::steady_clock::now()});
+  if (all_busy_locked()) watch_locked();
+  return true;
 }
 
 bool Waiting::begin(const Notification& notification) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return false;
-  if (threads_.size() < receivers_ + waiting_locked() + 1) {
-    if (threads_.size() >= limit_ || !start_thread_locked()) return false;
-  }
+  if (!leave_receivers_locked()) return false;
   for (Entry& entry : serving_) {
     if (::pthread_equal(entry.thread, ::pthread_self())) entry.waits_for = &notification;
   }
-  if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
+  watch_locked();
   return true;
 }
 
@@ -120,7 +155,8 @@ bool Waiting::interrupt_abandoned() {
     interrupt_all_locked();
     return !threads_.empty();
   }
-  watched_ = false;
+  watched_ = all_busy_locked();
+  if (watched_) replace_stuck_locked();
   for (const Entry& entry : serving_) {
     if (entry.waits_for == nullptr) continue;
     watched_ = true;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstddef>
@@ -25,15 +26,20 @@ namespace tidewaiter::supervisor {
 // its former call has been served to the end. enter() lets one thread at a time serve a target: else the
 // second could perform what the first is performing still.
 //
+// What is not expected to block may do so all the same: reading memory that a file system in user space backs
+// takes as long as that file system likes. While no receiver is free, those that have served for long count
+// as waiting, too, and are replaced.
+//
 // Whoever waits for a target that is gone is interrupted (SIGUSR1, so that its call ends with EINTR as the
 // target's own would have): at once when the same target calls again, else when interrupt_abandoned() is
 // called, which Agent does while anything waits: the first begin() in a while wakes it through `wake_fd`.
 class Waiting {
  public:
-  // Each thread runs `body(context)` until that returns false or the thread is surplus. `wake_fd`: a borrowed
-  // eventfd(2).
+  // Each thread runs `body(context)` until that returns false or the thread is surplus, and then
+  // `leave(context)`. `wake_fd`: a borrowed eventfd(2).
   using Body = bool (*)(void* context);
-  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd);
+  using Leave = void (*)(void* context);
+  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave = nullptr);
   ~Waiting();  // stop()
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
@@ -41,9 +47,11 @@ class Waiting {
   // Starts the receivers. Fails when no thread can be had.
   Status start();
 
-  // The calling receiver serves a call of the thread `tid` from now on. Who still serves a former call of it
-  // is interrupted, and this returns when they have ended: a thread is in one call at a time.
-  void enter(pid_t tid);
+  // The calling receiver serves a call of the notification's target from now on. Who still serves a former
+  // call of it is interrupted, and this returns when they have ended: a thread is in one call at a time.
+  // False: the target is not waiting any more, or no further thread can be had to receive meanwhile; the call
+  // is not to be served.
+  bool enter(const Notification& notification);
 
   // The calling receiver is about to make a call that may block for the notification's target. False: as many
   // calls wait already as the container may have, or no further thread can be had; it must not block.
@@ -75,19 +83,27 @@ class Waiting {
   static constexpr int kInterrupt = SIGUSR1;
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
   struct Entry {
     pthread_t thread;
     pid_t tid;
+    Time since;
+    bool stuck = false;                       // has served for long while no receiver was free
     const Notification* waits_for = nullptr;  // between begin() and end()
   };
 
   static void* run(void* self);
   bool start_thread_locked();
+  bool leave_receivers_locked();
+  void watch_locked();
+  [[nodiscard]] bool all_busy_locked() const;
+  void replace_stuck_locked();
   void interrupt_all_locked();
   bool surplus();
   [[nodiscard]] std::size_t waiting_locked() const;
 
   const Body body_;
+  const Leave leave_;
   void* const context_;
   const unsigned receivers_;  // threads that receive, at least
   const unsigned limit_;      // threads altogether
@@ -97,7 +113,8 @@ class Waiting {
   std::condition_variable changed_;
   std::vector<pthread_t> threads_;
   std::vector<Entry> serving_;
-  bool watched_ = false;  // interrupt_abandoned() will be called soon
+  std::size_t entering_ = 0;  // threads that wait in enter()
+  bool watched_ = false;      // interrupt_abandoned() will be called soon
   bool stopping_ = false;
 };
 

@@ -329,6 +329,14 @@ Status terminate_agent(const std::string& state_folder) {
   return {};
 }
 
+Status replace_agent(const std::string& state_folder) {
+  const UniqueFd agent = TRY(in_context(state_folder, open_agent(state_folder)));
+  if (::syscall(SYS_pidfd_send_signal, agent.get(), SIGUSR2, nullptr, 0) != 0) {
+    return fail(errno, "replace the agent of " + state_folder);
+  }
+  return {};
+}
+
 Status clear_state_folder(const std::string& name) {
   // The name may be a link: podman's precreate hook makes the folder before anybody knows the container's id.
   const auto real = sys::realpath(name);

@@ -83,6 +83,10 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "log_directory", record.log_directory));
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
+  // Absent where the container was created before there was such a setting.
+  if (document.contains("restart_seconds")) {
+    TRY(read_member(document, "restart_seconds", record.restart_seconds));
+  }
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
   if (const auto hosts = document.find("hosts"); hosts != document.end()) {
@@ -105,6 +109,7 @@ Json to_json(const Record& record) {
   document["log_directory"] = record.log_directory;
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;
+  document["restart_seconds"] = record.restart_seconds;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

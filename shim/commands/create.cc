@@ -54,6 +54,7 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
   record.log_total_bytes = invocation.settings.log_total_bytes;
+  record.restart_seconds = invocation.settings.restart_seconds;
   return record;
 }
 

@@ -21,7 +21,16 @@ bool fails_with(const Answer& answer, int errno_value) {
   return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
 }
 
-void perform(Call& call, const Socket& socket, std::span<const std::byte> address, Outcome& outcome) {
+// What a connect came to that an earlier worker had made already, perhaps.
+Answer as_if_once(const Call& call, int socket, std::span<const std::byte> address, const Answer& second) {
+  if (fails_with(second, EALREADY)) return Answer::refuse(EINPROGRESS);
+  if (!fails_with(second, EISCONN)) return second;
+  const auto peer = call.kernel.peer_address(socket);
+  return peer && is_address(*peer, address) ? Answer::result(0) : second;
+}
+
+void perform(Call& call, const Socket& socket, std::uint64_t cookie, std::span<const std::byte> address,
+             Outcome& outcome) {
   // Whatever its flags say: O_NONBLOCK belongs to the target as well, which can clear it under our hands.
   const bool may_block = socket.type == SOCK_STREAM;
   if (may_block && !call.waiting.begin(call.notification)) {
@@ -30,8 +39,13 @@ void perform(Call& call, const Socket& socket, std::span<const std::byte> addres
     return;
   }
   outcome.attempted = true;
-  const Status connected = call.kernel.connect(socket.fd.get(), address);
+  const int fd = socket.fd.get();
+  const bool begun = call.slot.begun(cookie, address);
+  if (outcome.logged()) call.slot.owe_event();
+  call.slot.begin(cookie, address);
+  const Status connected = call.kernel.connect(fd, address);
   outcome.answer = connected ? Answer::result(0) : Answer::refuse(connected.error().code);
+  if (begun) outcome.answer = as_if_once(call, fd, address, outcome.answer);
 }
 
 }  // namespace
@@ -76,7 +90,12 @@ Outcome connect(Call& call) {
     outcome.performed = std::move(performed);
     return outcome;
   }
-  perform(call, *socket, where_decided(*address, outcome.endpoint), outcome);
+  if (const auto before = call.slot.recorded()) {
+    outcome.attempted = true;
+    outcome.answer = *before;
+  } else {
+    perform(call, *socket, performed.socket_cookie, where_decided(*address, outcome.endpoint), outcome);
+  }
   const bool interrupted = fails_with(outcome.answer, EINTR);
   outcome.repeated = goes_on && interrupted;
   // Asked a second time, a connection under way would answer EALREADY.

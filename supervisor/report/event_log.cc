@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <vector>
@@ -27,12 +28,28 @@ int lock(int fd, int operation) {
 
 Result<UniqueFd> open_for_appending(const std::string& path) {
   for (;;) {
-    auto file = TRY(sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
+    auto file = TRY(sys::open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
     // Tells prune_logs() of whichever agent that the log is in use. One that is removing it holds the lock
     // for a moment, and then it is another file that has to be opened.
     if (lock(file.get(), LOCK_SH) != 0) return fail(errno, "lock " + path);
     if (TRY(sys::fstat(file.get())).st_nlink != 0) return file;
   }
+}
+
+// Where the last whole line of a file of `size` bytes ends.
+Result<std::uint64_t> end_of_lines(int file, std::uint64_t size) {
+  std::array<char, 4096> piece;
+  while (size != 0) {
+    const std::uint64_t begin = size - std::min<std::uint64_t>(size, piece.size());
+    const ssize_t count = ::pread(file, piece.data(), size - begin, static_cast<off_t>(begin));
+    if (count != static_cast<ssize_t>(size - begin)) return fail(count < 0 ? errno : EIO, "read");
+    const auto text = std::string_view(piece.data(), static_cast<std::size_t>(count));
+    if (const std::size_t newline = text.rfind('\n'); newline != std::string_view::npos) {
+      return begin + newline + 1;
+    }
+    size = begin;
+  }
+  return 0;
 }
 
 // Removes a log unless an agent writes to it; whether it is gone.
@@ -75,15 +92,43 @@ void EventLog::append(std::string_view line) {
   const std::lock_guard lock(mutex_);
   Status written;
   if (size_ + line.size() > max_bytes_ && size_ > 0) written = rotate_locked();
-  if (written && lost_ > 0) {
-    const std::string notice =
-        "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
-    if (write_locked(notice)) lost_ = 0;
-  }
+  if (written) (void)write_lost_locked();
   if (written) written = write_locked(line);
   if (!written && lost_++ == 0) {
     log::error("events are being lost", {{"log", path_}, {"error", written.error().message()}});
   }
+}
+
+Status EventLog::resume() {
+  const std::lock_guard guard(mutex_);
+  file_ = TRY(open_for_appending(path_));
+  const auto status = TRY(sys::fstat(file_.get()));
+  size_ = static_cast<std::uint64_t>(status.st_size);
+  const std::uint64_t whole = TRY(end_of_lines(file_.get(), size_));
+  if (whole == size_) return {};
+  // Unless somebody else still writes to it, who may be in the middle of that line.
+  Status cut;
+  if (lock(file_.get(), LOCK_EX | LOCK_NB) != 0 || ::ftruncate(file_.get(), static_cast<off_t>(whole)) != 0) {
+    cut = fail(errno, "cut off half a line");
+  } else {
+    size_ = whole;
+  }
+  if (lock(file_.get(), LOCK_SH) != 0) return fail(errno, "lock " + path_);
+  return cut;
+}
+
+void EventLog::tell_lost(std::uint64_t count) {
+  const std::lock_guard lock(mutex_);
+  lost_ += count;
+  (void)write_lost_locked();
+}
+
+Status EventLog::write_lost_locked() {
+  if (lost_ == 0) return {};
+  const std::string notice = "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
+  TRY(write_locked(notice));
+  lost_ = 0;
+  return {};
 }
 
 Status EventLog::write_locked(std::string_view line) {

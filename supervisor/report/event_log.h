@@ -24,10 +24,18 @@ class EventLog {
   // written before the next line that can.
   void append(std::string_view line);
 
+  // Goes on where another process, which has ended, has written to the log until now: it may have rotated it,
+  // or have been killed in the middle of a line, of which nothing is left then.
+  Status resume();
+  // So many lines more have been lost, by somebody else. Written at once, if that works.
+  void tell_lost(std::uint64_t count);
+
  private:
   EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size);
   // An error: there is no log to write to, for now.
   Status rotate_locked();
+  // What has been lost so far. A no-op where nothing has.
+  Status write_lost_locked();
   // Wholly or not at all: a disk may be full in the middle of a line.
   Status write_locked(std::string_view line);
 

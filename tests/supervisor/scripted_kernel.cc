@@ -256,6 +256,13 @@ Status ScriptedKernel::connect(int socket, std::span<const std::byte> address) {
   return perform(Kind::kConnect, socket, address, on_connect);
 }
 
+Result<std::vector<std::byte>> ScriptedKernel::peer_address(int) {
+  if (peer.empty()) return fail(ENOTCONN, "getpeername");
+  return peer;
+}
+
+Result<std::vector<std::byte>> ScriptedKernel::own_address(int) { return own; }
+
 Status ScriptedKernel::bind(int socket, std::span<const std::byte> address) {
   return perform(Kind::kBind, socket, address, on_bind);
 }
@@ -294,7 +301,9 @@ Result<std::size_t> ScriptedKernel::send(int socket, const OutgoingMessage& mess
             .control = {message.control.begin(), message.control.end()},
             .payload = {message.payload.begin(), message.payload.end()}}));
   if (!found) return tl::unexpected(found.error());
-  return on_send ? on_send(message, flags) : message.payload.size();
+  Result<std::size_t> count = on_send ? on_send(message, flags) : message.payload.size();
+  if (count && message.note != nullptr) message.note->msg_len = static_cast<unsigned>(*count);
+  return count;
 }
 
 Result<bool> ScriptedKernel::nonblocking(int socket) {

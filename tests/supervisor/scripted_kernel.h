@@ -106,6 +106,10 @@ class ScriptedKernel final : public Kernel {
   void fail_from(std::size_t index, int code) { fail_from_ = {index, code}; }
   void fail_always(Kind kind, int code) { fail_always_[kind] = code; }
 
+  // What a socket says it is connected and bound to.
+  std::vector<std::byte> peer;
+  std::vector<std::byte> own;
+
   // Runs before each call; may change the script. Called without the lock.
   std::function<void(const Recorded&)> before;
   // What the call does, when no failure was ordered; default: success. Called without the lock.
@@ -142,6 +146,8 @@ class ScriptedKernel final : public Kernel {
   Result<std::string> read_proc_link(pid_t tid, const char* name) override;
   Result<int> socket_option(int socket, int level, int name) override;
   Result<std::uint64_t> socket_cookie(int socket) override;
+  Result<std::vector<std::byte>> peer_address(int socket) override;
+  Result<std::vector<std::byte>> own_address(int socket) override;
   Status connect(int socket, std::span<const std::byte> address) override;
   Status bind(int socket, std::span<const std::byte> address) override;
   Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override;

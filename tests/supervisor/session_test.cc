@@ -1,5 +1,6 @@
 #include "supervisor/session.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <set>
 #include <thread>
 
@@ -45,10 +47,23 @@ class ScriptedSession {
 
   void start(const Supervision& with = supervision()) {
     events_.emplace(*EventLog::open(folder_.path(), "box", 1U << 20U));
-    auto session =
-        Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_, wake_.get());
+    auto session = Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_,
+                                  wake_.get(), *slots_, 0);
     ASSERT_TRUE(session) << session.error().message();
     session_ = std::move(*session);
+  }
+
+  // An earlier worker's slot, with a notification that it had received.
+  Slot& leave_slot(const struct seccomp_notif& received) {
+    Slot& slot = *slots_->take(0);
+    auto buffer = slots_->notification(slot);
+    std::memcpy(&const_cast<struct seccomp_notif&>(buffer.get()), &received, sizeof received);
+    slot.count_attempt();
+    slots_ = std::move(*Slots::open(UniqueFd(::fcntl(slots_->memory(), F_DUPFD_CLOEXEC, 0))));
+    return *left_
+                .emplace_back(
+                    std::move(*Slots::open(UniqueFd(::fcntl(slots_->memory(), F_DUPFD_CLOEXEC, 0)))))
+                ->take_over(0)[0];
   }
 
   // Serves one notification and ends; the events.
@@ -77,6 +92,8 @@ class ScriptedSession {
   TemporaryFolder folder_;
   UniqueFd wake_;
   std::optional<EventLog> events_;
+  std::unique_ptr<Slots> slots_ = std::move(*Slots::make());
+  std::vector<std::unique_ptr<Slots>> left_;
   std::unique_ptr<Session> session_;
 };
 
@@ -643,6 +660,88 @@ TEST(Session, NeverFailsOpenAndNeverLeavesATargetWaiting) {
       }
     }
   }
+}
+
+// --- what an earlier worker left ----------------------------------------------------------------------
+
+TEST(Session, ServesWhatAnEarlierWorkerHadReceived) {
+  ScriptedSession scripted;
+  scripted.kernel.stand(7);
+  scripted.leave_slot(address_call(7, SYS_connect, 16));
+  scripted.start();
+  ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+  EXPECT_EQ(scripted.kernel.answers()[0].id, 7U);
+  EXPECT_EQ(scripted.end().size(), 1U);
+}
+
+TEST(Session, SendsTheAnswerThatAnEarlierWorkerHadAndDoesNothingTwice) {
+  for (const bool answering : {false, true}) {
+    ScriptedSession scripted;
+    scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+    slot.record(Answer::refuse(ECONNREFUSED));
+    if (answering) slot.begin_answer();
+    scripted.start();
+    ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    EXPECT_EQ(scripted.kernel.answers()[0].value, ECONNREFUSED);
+    EXPECT_TRUE(scripted.kernel.performed().empty());
+    (void)scripted.end();
+  }
+}
+
+TEST(Session, LeavesAloneWhatIsOver) {
+  ScriptedSession scripted;
+  scripted.leave_slot(address_call(7, SYS_connect, 16));
+  scripted.start();
+  const auto events = scripted.serve(notification_of(8, SYS_getpgid, {0}));
+  ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].id, 8U);
+  for (const auto& event : events) EXPECT_FALSE(event.contains("lost"));
+}
+
+// A signal took the target out of its call before the worker died.
+TEST(Session, KnowsWhatAnEarlierWorkerPerformedInVain) {
+  ScriptedSession scripted;
+  Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+  slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+  slot.record(Answer::result(0));
+  scripted.start();
+  (void)scripted.serve(address_call(8, SYS_connect, 16));
+  ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].value, 0);
+  EXPECT_TRUE(scripted.kernel.performed().empty());
+}
+
+TEST(Session, SaysThatAnEventWasLostWithAnEarlierWorker) {
+  for (const bool stands : {false, true}) {
+    ScriptedSession scripted;
+    if (stands) scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.owe_event();
+    scripted.start();
+    // Whoever still waits is served, and told of.
+    if (stands) {
+      ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    }
+    const auto events = scripted.end();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].value("lost", 0), stands ? 0 : 1);
+    EXPECT_FALSE(slot.owes_event());
+  }
+}
+
+TEST(Session, RefusesWhatHasCrashedTwoWorkers) {
+  ScriptedSession scripted;
+  scripted.kernel.stand(7);
+  scripted.leave_slot(address_call(7, SYS_connect, 16)).crashes = Slot::kMostCrashes;
+  scripted.start();
+  ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+  EXPECT_EQ(scripted.kernel.answers()[0].value, EPERM);
+  EXPECT_TRUE(scripted.kernel.performed().empty());
+  const auto events = scripted.end();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["verdict"], "failed");
 }
 
 }  // namespace

@@ -513,5 +513,54 @@ TEST(Connect, RefusesWithTheErrnoOfThePolicy) {
   }
 }
 
+// The worker before was killed between the call and its note of what came of it.
+TEST(Connect, RecognisesWhatAnEarlierWorkerDid) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  const struct {
+    int second;    // what the kernel says when asked again
+    Bytes peer;    // whom the socket is connected to
+    int expected;  // 0: it is connected
+  } cases[] = {
+      {EISCONN, address, 0},
+      {EISCONN, ipv4("192.0.2.65", 80), EISCONN},
+      {EALREADY, {}, EINPROGRESS},
+      {ECONNREFUSED, {}, ECONNREFUSED},
+      {0, {}, 0},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(test.second);
+    ScriptedKernel kernel;
+    kernel.put_socket(kSocketNumber, kTcp4);
+    kernel.put_memory(kPointer, address);
+    OperationRun operation(kernel);
+    const auto call = address_call(1, SYS_connect, address.size());
+    (void)operation.run(connect, supervision(), call);
+    kernel.peer = test.peer;
+    kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
+      if (test.second != 0) return fail(test.second, "connect");
+      return {};
+    };
+    const Outcome outcome = operation.run_again(connect, supervision(), call);
+    EXPECT_EQ(outcome.answer.kind == Answer::Kind::kValue ? 0 : outcome.answer.errno_value, test.expected);
+    // To a worker that had none before it, the kernel's word is the last.
+    const Outcome anew = operation.run(connect, supervision(), call);
+    EXPECT_EQ(anew.answer.kind == Answer::Kind::kValue ? 0 : anew.answer.errno_value, test.second);
+  }
+}
+
+TEST(Connect, DoesNotRepeatWhatIsKnown) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  const auto call = address_call(1, SYS_connect, address.size());
+  (void)operation.run(connect, supervision(), call);
+  operation.slot().record(Answer::refuse(ECONNREFUSED));
+  const Outcome outcome = operation.run_again(connect, supervision(), call);
+  EXPECT_EQ(outcome.answer.errno_value, ECONNREFUSED);
+  EXPECT_EQ(kernel.performed().size(), 1U);
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <sstream>
 #include <thread>
@@ -123,6 +124,62 @@ TEST(EventLog, WritesALineThatIsLongerThanTheBound) {
   for (int i = 0; i < 3; ++i) log->append(line(i, 500));
   EXPECT_EQ(event_lines(folder / "box.jsonl").at(0)["n"], 2);
   EXPECT_EQ(event_lines(folder / "box.jsonl.1").at(0)["n"], 1);
+}
+
+TEST(EventLog, GoesOnWhereAProcessWasKilledInTheMiddleOfALine) {
+  const TemporaryFolder folder;
+  // Longer than what is read at once.
+  for (const std::size_t half : {std::size_t{1}, std::size_t{5000}}) {
+    const std::string path = folder / "box.jsonl";
+    std::ofstream(path) << line(1) << line(2) << line(3, half).substr(0, half);
+    auto log = EventLog::open(folder.path(), "box", 1U << 20U);
+    ASSERT_TRUE(log);
+    const Status resumed = log->resume();
+    ASSERT_TRUE(resumed) << resumed.error().message();
+    log->append(line(4));
+    const auto lines = event_lines(path);
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_EQ(lines[1]["n"], 2);
+    EXPECT_EQ(lines[2]["n"], 4);
+  }
+}
+
+TEST(EventLog, LeavesALineThatSomebodyMayStillBeWriting) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "box.jsonl";
+  std::ofstream(path) << line(1) << "{";
+  const auto other = EventLog::open(folder.path(), "box", 1000);
+  auto log = EventLog::open(folder.path(), "box", 1000);
+  ASSERT_TRUE(other && log);
+  EXPECT_FALSE(log->resume());
+  EXPECT_EQ(size_of(path), line(1).size() + 1);
+}
+
+TEST(EventLog, GoesOnInTheFileThatAnotherProcessHasRotatedTo) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 1000);
+  ASSERT_TRUE(log);
+  {
+    auto other = EventLog::open(folder.path(), "box", 1000);
+    ASSERT_TRUE(other);
+    for (int i = 0; i < 3; ++i) other->append(line(i, 400));
+  }
+  ASSERT_TRUE(log->resume());
+  log->append(line(3));
+  EXPECT_EQ(event_lines(folder / "box.jsonl").back()["n"], 3);
+  EXPECT_EQ(event_lines(folder / "box.jsonl.1").back()["n"], 1);
+}
+
+TEST(EventLog, SaysAtOnceWhatSomebodyElseHasLost) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", 1000);
+  ASSERT_TRUE(log);
+  log->tell_lost(2);
+  log->append(line(1));
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["lost"], 2);
+  EXPECT_EQ(lines[1]["n"], 1);
 }
 
 TEST(EventLog, CountsWhatItCouldNotWriteAndSaysSo) {

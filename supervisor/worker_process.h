@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "supervisor/keeper.h"
+#include "supervisor/target/kernel.h"
+
+namespace tidewaiter::supervisor {
+
+// Starts workers as processes, which die with the one that calls it. `program`: the path of what they run
+// when they are to run what lies there now.
+Launch launch_processes(std::string program, Kernel& kernel = system_kernel());
+
+// Likewise the process that traces.
+LaunchTracer launch_tracing_process();
+
+// What such a process does: serves at its end of the channel. Its exit code.
+int run_worker(Channel keeper, Kernel& kernel = system_kernel());
+
+}  // namespace tidewaiter::supervisor
