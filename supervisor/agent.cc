@@ -18,6 +18,7 @@
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/report/event_file.h"
 #include "supervisor/state_lock.h"
 
 namespace tidewaiter::supervisor {
@@ -162,6 +163,8 @@ Status Agent::run() {
     // The keeper has the last look: a hand-over may be on its way.
     if (finished() && !std::exchange(told_finished_, true)) TRY(keeper_.send(Word::kFinished));
   }
+  // Whoever waits for the end finds all that happened before it.
+  if (events_ != nullptr) events_->flush();
   clean_up();
   return keeper_.send(Word::kDone);
 }
@@ -372,8 +375,8 @@ Status Agent::start_session(unsigned number, UniqueFd notify_fd) {
 Status Agent::adopt_id(const std::string& id) {
   const std::string parent = std::filesystem::path(state_folder_).parent_path();
   const std::string name = TRY(container::state_folder_name(id, parent));
-  events_ =
-      std::make_unique<EventLog>(TRY(EventLog::open(record_.log_directory, name, record_.log_max_bytes)));
+  events_ = std::make_unique<EventLog>(
+      TRY(EventLog::open(record_.log_directory, name, record_.log_max_bytes, &slots_->event_counts())));
   const std::string link = parent + "/" + name;
   container::Record named = record_;
   named.id = id;

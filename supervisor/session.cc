@@ -68,7 +68,7 @@ Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, c
                  EventLog& events, int wake_fd, Slots& slots, unsigned number, Tracer* tracer)
     : kernel_(kernel),
       notify_fd_(std::move(notify_fd)),
-      container_id_(std::move(container_id)),
+      container_id_(events.keep(std::move(container_id))),
       supervision_(supervision),
       events_(events),
       slots_(slots),
@@ -89,7 +89,10 @@ bool Session::hung_up() const {
 // What an earlier worker has left: what stands is served by the first receivers, the rest is over.
 void Session::take_over() {
   std::uint64_t lost = 0;
-  for (Slot* const slot : slots_.take_over(number_)) {
+  const auto slots = slots_.take_over(number_);
+  // What an earlier worker has let run may be an execve that has not come to its end.
+  identities_.emplace(kernel_, supervision_.told_of_execs() && slots.empty());
+  for (Slot* const slot : slots) {
     const struct seccomp_notif& received = slots_.notification(*slot).get();
     const Notification stands_or_not = Notification::borrowed(kernel_, notify_fd_.get(), received);
     if (received.id != 0 && stands_or_not.still_stands()) {
@@ -153,6 +156,7 @@ bool Session::serve_left() {
 
 bool Session::receive_one() {
   if (any_left_ && serve_left()) return true;
+  if (!waiting_.take_turn()) return false;
   Slot* const slot = own_slot();
   if (slot == nullptr) return false;
   // What was noted of the notification before is not to be taken for the next one's.
@@ -177,19 +181,19 @@ bool Session::receive_one() {
 
 void Session::serve(Notification notification, Slot& slot) {
   const auto received = std::chrono::steady_clock::now();
-  if (tracer_.answer_stand_in(notification)) return;
+  if (tracer_.drives(notification.tid())) {
+    waiting_.pass_turn();
+    if (tracer_.answer_stand_in(notification)) return;
+  }
   const bool suspicious = slot.suspicious();
   slot.count_attempt();
   Target target(kernel_, notification.tid());
   Call call{kernel_, supervision_, notification, target, waiting_, repeats_, slot, tracer_};
-  const bool entered = waiting_.enter(notification);
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
   // No filter of ours notifies what the index does not know.
   Outcome outcome;
-  if (!entered) {
-    outcome = Outcome::failed(EAGAIN);
-  } else if (suspicious) {
+  if (suspicious) {
     outcome = Outcome::failed(EPERM);
     outcome.reason = "serving it has killed the agent's worker before";
   } else if (syscall != nullptr) {
@@ -205,7 +209,11 @@ void Session::serve(Notification notification, Slot& slot) {
   // Nor is one who stands aside to call again before it is let go.
   if (!outcome.performed && !outcome.exec && !call.stand_in) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
-  Identity identity = !suspicious && may_be_reported(outcome) ? target.identity() : Identity{};
+  Identity identity =
+      !suspicious && may_be_reported(outcome) ? identify(notification, target, received) : Identity{};
+  if (syscall != nullptr && syscall->executes && outcome.answer.kind == Answer::Kind::kLetRun) {
+    identities_->executing(notification);
+  }
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
@@ -227,9 +235,16 @@ void Session::serve(Notification notification, Slot& slot) {
   if (outcome.logged() && !outcome.repeated && !(abandoned && without_effect(outcome))) {
     // It may have gone before /proc was asked, and its number be another's.
     if (abandoned && !stood) identity = {};
-    report(syscall, outcome, target.tid(), std::move(identity), duration);
+    report(syscall, outcome, target.tid(), std::move(identity), received, duration);
   }
   slot.settle_event();
+}
+
+Identity Session::identify(const Notification& notification, const Target& target,
+                           std::chrono::steady_clock::time_point received) {
+  if (auto known = identities_->find(target.tid(), received)) return std::move(*known);
+  waiting_.pass_turn();
+  return identities_->read(notification, target);
 }
 
 Status Session::answer(Notification& notification, Call& call, Outcome& outcome) {
@@ -280,7 +295,7 @@ void Session::finish_exec(Outcome& outcome) const {
 }
 
 void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
-                     std::chrono::nanoseconds duration) {
+                     std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration) {
   Event event;
   event.container = container_id_;
   event.policy = supervision_.policy().name;
@@ -300,8 +315,16 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   event.size = outcome.size;
   event.verdict = verdict_of(outcome, supervision_.policy().mode);
   event.errno_value = errno_of(outcome);
+  event.received = received;
   event.duration = duration;
-  events_.append(to_json_line(event));
+  // A log that cannot keep up holds up nobody but who is to be told of.
+  if (events_.full()) waiting_.pass_turn();
+  // Only what lives as long as the policy may be looked at later.
+  if (outcome.program || !outcome.unix_name.empty() || !outcome.reason.empty()) {
+    events_.append(to_json_line(event));
+  } else {
+    events_.append(std::move(event));
+  }
 }
 
 Outcome Session::decide(Call& call, const Syscall& syscall) {
@@ -316,7 +339,7 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     return outcome;
   }
 
-  outcome.decision = supervision_.decide_syscall(syscall.name, data);
+  outcome.decision = supervision_.decide_syscall(syscall, data);
   if (outcome.decision->verdict != policy::Verdict::kAllow && syscall.made_while_starting && !start_.over()) {
     outcome.decision->verdict = policy::Verdict::kAllow;
     outcome.decision->log = false;
@@ -332,6 +355,7 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     // The compiled filter leaves no such ABI; should one come all the same, nobody could tell what it asks.
     if (syscall.operation == nullptr) return Outcome::failed(ENOSYS);
     const bool log_call = outcome.decision->log;
+    if (!waiting_.enter(call.notification)) return Outcome::failed(EAGAIN);
     outcome = syscall.operation->perform(call);
     if (outcome.decision && log_call) outcome.decision->log = true;
     return outcome;

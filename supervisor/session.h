@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oci/base/result.h"
@@ -17,6 +18,7 @@
 #include "supervisor/slots.h"
 #include "supervisor/start.h"
 #include "supervisor/supervision.h"
+#include "supervisor/target/identity_cache.h"
 #include "supervisor/waiting.h"
 
 namespace tidewaiter::supervisor {
@@ -64,14 +66,17 @@ class Session {
   Outcome decide(Call& call, const Syscall& syscall);
   // After the answer that let an execve go on.
   void finish_exec(Outcome& outcome) const;
+  // Of a call that is not answered yet.
+  Identity identify(const Notification& notification, const Target& target,
+                    std::chrono::steady_clock::time_point received);
   [[nodiscard]] bool may_be_reported(const Outcome& outcome) const;
   void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
-              std::chrono::nanoseconds duration);
+              std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration);
   [[nodiscard]] bool hung_up() const;
 
   Kernel& kernel_;
   const UniqueFd notify_fd_;
-  const std::string container_id_;
+  const std::string_view container_id_;  // the event log keeps it
   const Supervision& supervision_;
   EventLog& events_;
   Slots& slots_;
@@ -81,6 +86,7 @@ class Session {
   std::mutex mutex_;
   std::vector<Slot*> left_;  // by an earlier worker, each with a notification that stands
   std::atomic<bool> any_left_ = false;
+  std::optional<IdentityCache> identities_;  // after take_over()
   Repeats repeats_;
   Start start_;
   Waiting waiting_;  // last: its threads use all of the above

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 namespace {
 
 // Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000002;
+constexpr std::uint64_t kLayout = 0x74696465'00000003;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
@@ -41,6 +41,7 @@ struct Slots::Header {
   // Slots that were ever used: to look at one is to have the kernel make its page.
   std::atomic<std::uint32_t> touched{0};
   std::array<std::atomic<std::uint32_t>, kSessions> start_over{};
+  EventCounts events;
   StandInThreads stand_ins;
 };
 
@@ -159,6 +160,8 @@ seccomp::NotificationBuffer Slots::notification(Slot& slot) const {
   return seccomp::NotificationBuffer(
       std::span(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), header().notification_size));
 }
+
+EventCounts& Slots::event_counts() const { return header().events; }
 
 StandInThreads& Slots::stand_ins() const { return header().stand_ins; }
 

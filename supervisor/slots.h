@@ -16,6 +16,7 @@
 #include "oci/base/unique_fd.h"
 #include "oci/seccomp/notify.h"
 #include "supervisor/answer.h"
+#include "supervisor/report/event_log.h"
 #include "supervisor/target/expected_calls.h"
 
 namespace tidewaiter::supervisor {
@@ -85,7 +86,7 @@ struct Slot {
   // The notification is to be told of, whatever becomes of it, or may have had an effect that is. Before its
   // answer or that effect; what is owed when the worker has died and the target no longer waits is lost.
   void owe_event() { event.store(Event::kOwed, std::memory_order_release); }
-  // It has been told of, or is not to be.
+  // It has been told of, or is not to be: the event log has it, and counts what it has (EventCounts).
   void settle_event() { event.store(Event::kNone, std::memory_order_release); }
   [[nodiscard]] bool owes_event() const { return event.load(std::memory_order_acquire) == Event::kOwed; }
 
@@ -171,6 +172,9 @@ class Slots {
 
   // The room for the notification of a slot.
   [[nodiscard]] seccomp::NotificationBuffer notification(Slot& slot) const;
+
+  // Of the container's event log.
+  [[nodiscard]] EventCounts& event_counts() const;
 
   // The stand-ins that the tracing process drives (tracing.h).
   [[nodiscard]] StandInThreads& stand_ins() const;

@@ -39,6 +39,7 @@ class RemoteTracer final : public Tracer {
   Result<std::unique_ptr<Trace>> attach(pid_t tid, CallSite site, DecidedExecution decided) override;
   Status start_stand_in(const Notification& notification, const StandInRequest& request,
                         std::unique_ptr<StandInCalls>& stand_in) override;
+  [[nodiscard]] bool drives(pid_t tid) const override { return threads_.has(tid); }
   bool answer_stand_in(Notification& notification) override;
 
  private:

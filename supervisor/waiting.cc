@@ -22,6 +22,10 @@ constexpr std::chrono::milliseconds kLong{20};
 // Threads serve with small buffers on the stack; sanitizers need more room.
 constexpr std::size_t kStackSize = 1U << 20U;
 
+// Of the calling receiver, which is one of a single Waiting.
+thread_local bool has_turn = false;  // see take_turn()
+thread_local bool serves = false;    // between enter() and end()
+
 }  // namespace
 
 Status Waiting::install_interrupt() {
@@ -65,8 +69,10 @@ bool Waiting::start_thread_locked() {
 
 void* Waiting::run(void* self) {
   auto& waiting = *static_cast<Waiting*>(self);
-  while (waiting.body_(waiting.context_) && !waiting.surplus()) {
+  // Who has the turn is not surplus.
+  while (waiting.body_(waiting.context_) && (has_turn || !waiting.surplus())) {
   }
+  waiting.pass_turn();
   if (waiting.leave_ != nullptr) waiting.leave_(waiting.context_);
   const std::lock_guard lock(waiting.mutex_);
   std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
@@ -107,7 +113,26 @@ bool Waiting::surplus() {
   return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
 }
 
+bool Waiting::take_turn() {
+  if (has_turn) return true;
+  std::unique_lock lock(mutex_);
+  turn_.wait(lock, [this] { return !turn_taken_ || stopping_; });
+  if (stopping_) return false;
+  turn_taken_ = true;
+  has_turn = true;
+  return true;
+}
+
+void Waiting::pass_turn() {
+  if (!std::exchange(has_turn, false)) return;
+  // Under the lock: once it is another's, `this` may be destroyed.
+  const std::lock_guard lock(mutex_);
+  turn_taken_ = false;
+  turn_.notify_one();
+}
+
 bool Waiting::enter(const Notification& notification) {
+  pass_turn();
   const pid_t tid = notification.tid();
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -124,6 +149,7 @@ bool Waiting::enter(const Notification& notification) {
     --entering_;
     if (!notification.still_stands()) return false;
   }
+  serves = true;
   serving_.push_back({::pthread_self(), tid, std::chrono::steady_clock::now()});
   if (all_busy_locked()) watch_locked();
   return true;
@@ -141,6 +167,7 @@ bool Waiting::begin(const Notification& notification) {
 }
 
 void Waiting::end() {
+  if (!std::exchange(serves, false)) return;
   const std::lock_guard lock(mutex_);
   if (std::erase_if(serving_, [](const Entry& entry) {
         return ::pthread_equal(entry.thread, ::pthread_self());
@@ -167,6 +194,7 @@ bool Waiting::interrupt_abandoned() {
 
 void Waiting::interrupt_all_locked() {
   for (const pthread_t thread : threads_) ::pthread_kill(thread, kInterrupt);
+  turn_.notify_all();
 }
 
 void Waiting::begin_stop() {

@@ -18,6 +18,10 @@ namespace tidewaiter::supervisor {
 // The threads of one container that receive and serve notifications, and who of them waits in a call made on
 // a target's behalf.
 //
+// One thread at a time has the turn to receive: the kernel wakes all that wait to receive for each
+// notification, and all but one would go back to sleep. It keeps the turn while it serves what is answered at
+// once, and passes it on before anything else.
+//
 // A receiver serves what it received itself: handing it to another thread would cost a wake-up on the fast
 // path. Before a call that may block it says so (begin()), and another receiver is started when too few would
 // be left to receive. So a call that blocks holds up nobody but its caller.
@@ -47,10 +51,15 @@ class Waiting {
   // Starts the receivers. Fails when no thread can be had.
   Status start();
 
-  // The calling receiver serves a call of the notification's target from now on. Who still serves a former
-  // call of it is interrupted, and this returns when they have ended: a thread is in one call at a time.
-  // False: the target is not waiting any more, or no further thread can be had to receive meanwhile; the call
-  // is not to be served.
+  // Returns when the calling receiver is the one to receive. False: it is to end.
+  bool take_turn();
+  // Lets another receive, before what may take longer than an answer. A no-op without take_turn().
+  void pass_turn();
+
+  // Passes the turn on. The calling receiver serves a call of the notification's target from now on. Who
+  // still serves a former call of it is interrupted, and this returns when they have ended: a thread is in
+  // one call at a time. False: the target is not waiting any more, or no further thread can be had to receive
+  // meanwhile; the call is not to be served.
   bool enter(const Notification& notification);
 
   // The calling receiver is about to make a call that may block for the notification's target. False: as many
@@ -111,6 +120,8 @@ class Waiting {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable turn_;
+  bool turn_taken_ = false;
   std::vector<pthread_t> threads_;
   std::vector<Entry> serving_;
   std::size_t entering_ = 0;  // threads that wait in enter()

@@ -80,6 +80,7 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "policy_text", record.policy_text));
   TRY(read_member(document, "residual", record.residual));
   TRY(read_member(document, "exempts_start", record.exempts_start));
+  TRY(read_member(document, "told_of_execs", record.told_of_execs));
   TRY(read_member(document, "log_directory", record.log_directory));
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
@@ -106,6 +107,7 @@ Json to_json(const Record& record) {
   document["policy_text"] = record.policy_text;
   document["residual"] = record.residual;
   document["exempts_start"] = record.exempts_start;
+  document["told_of_execs"] = record.told_of_execs;
   document["log_directory"] = record.log_directory;
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;

@@ -23,6 +23,7 @@ struct Record {
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
   std::vector<std::string> residual;                  // policy::Plan::residual
   bool exempts_start = false;                         // policy::Plan::exempts_start
+  bool told_of_execs = false;                         // policy::Plan::told_of_execs
   // What the container's hosts file, which the agent keeps as kHostsName, begins with; absent: it keeps none.
   std::optional<spec::HostsBase> hosts;
   std::string log_directory;                        // of the event log

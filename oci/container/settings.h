@@ -25,8 +25,8 @@ struct Settings {
   bool allow_policy_paths = false;            // "allow_policy_paths": the annotation may be an absolute path
   // "allowed_policies": which an annotation may name, for engines take annotations from images; absent: any.
   std::optional<std::vector<std::string>> allowed_policies;
-  std::uint64_t log_max_bytes = 16U << 20U;   // "log": {"max_bytes": …}: of one container's event log
-  std::uint64_t log_total_bytes = 1U << 30U;  // "log": {"total_bytes": …}: of all logs together
+  std::uint64_t log_max_bytes = 16U << 20U;         // "log": {"max_bytes": …}: of one container's event log
+  std::uint64_t log_total_bytes = 1U << 30U;        // "log": {"total_bytes": …}: of all logs together
   std::uint64_t restart_seconds = kRestartSeconds;  // "restart_seconds"
 
   // The defaults where there is no such file, unless it `must_exist`.

@@ -320,6 +320,9 @@ void simplify(seccomp::SyscallDemand& demand) {
 
 // --- compiling --------------------------------------------------------------------------------------
 
+// The calls that execute a program.
+constexpr const char* kExecs[] = {"execve", "execveat"};
+
 class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
@@ -339,6 +342,7 @@ class Compiler {
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
+    demand_execs();
     std::erase_if(demands_, [](const auto& entry) {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
@@ -350,6 +354,7 @@ class Compiler {
     describe_network();
     describe_exec();
     describe_start();
+    describe_callers();
     describe_names();
     describe_baseline();
     return std::move(plan_);
@@ -409,19 +414,73 @@ class Compiler {
   // brings other code under the filter.
   Status demand_end_of_start() {
     if (!plan_.exempts_start) return {};
-    for (const std::string name : {"execve", "execveat"}) {
+    for (const std::string name : kExecs) {
       if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
         return fail("`" + name + "` cannot notify: " + std::string(silent));
       }
-      auto& demand = demands_[name];
-      const auto let_run = [](const ProfileAction& action) { return action == kAllow; };
-      for (auto& one : demand.cases) {
-        if (let_run(one.action)) one.action = kNotify;
-      }
-      if (let_run(demand.otherwise)) demand.otherwise = kNotify;
-      simplify(demand);
+      notify_where_allowed(demands_[name]);
     }
     return {};
+  }
+
+  // Finding out who calls takes far longer than all the rest of a call that is decided from registers. Where
+  // the agent hears of every execve it need not do so each time (supervisor/target/identity_cache.h).
+  void demand_execs() {
+    const auto asked = [](const seccomp::SyscallDemand& demand) {
+      return demand.otherwise == kNotify ||
+             std::any_of(demand.cases.begin(), demand.cases.end(),
+                         [](const auto& one) { return one.action == kNotify; });
+    };
+    const bool wanted = std::any_of(demands_.begin(), demands_.end(), [&](const auto& entry) {
+      return !operations_.contains(entry.first) && asked(entry.second);
+    });
+    const bool possible = std::all_of(std::begin(kExecs), std::end(kExecs), [this](const char* name) {
+      return why_silent(name, runtime_).empty();
+    });
+    if (!wanted || !possible || plan_.exempts_start) return;
+    for (const std::string name : kExecs) {
+      if (operations_.contains(name)) continue;
+      notify_where_allowed(demands_[name]);
+      for_callers_ = true;
+    }
+  }
+
+  static void notify_where_allowed(seccomp::SyscallDemand& demand) {
+    const auto let_run = [](const ProfileAction& action) { return action == kAllow; };
+    for (auto& one : demand.cases) {
+      if (let_run(one.action)) one.action = kNotify;
+    }
+    if (let_run(demand.otherwise)) demand.otherwise = kNotify;
+    simplify(demand);
+  }
+
+  // Whether the filter lets no execve run without the agent.
+  static bool tells_of_execs(const seccomp::Profile& profile) {
+    const auto held = [](const ProfileAction& action) {
+      switch (action.kind) {
+        case ActionKind::kNotify:
+        case ActionKind::kErrno:
+        case ActionKind::kKillThread:
+        case ActionKind::kKillProcess:
+        case ActionKind::kTrap:
+          return true;
+        case ActionKind::kTrace:  // a tracer may let it run
+        case ActionKind::kAllow:
+        case ActionKind::kLog:
+          return false;
+      }
+      return false;
+    };
+    return std::all_of(std::begin(kExecs), std::end(kExecs), [&](const std::string name) {
+      bool all_held = true;
+      bool all_meant = held(profile.default_action);
+      for (const seccomp::ProfileRule& rule : profile.rules) {
+        if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
+        all_held = all_held && held(rule.action);
+        all_meant = all_meant || rule.args.empty();
+      }
+      return all_held && all_meant;
+    });
   }
 
   Status demand_operations() {
@@ -483,6 +542,7 @@ class Compiler {
     for (const seccomp::ProfileRule& rule : merged.profile.rules) {
       if (rule.action == kNotify) plan_.notified.insert(rule.names.begin(), rule.names.end());
     }
+    plan_.told_of_execs = plan_.notified.contains("execve") && tells_of_execs(merged.profile);
     plan_.residual = std::move(merged.residual);
     plan_.dropped_architectures = std::move(merged.dropped_architectures);
 
@@ -747,6 +807,13 @@ class Compiler {
         "what is the runtime's");
   }
 
+  void describe_callers() {
+    if (!for_callers_) return;
+    add_row(Origin::kCallers, "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
+            "one notification per execve",
+            "between two of them the agent knows who calls without looking, which costs far more");
+  }
+
   void describe_names() {
     if (!plan_.hosts) return;
     const auto names = allowed_names();
@@ -816,6 +883,7 @@ class Compiler {
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
   std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;
+  bool for_callers_ = false;  // execve notifies for the sake of demand_execs() alone
 };
 
 }  // namespace

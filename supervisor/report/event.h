@@ -41,8 +41,9 @@ struct Event {
   std::string_view reason;            // why it ended otherwise than its rule says
   std::optional<std::uint64_t> size;  // bytes
   EventVerdict verdict = EventVerdict::kFailed;
-  int errno_value = 0;                  // what the call failed with; 0: it did not
-  std::chrono::nanoseconds duration{};  // from receipt to answer
+  int errno_value = 0;                               // what the call failed with; 0: it did not
+  std::chrono::steady_clock::time_point received{};  // the line says when that was by the wall clock
+  std::chrono::nanoseconds duration{};               // from receipt to answer
 };
 
 // One JSON object, with a newline.

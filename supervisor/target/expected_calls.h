@@ -95,11 +95,17 @@ class ExpectedCalls {
     count_.store(calls_.size(), std::memory_order_release);
   }
 
+  // Whether it is a stand-in.
+  [[nodiscard]] bool has(pid_t tid) const {
+    // Mostly there is none at all. One is registered before it can make a call.
+    if (count_.load(std::memory_order_acquire) == 0) return false;
+    const std::lock_guard lock(mutex_);
+    return calls_.contains(tid);
+  }
+
   // What is expected of the thread, once; nullopt: nothing, it is no stand-in. A call other than the expected
   // one gets `number` -1: it is to be refused.
   std::optional<Expected> take(pid_t tid, const struct seccomp_data& call) {
-    // Mostly there is no stand-in at all. One is registered before it can make a call.
-    if (count_.load(std::memory_order_acquire) == 0) return std::nullopt;
     const std::lock_guard lock(mutex_);
     const auto found = calls_.find(tid);
     if (found == calls_.end()) return std::nullopt;
@@ -113,7 +119,7 @@ class ExpectedCalls {
 
  private:
   std::atomic<std::size_t> count_ = 0;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<pid_t, Expected> calls_;
   StandInThreads* threads_ = nullptr;
 };

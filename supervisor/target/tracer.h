@@ -33,7 +33,9 @@ class Tracer {
   // As StandIn::start(), for the notification's target.
   virtual Status start_stand_in(const Notification& notification, const StandInRequest& request,
                                 std::unique_ptr<StandInCalls>& stand_in) = 0;
-  // Sees to the notification's answer if it is a stand-in that calls; whether it is.
+  // Whether the thread is a stand-in.
+  [[nodiscard]] virtual bool drives(pid_t tid) const = 0;
+  // Sees to the notification's answer if it is a stand-in that calls; whether it is. May take its time then.
   virtual bool answer_stand_in(Notification& notification) = 0;
 };
 
@@ -44,6 +46,7 @@ class LocalTracer final : public Tracer {
   Result<std::unique_ptr<Trace>> attach(pid_t tid, CallSite site, DecidedExecution decided) override;
   Status start_stand_in(const Notification& notification, const StandInRequest& request,
                         std::unique_ptr<StandInCalls>& stand_in) override;
+  [[nodiscard]] bool drives(pid_t tid) const override { return stand_ins_.expected.has(tid); }
   bool answer_stand_in(Notification& notification) override;
 
  private:

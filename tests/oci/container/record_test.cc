@@ -31,6 +31,7 @@ Record full_record() {
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
+  record.told_of_execs = true;
   record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -49,6 +50,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
+  EXPECT_EQ(a.told_of_execs, b.told_of_execs);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
