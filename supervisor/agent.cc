@@ -32,11 +32,18 @@ constexpr int kRestoreAttempts = 10;
 
 Result<Message> first_words(const Channel& keeper) {
   auto message = TRY(keeper.receive());
-  if (!message || message->word != Word::kBegin || message->fds.empty()) return fail(EPROTO, "keeper");
+  if (!message || message->word != Word::kBegin || message->fds.size() < 2) return fail(EPROTO, "keeper");
   return std::move(*message);
 }
 
-// Of what an earlier worker had begun to remove, and whose record is gone.
+// Whether an earlier worker had begun to remove the state folder, and has come past its record. Who may be
+// needed again has removed nothing (clean_up).
+bool half_removed(const Message& begin) {
+  if ((begin.number & Begin::kEnding) == 0 || (begin.number & Begin::kOutlives) != 0) return false;
+  const auto record = sys::stat(begin.text + "/" + container::Record::kFileName);
+  return !record && record.error().code == ENOENT;
+}
+
 Status finish_cleaning_up(const Message& begin, const Channel& keeper) {
   TRY(sys::remove_tree(begin.text));
   return keeper.send(Word::kDone);
@@ -47,12 +54,14 @@ Status finish_cleaning_up(const Message& begin, const Channel& keeper) {
 Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine) {
   Message begin = TRY(first_words(keeper));
   const auto made = [&]() -> Result<std::unique_ptr<Agent>> {
+    if (begin.index != kProtocol) return fail(EPROTO, "the agent is of another version");
     if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
     auto slots = TRY(Slots::open(std::move(begin.fds.front())));
     auto record = TRY(container::read_record(begin.text));
-    auto supervision = TRY(Supervision::make(record));
+    auto kept = std::make_unique<KeptNames>(TRY(KeptNames::open(std::move(begin.fds[1]))));
+    auto supervision = TRY(Supervision::make(record, dns_resolver(), {}, kept.get()));
     std::unique_ptr<Agent> agent(new Agent(kernel, std::move(keeper), std::move(begin), std::move(slots),
-                                           std::move(record), std::move(supervision)));
+                                           std::move(kept), std::move(record), std::move(supervision)));
     if (Status prepared = agent->prepare(); !prepared) {
       keeper = std::move(agent->keeper_);
       return tl::unexpected(prepared.error());
@@ -64,23 +73,24 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const
     TRY((*agent)->keeper_.send(Word::kReady, 0, (*agent)->record_.restart_seconds));
     return agent;
   }
-  if ((begin.number & Begin::kEnding) != 0) TRY(finish_cleaning_up(begin, keeper));
+  if (half_removed(begin)) TRY(finish_cleaning_up(begin, keeper));
   (void)keeper.send(Word::kFailed, 0, 0, {},
                     std::string_view(agent.error().message()).substr(0, Channel::kMostText));
   return agent;
 }
 
 Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slots> slots,
-             container::Record record, Supervision supervision)
+             std::unique_ptr<KeptNames> kept_names, container::Record record, Supervision supervision)
     : kernel_(kernel),
       keeper_(std::move(keeper)),
       keeper_pid_(static_cast<pid_t>(begin.size)),
       facts_(begin.number),
       state_folder_(std::move(begin.text)),
       slots_(std::move(slots)),
+      kept_names_(std::move(kept_names)),
       record_(std::move(record)),
       supervision_(std::move(supervision)) {
-  auto next = begin.fds.begin() + 1;
+  auto next = begin.fds.begin() + 2;
   const auto take = [&](std::uint64_t fact, UniqueFd& fd) {
     if ((facts_ & fact) != 0 && next != begin.fds.end()) fd = std::move(*next++);
   };
@@ -110,19 +120,24 @@ Status Agent::prepare() {
   if (creator_.valid()) TRY(watch(creator_.get(), EPOLLIN));
   if (grace_.valid()) TRY(watch(grace_.get(), EPOLLIN));
   if (!record_.id.empty()) TRY(adopt_id(record_.id));
-  return follow_names();
+  return open_hosts();
+}
+
+Status Agent::open_hosts() {
+  Destinations* destinations = supervision_.destinations();
+  if (destinations == nullptr || !destinations->next_refresh() || !record_.hosts) return {};
+  hosts_ =
+      TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts));
+  // The runtime is about to look at it, or an earlier worker has written the same.
+  return hosts_->write(hosts_lines(destinations->present()));
 }
 
 Status Agent::follow_names() {
   Destinations* destinations = supervision_.destinations();
   if (destinations == nullptr || !destinations->next_refresh()) return {};
-  std::optional<container::HostsFile> hosts;
-  if (record_.hosts) {
-    hosts =
-        TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts));
-    TRY(hosts->write(hosts_lines(destinations->present())));
-  }
-  names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts)));
+  destinations->take_over(supervision_.policy());
+  if (hosts_) TRY(hosts_->write(hosts_lines(destinations->present())));
+  names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts_)));
   return {};
 }
 
@@ -187,7 +202,6 @@ bool Agent::look_after_sessions() {
     stop_watching((*session)->notify_fd());
     const unsigned number = (*session)->number();
     session = sessions_.erase(session);
-    slots_->start_over(number) = 0;
     (void)keeper_.send(Word::kSessionEnded, number, gave_up ? 1 : 0);
   }
   return any;
@@ -259,12 +273,13 @@ Status Agent::obey(Message message) {
       return {};
     case Word::kGo:
       go();
-      return {};
+      return keeper_.send(Word::kServing);
     case Word::kEnd:
       ending_ = true;
       return {};
     case Word::kBegin:
     case Word::kReady:
+    case Word::kServing:
     case Word::kFailed:
     case Word::kSessionBegun:
     case Word::kConnectionDone:
@@ -285,6 +300,11 @@ void Agent::go() {
   std::vector<unsigned> known;
   for (const auto& [number, notify_fd] : inherited_) known.push_back(number);
   slots_->forget_others(known);
+  if ((facts_ & Begin::kMoved) == 0) leave_cgroup();
+  // Nobody else does any more. What the policy's rules need they have already.
+  if (const Status followed = follow_names(); !followed) {
+    log::error("host names are not followed", {{"error", followed.error().message()}});
+  }
   // Until now somebody else may have written to it.
   if (events_ != nullptr) {
     if (const Status resumed = events_->resume(); !resumed) {
@@ -304,7 +324,6 @@ void Agent::go() {
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, connection] : connections_) numbers.push_back(number);
   for (const std::uint64_t number : numbers) read_connection(number);
-  if ((facts_ & Begin::kMoved) == 0) leave_cgroup();
 }
 
 // Not worth failing a container for.
@@ -352,6 +371,8 @@ Status Agent::begin_session(std::uint64_t connection, Handover handover) {
     return fail("container \"" + id + "\" has come to the agent of \"" + record_.id + "\"");
   const auto number = free_number();
   if (!number) return fail(EMFILE, "too many processes executed into the container");
+  // Not when the one before ends: it may have ended without its filter.
+  slots_->start_over(*number) = 0;
   // From here on the keeper passes it on, with whatever is noted under that number.
   TRY(keeper_.send(Word::kSessionBegun, connection, *number, {}, {},
                    static_cast<std::uint32_t>(handover.index)));

@@ -15,6 +15,7 @@
 #include "oci/container/record.h"
 #include "supervisor/channel.h"
 #include "supervisor/handover.h"
+#include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
@@ -56,11 +57,12 @@ class Agent {
   };
   using Connections = std::map<std::uint64_t, Connection>;
 
-  Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slots> slots, container::Record record,
-        Supervision supervision);
+  Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slots> slots,
+        std::unique_ptr<KeptNames> kept_names, container::Record record, Supervision supervision);
 
   Status prepare();
-  // Keeps the policy's host names resolved from here on. REQUIRES: our signals are blocked.
+  Status open_hosts();
+  // Keeps the policy's host names resolved from here on.
   Status follow_names();
   Status watch_state_folder();
   Status watch(int fd, std::uint32_t events);
@@ -95,6 +97,7 @@ class Agent {
   UniqueFd bundle_lock_;  // lock_bundle(); invalid where the runtime is not about to read the bundle
   UniqueFd grace_;        // timerfd: how long to wait for a runtime whose pid nobody told
   std::unique_ptr<Slots> slots_;
+  std::unique_ptr<KeptNames> kept_names_;
   std::unique_ptr<RemoteTracer> tracer_;  // absent: the sessions trace by themselves
   container::Record record_;
   const Supervision supervision_;
@@ -115,7 +118,8 @@ class Agent {
   // The container may outlive our sessions: an agent before us died, or a session could not go on.
   bool may_outlive_ = false;
   bool anything_waits_ = false;
-  std::unique_ptr<NameKeeper> names_;  // where the policy has host names; has a thread of its own
+  std::optional<container::HostsFile> hosts_;  // until kGo
+  std::unique_ptr<NameKeeper> names_;          // where the policy has host names; has a thread of its own
 };
 
 }  // namespace tidewaiter::supervisor

@@ -12,11 +12,17 @@
 
 namespace tidewaiter::supervisor {
 
+// All that the agent's processes say to each other: words and what goes with them here, requests and orders
+// to the tracing process (tracing.cc, remote_stand_in.cc), the slots' layout. It changes with each of them. A
+// worker of another version than its keeper's goes on only where both speak the same.
+inline constexpr std::uint32_t kProtocol = 2;
+
 // What keeper and worker say to each other. Each message is of a kind, has up to two numbers, may carry
 // descriptors, and some a text.
 enum class Word : std::uint32_t {
   // --- keeper to worker ---
-  kBegin,       // first of all. Text: the state folder. Descriptors: slots, then those that `Begin` names
+  kBegin,       // first of all, `index` kProtocol. Text: the state folder. `size`: the keeper's pid.
+                // Descriptors: slots, names (KeptNames), then those that `Begin` names
   kSession,     // one that an earlier worker has begun: `number`. Descriptor: to be notified by
   kConnection,  // a runtime's, `number`. Descriptor: the file its bytes are in
   kBytes,   // `size` bytes of connection `number` are in the file by now. Descriptors: that came with them
@@ -25,6 +31,7 @@ enum class Word : std::uint32_t {
   kEnd,     // there is nothing left: the worker is to clean up
   // --- worker to keeper ---
   kReady,         // it can serve. `size`: Record::restart_seconds
+  kServing,       // it does, after kGo
   kFailed,        // it cannot, for the reason in the text
   kSessionBegun,  // connection `number` has brought a session, which is called `size`; its descriptor is the
                   // one at `index`
@@ -55,8 +62,8 @@ struct Begin {
   static constexpr std::uint64_t kCame = 16;      // a runtime has come
   static constexpr std::uint64_t kOutlives = 32;  // the container may outlive the sessions
   static constexpr std::uint64_t kMoved = 64;     // out of the caller's cgroup
-  static constexpr std::uint64_t kTracer = 256;   // two sockets: RemoteTracer's
   static constexpr std::uint64_t kEnding = 128;   // an earlier worker has begun to clean up
+  static constexpr std::uint64_t kTracer = 256;   // two sockets: RemoteTracer's
 };
 
 // One end of a SOCK_SEQPACKET pair.

@@ -1,9 +1,12 @@
 #include "supervisor/confine.h"
 
+#include <asm/ioctls.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
@@ -92,12 +95,33 @@ Status install_worker_filter() {
     if (number == __NR_SCMP_ERROR) continue;  // newer than the library, or not of this architecture
     TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), number, 0), name));
   }
-  // A thread of its own it may have, no process. Of clone3(2) nobody sees the flags, and the C library tries
-  // the other where there is none.
+  // A thread of its own it may have, no process, and no namespace. Of clone3(2) nobody sees the flags, and
+  // the C library tries the other where there is none.
   constexpr scmp_datum_t kThread = CLONE_THREAD;
   TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                                  SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, 0)),
               "clone"));
+  for (const scmp_datum_t space : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
+                                   CLONE_NEWPID, CLONE_NEWNET}) {
+    TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+                                   SCMP_A0(SCMP_CMP_MASKED_EQ, space, space)),
+                "clone"));
+  }
+  // Names are asked for over UDP and TCP, and of interfaces rtnetlink tells.
+  for (const scmp_datum_t family : {AF_PACKET, AF_ALG, AF_VSOCK, AF_XDP}) {
+    TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                   SCMP_A0_32(SCMP_CMP_EQ, family)),
+                "socket"));
+  }
+  TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2,
+                                 SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2_32(SCMP_CMP_NE, NETLINK_ROUTE)),
+              "socket"));
+  // To type into a terminal.
+  for (const scmp_datum_t request : {TIOCSTI, TIOCLINUX}) {
+    TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                   SCMP_A1_32(SCMP_CMP_EQ, request)),
+                "ioctl"));
+  }
   if (const int number = ::seccomp_syscall_resolve_name("clone3"); number != __NR_SCMP_ERROR) {
     TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), number, 0), "clone3"));
   }

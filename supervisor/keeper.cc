@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 #include <utility>
 
 #include "oci/base/log.h"
@@ -40,12 +41,15 @@ constexpr std::chrono::seconds kGrace{120};
 // already.
 constexpr unsigned kMostDeaths = 8;
 
-// A worker that lived shorter than this may have died of what the next one will die of.
-constexpr milliseconds kShortLife{10};
-// So many of them are replaced at once, and those after them ever later.
-constexpr unsigned kShortLives = 5;
-constexpr milliseconds kDelay{10};
-constexpr milliseconds kLongestDelay{1000};
+// How long to leave the worker alone when the kernel took no descriptor for it. Of those that are on their
+// way between processes it allows each user so many (unix(7), ETOOMANYREFS), and a container of the same user
+// may see to it that there are.
+constexpr milliseconds kTellPause{10};
+
+// Record::restart_seconds comes from a worker. So many are as good as for ever.
+constexpr std::uint64_t kLongestPatience = 1U << 30U;
+
+constexpr unsigned kSourceShift = 56;
 
 Result<UniqueFd> make_signalfd() {
   sigset_t signals;
@@ -64,6 +68,11 @@ Result<UniqueFd> make_timer(std::chrono::seconds duration) {
   when.it_value.tv_sec = duration.count();
   if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) return fail(errno, "timerfd_settime");
   return timer;
+}
+
+// Invalid where that is, or where there is no room.
+UniqueFd copy_of(const UniqueFd& fd) {
+  return UniqueFd(fd.valid() ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1);
 }
 
 }  // namespace
@@ -91,15 +100,17 @@ Status Keeper::prepare() {
   if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
   lock_ = TRY(lock_state_folder(inheritance_.state_folder, ::getpid()));
   slots_ = TRY(Slots::make());
+  names_.emplace(TRY(KeptNames::make()));
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
   signals_ = TRY(make_signalfd());
-  TRY(watch(signals_.get(), EPOLLIN));
+  TRY(watch(signals_.get(), Source::kSignals));
   if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
-  TRY(watch(inheritance_.listener.get(), EPOLLIN));
+  TRY(watch(inheritance_.listener.get(), Source::kListener));
   if (!inheritance_.creator.valid()) grace_ = TRY(make_timer(kGrace));
   if (launch_tracer_) TRY(open_requests());
-  worker_ = TRY(employ(Program::kOwn));
+  worker_ = TRY(employ({}));
+  workers_.started(steady_clock::now());
   return {};
 }
 
@@ -115,44 +126,64 @@ Status Keeper::open_requests() {
   };
   TRY(open(requests_, requested_));
   TRY(open(notify_, notified_));
-  return watch_requests();
+  watch_requests();
+  return {};
 }
 
-Status Keeper::watch_requests() const {
-  TRY(watch(requested_.get(), EPOLLIN));
-  return watch(notified_.get(), EPOLLIN);
-}
-
-void Keeper::stop_watching_requests() const {
-  stop_watching(requested_.get());
-  stop_watching(notified_.get());
+void Keeper::watch_requests() {
+  for (const int fd : {requested_.get(), notified_.get()}) {
+    if (const Status watched = watch(fd, Source::kRequests); !watched) {
+      log::error("cannot watch for what is to be traced", {{"error", watched.error().message()}});
+    }
+  }
+  requests_watched_ = true;
 }
 
 // Not before there is something to trace: many policies say nothing of programs or Unix sockets.
 void Keeper::start_tracer() {
-  stop_watching_requests();
+  stop_watching(requested_.get());
+  stop_watching(notified_.get());
+  requests_watched_ = false;
+  tracers_.missed();
   auto tracer = launch_tracer_({requested_.get(), notified_.get(), slots_->memory()});
-  if (tracer) {
-    if (const Status watched = watch((*tracer)->ended_fd(), EPOLLIN); !watched) {
-      log::error("cannot watch the tracer", {{"error", watched.error().message()}});
-    }
+  const Time now = steady_clock::now();
+  const std::uint64_t number = next_number_++;
+  Status watched;
+  if (tracer) watched = watch((*tracer)->ended_fd(), Source::kTracerEnd, number);
+  if (tracer && watched) {
     tracer_ = std::move(*tracer);
+    tracer_number_ = number;
+    tracers_.started(now);
+    tracers_.serving(now);
     return;
   }
-  // What asks for one gets none: its socket closes with the requests.
-  log::error("cannot start a tracer; programs and calls on Unix sockets are refused",
-             {{"error", tracer.error().message()}});
-  requested_.reset();
-  notified_.reset();
+  log::error("cannot start a tracer", {{"error", (tracer ? watched.error() : tracer.error()).message()}});
+  tracers_.ended(now);
+  refuse_requests();
 }
 
 // Whom it traced the kernel has killed.
 void Keeper::tracer_ended() {
-  log::error("the tracer has ended; another one takes its place", {{"end", tracer_->reap()}});
+  const auto end = tracer_->reap();
+  if (!end) return;
+  log::error("the tracer has ended; another one takes its place", {{"end", *end}});
+  stop_watching(tracer_->ended_fd());
   tracer_.reset();
   slots_->stand_ins().clear();
-  if (const Status watched = watch_requests(); !watched) {
-    log::error("cannot watch for what is to be traced", {{"error", watched.error().message()}});
+  tracers_.ended(steady_clock::now());
+  refuse_requests();
+}
+
+// When no tracer has come to anything for long, who asks for one gets none: the worker sees its sockets
+// close, and refuses the calls. Nothing is looked at.
+void Keeper::refuse_requests() const {
+  const auto give_up = tracers_.give_up_at();
+  if (!tracers_.in_vain() || !give_up || steady_clock::now() < *give_up) return;
+  for (const int fd : {requested_.get(), notified_.get()}) {
+    // Descriptors for which there is no room are closed.
+    char byte = 0;
+    while (::recv(fd, &byte, 1, MSG_DONTWAIT) > 0) {
+    }
   }
 }
 
@@ -163,14 +194,16 @@ void Keeper::report(const std::string& line) {
   inheritance_.ready.reset();
 }
 
-Status Keeper::watch(int fd, std::uint32_t events) const {
+Status Keeper::watch(int fd, Source source, std::uint64_t number) const {
   struct epoll_event event {};
-  event.events = events;
-  event.data.fd = fd;
+  event.events = EPOLLIN;
+  event.data.u64 = static_cast<std::uint64_t>(source) << kSourceShift | number;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail(errno, "epoll_ctl");
   return {};
 }
 
+// Before it is closed: a process that was just forked may still have a copy, and the kernel would tell of
+// that.
 void Keeper::stop_watching(int fd) const { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Status Keeper::run() {
@@ -178,76 +211,119 @@ Status Keeper::run() {
     std::array<struct epoll_event, 16> ready;
     const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout());
     if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
-    for (int i = 0; i < count && !over_; ++i) dispatch(ready[static_cast<std::size_t>(i)].data.fd);
+    for (int i = 0; i < count && !over_; ++i) {
+      const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
+      constexpr std::uint64_t kNumber = (std::uint64_t{1} << kSourceShift) - 1;
+      dispatch(static_cast<Source>(key >> kSourceShift), key & kNumber);
+    }
     if (over_) break;
     resume_accepting();
-    const Time now = steady_clock::now();
-    if (start_again_ && now >= *start_again_) start_worker();
-    if (failing_since_ && now - *failing_since_ >= patience_) give_up();
+    keep_up(steady_clock::now());
     tell();
   }
   end_worker(successor_);
   end_worker(worker_);
-  if (tracer_) tracer_->kill();
+  tracer_.reset();
   return result_;
 }
 
+// Starts what is to be there, and ends what does not get ready.
+void Keeper::keep_up(Time now) {
+  if (successor_ && !successor_->ready && now >= workers_.overdue_at(successor_->started)) {
+    successor_->worker->kill();
+  }
+  if (workers_.state() == Upkeep::State::kStarting && now >= workers_.overdue_at(worker_->started) &&
+      !inheritance_.ready.valid()) {
+    log::error("a worker does not get ready; another one takes its place");
+    worker_->worker->kill();
+    workers_.killed(now);
+  }
+  if (!worker_ && now >= workers_.start_at()) start_worker(next_program());
+  if (requested_.valid() && !tracer_ && !requests_watched_ && now >= tracers_.start_at()) watch_requests();
+  if (const auto give_up_at = workers_.give_up_at(); give_up_at && now >= *give_up_at) give_up();
+}
+
 int Keeper::timeout() const {
-  std::optional<Time> next = start_again_;
+  std::optional<Time> next = workers_.give_up_at();
   const auto sooner = [&next](Time time) { next = next ? std::min(*next, time) : time; };
   if (accept_again_) sooner(*accept_again_);
-  if (failing_since_) sooner(*failing_since_ + patience_);
+  if (tell_again_) sooner(*tell_again_);
+  if (!worker_) sooner(workers_.start_at());
+  if (workers_.state() == Upkeep::State::kStarting && !inheritance_.ready.valid()) {
+    sooner(workers_.overdue_at(worker_->started));
+  }
+  if (successor_ && !successor_->ready) sooner(workers_.overdue_at(successor_->started));
+  if (requested_.valid() && !tracer_ && !requests_watched_) sooner(tracers_.start_at());
   if (!next) return -1;
   const auto left = std::chrono::ceil<milliseconds>(*next - steady_clock::now()).count();
   return static_cast<int>(std::max<milliseconds::rep>(left, 0));
 }
 
-void Keeper::dispatch(int fd) {
-  if (fd == signals_.get()) {
-    struct signalfd_siginfo signal {};
-    if (::read(signals_.get(), &signal, sizeof signal) != sizeof signal) return;
-    if (signal.ssi_signo == SIGUSR2) {
-      replace_worker();
-    } else {
-      over_ = true;
+void Keeper::dispatch(Source source, std::uint64_t number) {
+  const auto is = [number](const std::unique_ptr<Employed>& employed) {
+    return employed && employed->number == number;
+  };
+  switch (source) {
+    case Source::kSignals: {
+      struct signalfd_siginfo signal {};
+      if (::read(signals_.get(), &signal, sizeof signal) != sizeof signal) return;
+      if (signal.ssi_signo == SIGUSR2) {
+        replace_worker();
+      } else {
+        over_ = true;
+      }
+      return;
     }
-  } else if (fd == inheritance_.listener.get()) {
-    accept_connections();
-  } else if (worker_ && fd == worker_->channel.fd()) {
-    hear(*worker_);
-  } else if (worker_ && fd == worker_->worker->ended_fd()) {
-    worker_ended();
-  } else if (successor_ && fd == successor_->channel.fd()) {
-    hear(*successor_);
-  } else if (successor_ && fd == successor_->worker->ended_fd()) {
-    log::error("the new worker does not start; the old one stays", {{"end", successor_->worker->reap()}});
-    successor_.reset();
-  } else if (!tracer_ && (fd == requested_.get() || fd == notified_.get())) {
-    start_tracer();
-  } else if (tracer_ && fd == tracer_->ended_fd()) {
-    tracer_ended();
-  } else {
-    const auto connection = std::find_if(connections_.begin(), connections_.end(), [fd](const auto& each) {
-      return each.second.runtime.socket() == fd;
-    });
-    if (connection != connections_.end()) receive(connection->first);
+    case Source::kListener:
+      return accept_connections();
+    case Source::kChannel:
+      if (is(worker_)) hear(*worker_);
+      if (is(successor_)) hear(*successor_);
+      return;
+    case Source::kEnd:
+      if (is(worker_)) return worker_ended();
+      if (is(successor_)) successor_ended();
+      return;
+    case Source::kTracerEnd:
+      if (tracer_ && tracer_number_ == number) tracer_ended();
+      return;
+    case Source::kRequests:
+      if (!tracer_ && requests_watched_) start_tracer();
+      return;
+    case Source::kConnection:
+      if (connections_.contains(number)) receive(number);
+      return;
   }
 }
 
 // --- workers -----------------------------------------------------------------------------------------
 
-Result<std::unique_ptr<Keeper::Employed>> Keeper::employ(Program program) {
+Result<std::unique_ptr<Keeper::Employed>> Keeper::employ(UniqueFd program) {
   auto pair = TRY(Channel::make());
-  auto worker = TRY(launch_(std::move(pair.worker), program));
-  auto employed = std::make_unique<Employed>(Employed{std::move(worker), std::move(pair.keeper)});
-  TRY(watch(employed->channel.fd(), EPOLLIN));
-  TRY(watch(employed->worker->ended_fd(), EPOLLIN));
-  TRY(begin(*employed));
+  const int which = program.valid() ? program.get() : kOwnProgram;
+  auto worker = TRY(launch_(std::move(pair.worker), which));
+  auto employed = std::make_unique<Employed>(Employed{
+      std::move(worker), std::move(pair.keeper), next_number_++, steady_clock::now(), std::move(program)});
+  const auto introduce = [&]() -> Status {
+    TRY(watch(employed->channel.fd(), Source::kChannel, employed->number));
+    TRY(watch(employed->worker->ended_fd(), Source::kEnd, employed->number));
+    return begin(*employed);
+  };
+  if (Status introduced = introduce(); !introduced) {
+    dismiss(employed);
+    return tl::unexpected(introduced.error());
+  }
   return employed;
 }
 
+void Keeper::dismiss(std::unique_ptr<Employed>& employed) const {
+  stop_watching(employed->channel.fd());
+  stop_watching(employed->worker->ended_fd());
+  employed.reset();
+}
+
 Status Keeper::begin(const Employed& employed) const {
-  std::vector<int> fds{slots_->memory()};
+  std::vector<int> fds{slots_->memory(), names_->memory()};
   std::uint64_t facts = facts_;
   const auto add = [&](const UniqueFd& fd, std::uint64_t fact) {
     if (!fd.valid()) return;
@@ -260,24 +336,40 @@ Status Keeper::begin(const Employed& employed) const {
   add(requests_, Begin::kTracer);
   add(notify_, Begin::kTracer);
   return employed.channel.send(Word::kBegin, facts, static_cast<std::uint64_t>(::getpid()), fds,
-                               inheritance_.state_folder);
+                               inheritance_.state_folder, kProtocol);
 }
 
-void Keeper::start_worker() {
-  start_again_.reset();
-  auto employed = employ(Program::kOwn);
+void Keeper::start_worker(UniqueFd program) {
+  auto employed = employ(std::move(program));
+  const Time now = steady_clock::now();
   if (employed) {
     worker_ = std::move(*employed);
+    workers_.started(now);
     return;
   }
   log::error("cannot start a worker", {{"error", employed.error().message()}});
-  if (!failing_since_) failing_since_ = steady_clock::now();
-  start_again_ = steady_clock::now() + kLongestDelay;
+  workers_.ended(now);
+}
+
+// What the last one was that had taken another's place, be it no longer at its path. Only after one that came
+// to nothing our own is tried: that one has served.
+UniqueFd Keeper::next_program() const {
+  if (!program_.valid() || workers_.in_vain()) return {};
+  return copy_of(program_);
 }
 
 void Keeper::replace_worker() {
-  if (successor_ || !worker_) return;  // it will come anyway
-  auto employed = employ(Program::kCurrent);
+  if (successor_) return;  // it will come anyway
+  auto program = sys::open(inheritance_.program, O_PATH);
+  if (!program) {
+    log::error("cannot open the new program; the old one stays", {{"error", program.error().message()}});
+    return;
+  }
+  if (!worker_) {
+    program_ = copy_of(*program);
+    return start_worker(std::move(*program));
+  }
+  auto employed = employ(std::move(*program));
   if (!employed) {
     log::error("cannot start a new worker; the old one stays", {{"error", employed.error().message()}});
     return;
@@ -285,68 +377,70 @@ void Keeper::replace_worker() {
   successor_ = std::move(*employed);
 }
 
+void Keeper::successor_ended() {
+  const auto end = successor_->worker->reap();
+  if (!end) return;
+  log::error("the new worker does not start; the old one stays", {{"end", *end}});
+  dismiss(successor_);
+}
+
 void Keeper::worker_ended() {
   // What it said before it died still counts.
   hear(*worker_);
-  const std::string end = worker_->worker->reap();
-  const bool was_ready = worker_->ready;
-  worker_.reset();
+  const auto end = worker_->worker->reap();
+  if (!end) return;
+  dismiss(worker_);
   if (done_ || over_) {
     over_ = true;
     return;
   }
-  const Time now = steady_clock::now();
   if (inheritance_.ready.valid()) {
     // The launcher sees that we end without a word, and tells whoever asked for the container.
-    result_ = fail("the first worker ended before it was ready: " + end);
+    result_ = fail("the first worker ended before it was ready: " + *end);
     over_ = true;
     return;
   }
+  workers_.ended(steady_clock::now());
+  forget_what_was_told();
+  if (!successor_) {
+    log::error("a worker has ended; another one takes its place", {{"end", *end}});
+    return;
+  }
+  worker_ = std::move(successor_);
+  worker_->started = steady_clock::now();
+  workers_.started(worker_->started);
+  if (worker_->program.valid()) program_ = copy_of(worker_->program);
+}
+
+void Keeper::forget_what_was_told() {
   for (auto& [number, session] : sessions_) session.told = false;
   for (auto connection = connections_.begin(); connection != connections_.end();) {
     Connection& each = connection->second;
     if (each.told_size != 0 && ++each.deaths == kMostDeaths) {
       log::error("reading a hand-over kills workers; what it supervises fails closed");
-      connection = connections_.erase(connection);
-      continue;
+      each.failed = true;
     }
     each.told = false;
     each.told_closed = false;
     each.told_size = 0;
-    ++connection;
+    connection = each.failed ? forget(connection) : std::next(connection);
   }
-  if (successor_) {
-    worker_ = std::move(successor_);
-    if (worker_->ready) began_ = now;
-    return;
-  }
-  log::error("a worker has ended; another one takes its place", {{"end", end}});
-  short_lives_ = !was_ready || now - began_ < kShortLife ? short_lives_ + 1 : 0;
-  if (!was_ready && !failing_since_) failing_since_ = now;
-  milliseconds delay{0};
-  if (short_lives_ > kShortLives) {
-    delay = std::min(kDelay * (1U << std::min(short_lives_ - kShortLives, 10U)), kLongestDelay);
-  }
-  start_again_ = now + delay;
-  if (delay.count() == 0) start_worker();
 }
 
 void Keeper::give_up() {
-  failing_since_.reset();
   log::error("no worker can be started; what is supervised fails closed");
+  // None is to take what is refused here.
+  end_worker(successor_);
+  end_worker(worker_);
   refuse_notifications();
   result_ = fail("no worker can be started");
   over_ = true;
 }
 
-void Keeper::end_worker(std::unique_ptr<Employed>& employed) {
+void Keeper::end_worker(std::unique_ptr<Employed>& employed) const {
   if (!employed) return;
   employed->worker->kill();
-  struct pollfd ended = {employed->worker->ended_fd(), POLLIN, 0};
-  while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
-  }
-  (void)employed->worker->reap();
-  employed.reset();
+  dismiss(employed);  // waits for a moment, and no longer
 }
 
 // --- what a worker says ------------------------------------------------------------------------------
@@ -357,8 +451,7 @@ void Keeper::hear(Employed& employed) {
     if (!message) {
       // It hung up. Should it not be dying, it is of no more use.
       stop_watching(employed.channel.fd());
-      employed.worker->kill();
-      return;
+      return kill(employed);
     }
     if (!*message) return;
     obey(employed, std::move(**message));
@@ -369,6 +462,9 @@ void Keeper::obey(Employed& employed, Message message) {
   switch (message.word) {
     case Word::kReady:
       return worker_ready(employed, message);
+    case Word::kServing:
+      if (&employed == worker_.get()) workers_.serving(steady_clock::now());
+      return;
     case Word::kFailed:
       log::error("a worker cannot begin", {{"error", message.text}});
       return report(message.text);
@@ -376,7 +472,7 @@ void Keeper::obey(Employed& employed, Message message) {
       return session_begun(message);
     case Word::kConnectionDone:
       if (const auto connection = connections_.find(message.number); connection != connections_.end()) {
-        connections_.erase(connection);
+        forget(connection);
       }
       return;
     case Word::kSessionEnded:
@@ -394,7 +490,8 @@ void Keeper::obey(Employed& employed, Message message) {
       lock_ = std::move(message.fds[1]);
       accept_again_.reset();
       (void)::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK);
-      if (!watch(inheritance_.listener.get(), EPOLLIN)) accept_again_ = steady_clock::now() + kAcceptPause;
+      if (!watch(inheritance_.listener.get(), Source::kListener))
+        accept_again_ = steady_clock::now() + kAcceptPause;
       return;
     case Word::kMoved:
       facts_ |= Begin::kMoved;
@@ -414,19 +511,21 @@ void Keeper::obey(Employed& employed, Message message) {
       break;
   }
   log::error("a worker says what only a keeper says");
+  kill(employed);
+}
+
+void Keeper::kill(Employed& employed) {
   employed.worker->kill();
+  if (&employed == worker_.get()) workers_.killed(steady_clock::now());
 }
 
 void Keeper::worker_ready(Employed& employed, const Message& message) {
   employed.ready = true;
-  patience_ = std::chrono::seconds(message.size);
-  if (&employed == successor_.get()) {
-    // Only one may serve. What the old one has not answered is in the slots.
-    worker_->worker->kill();
-    return;
-  }
-  began_ = steady_clock::now();
-  failing_since_.reset();
+  const auto patience = static_cast<std::int64_t>(std::min<std::uint64_t>(message.size, kLongestPatience));
+  workers_.set_patience(std::chrono::seconds(patience));
+  tracers_.set_patience(std::chrono::seconds(patience));
+  // Only one may serve. What the old one has not answered is in the slots.
+  if (&employed == successor_.get()) return kill(*worker_);
   report("ok");
 }
 
@@ -436,7 +535,7 @@ void Keeper::session_begun(const Message& message) {
   const auto fds = connection->second.runtime.fds();
   if (message.index >= fds.size()) return;
   sessions_[static_cast<unsigned>(message.size)] = {std::move(fds[message.index]), true};
-  connections_.erase(connection);
+  forget(connection);
   facts_ |= Begin::kCame;
 }
 
@@ -446,7 +545,6 @@ void Keeper::last_look() {
   if (!connections_.empty() || !sessions_.empty() || accept_again_ || !worker_) return;
   stop_watching(inheritance_.listener.get());
   facts_ |= Begin::kEnding;
-  (void)worker_->channel.send(Word::kEnd);
 }
 
 // --- what a worker is told ---------------------------------------------------------------------------
@@ -456,11 +554,14 @@ void Keeper::tell() {
   if (!worker_ || !worker_->ready) return;
   const Status told = tell_all(*worker_);
   // Any other error means that it is dying, and its end will be told.
-  const bool full = !told && told.error().code == EAGAIN;
+  const int why = told ? 0 : told.error().code;
+  const bool full = why == EAGAIN;
+  tell_again_.reset();
+  if (why == ETOOMANYREFS || why == ENOBUFS || why == ENOMEM) tell_again_ = steady_clock::now() + kTellPause;
   if (std::exchange(worker_->full, full) == full) return;
   struct epoll_event event {};
   event.events = EPOLLIN | (full ? EPOLLOUT : 0U);
-  event.data.fd = worker_->channel.fd();
+  event.data.u64 = static_cast<std::uint64_t>(Source::kChannel) << kSourceShift | worker_->number;
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, worker_->channel.fd(), &event);
 }
 
@@ -471,19 +572,26 @@ Status Keeper::tell_all(Employed& employed) {
     TRY(employed.channel.send(Word::kSession, number, 0, std::span(&fd, 1)));
     session.told = true;
   }
-  for (auto& [number, connection] : connections_) TRY(tell_connection(employed, number, connection));
+  for (auto connection = connections_.begin(); connection != connections_.end();) {
+    TRY(tell_connection(employed, connection->first, connection->second));
+    connection = connection->second.failed ? forget(connection) : std::next(connection);
+  }
   if (!std::exchange(employed.told_all, true)) {
     if (Status told = employed.channel.send(Word::kGo); !told) {
       employed.told_all = false;
       return told;
     }
-    if ((facts_ & Begin::kEnding) != 0) TRY(employed.channel.send(Word::kEnd));
+  }
+  if ((facts_ & Begin::kEnding) != 0 && !employed.told_end) {
+    TRY(employed.channel.send(Word::kEnd));
+    employed.told_end = true;
   }
   return {};
 }
 
 Status Keeper::tell_connection(Employed& employed, std::uint64_t number, Connection& connection) const {
   RuntimeConnection& runtime = connection.runtime;
+  if (connection.failed) return connection.told ? employed.channel.send(Word::kClosed, number, 1) : Status();
   if (!connection.told) {
     const int bytes = runtime.bytes();
     TRY(employed.channel.send(Word::kConnection, number, 0, std::span(&bytes, 1)));
@@ -519,7 +627,7 @@ void Keeper::resume_accepting() {
   const Time now = steady_clock::now();
   if (!accept_again_ || now < *accept_again_) return;
   accept_again_ = now + kAcceptPause;
-  if (watch(inheritance_.listener.get(), EPOLLIN)) accept_again_.reset();
+  if (watch(inheritance_.listener.get(), Source::kListener)) accept_again_.reset();
 }
 
 void Keeper::accept_connections() {
@@ -541,7 +649,7 @@ void Keeper::accept_connections() {
     const std::uint64_t number = next_connection_++;
     const int fd = connection->socket();
     connections_.emplace(number, Connection{std::move(*connection)});
-    if (const Status watched = watch(fd, EPOLLIN); !watched) {
+    if (const Status watched = watch(fd, Source::kConnection, number); !watched) {
       log::error("cannot watch a connection", {{"error", watched.error().message()}});
       connections_.erase(number);
       continue;
@@ -558,8 +666,13 @@ void Keeper::receive(std::uint64_t number) {
   if (connection->second.runtime.closed()) stop_watching(connection->second.runtime.socket());
   if (received) return;
   log::error("a hand-over failed; what it supervises fails closed", {{"error", received.error().message()}});
-  if (connection->second.told && worker_) (void)worker_->channel.send(Word::kClosed, number, 1);
-  connections_.erase(connection);
+  stop_watching(connection->second.runtime.socket());
+  connection->second.failed = true;  // until the worker has been told
+}
+
+Keeper::Connections::iterator Keeper::forget(Connections::iterator connection) {
+  stop_watching(connection->second.runtime.socket());
+  return connections_.erase(connection);
 }
 
 // --- the end -----------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,8 +12,10 @@
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "supervisor/channel.h"
+#include "supervisor/names/kept_names.h"
 #include "supervisor/runtime_connection.h"
 #include "supervisor/slots.h"
+#include "supervisor/upkeep.h"
 
 namespace tidewaiter::supervisor {
 
@@ -26,9 +27,10 @@ struct KeeperInheritance {
   UniqueFd creator;           // pidfd of the process that becomes the runtime; invalid when unknown
   UniqueFd bundle_lock;       // lock_bundle(); invalid where the runtime is not about to read the bundle
   bool leaves_cgroup = true;  // its caller's
+  std::string program;        // where the agent's program lies, also when it is another one by now
 };
 
-// Whoever does the work, as the keeper sees it: a process of its own.
+// Whoever does the work, as the keeper sees it: a process of its own. Dropped, it is ended.
 class Worker {
  public:
   virtual ~Worker() = default;
@@ -36,17 +38,15 @@ class Worker {
   [[nodiscard]] virtual int ended_fd() const = 0;
   // Ends it at once (SIGKILL). It has not ended when this returns.
   virtual void kill() = 0;
-  // How it ended, for the log. REQUIRES: ended_fd() is readable.
-  virtual std::string reap() = 0;
+  // How it ended, for the log; nullopt: it has not. Does not wait.
+  virtual std::optional<std::string> reap() = 0;
 };
 
-enum class Program {
-  kOwn,      // as this process has it in memory
-  kCurrent,  // what lies at its path now
-};
+// The program as this process has it in memory.
+inline constexpr int kOwnProgram = -1;
 
-// Starts a worker at the other end of a channel.
-using Launch = std::function<Result<std::unique_ptr<Worker>>(Channel channel, Program program)>;
+// Starts a worker at the other end of a channel. `program`: kOwnProgram, or a file (O_PATH), borrowed.
+using Launch = std::function<Result<std::unique_ptr<Worker>>(Channel channel, int program)>;
 
 // What the process that traces gets, borrowed: its ends of RemoteTracer's sockets, and the slots' memory.
 struct TracerFds {
@@ -75,49 +75,71 @@ class Keeper {
   Status run();
 
  private:
-  using Time = std::chrono::steady_clock::time_point;
+  using Time = Upkeep::Time;
+  // Where an event comes from. A descriptor's number says little: it is soon another's.
+  enum class Source : std::uint64_t {
+    kSignals,
+    kListener,
+    kChannel,
+    kEnd,
+    kTracerEnd,
+    kRequests,
+    kConnection
+  };
   struct Connection {
     RuntimeConnection runtime;
     bool told = false;
     bool told_closed = false;
     std::size_t told_size = 0;
+    bool failed = false;  // it is of no use any more
     unsigned deaths = 0;  // of workers that had not finished with what they were told of it
   };
   struct Session {
     UniqueFd notify_fd;
     bool told = false;
   };
+  using Connections = std::map<std::uint64_t, Connection>;
   // A worker and our end of the channel to it.
   struct Employed {
     std::unique_ptr<Worker> worker;
     Channel channel;
+    std::uint64_t number;  // no other has had it
+    Time started;
+    UniqueFd program = {};  // invalid: our own
     bool ready = false;
     bool told_all = false;
+    bool told_end = false;
     bool full = false;  // the channel, for now
   };
 
   Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer);
   Status prepare();
-  Status watch(int fd, std::uint32_t events) const;
+  Status watch(int fd, Source source, std::uint64_t number = 0) const;
   void stop_watching(int fd) const;
-  void dispatch(int fd);
+  void dispatch(Source source, std::uint64_t number);
+  void keep_up(Time now);
   [[nodiscard]] int timeout() const;
 
-  Result<std::unique_ptr<Employed>> employ(Program program);
+  Result<std::unique_ptr<Employed>> employ(UniqueFd program);
+  void dismiss(std::unique_ptr<Employed>& employed) const;
   Status begin(const Employed& employed) const;
   Status open_requests();
-  Status watch_requests() const;
-  void stop_watching_requests() const;
+  void watch_requests();
   void start_tracer();
   void tracer_ended();
-  void start_worker();
+  void refuse_requests() const;
+  void start_worker(UniqueFd program);
+  [[nodiscard]] UniqueFd next_program() const;
   void replace_worker();
   void worker_ended();
+  void successor_ended();
+  void forget_what_was_told();
   void give_up();
-  void end_worker(std::unique_ptr<Employed>& employed);
+  void end_worker(std::unique_ptr<Employed>& employed) const;
 
   void hear(Employed& employed);
   void obey(Employed& employed, Message message);
+  void kill(Employed& employed);
   void worker_ready(Employed& employed, const Message& message);
   void session_begun(const Message& message);
   void last_look();
@@ -129,6 +151,7 @@ class Keeper {
   void pause_accepting(int reason);
   void resume_accepting();
   void receive(std::uint64_t number);
+  Connections::iterator forget(Connections::iterator connection);
   void report(const std::string& line);
   void refuse_notifications();
 
@@ -139,7 +162,8 @@ class Keeper {
   UniqueFd signals_;
   UniqueFd grace_;  // timerfd: how long to wait for a runtime whose pid nobody told
   std::unique_ptr<Slots> slots_;
-  std::map<std::uint64_t, Connection> connections_;
+  std::optional<KeptNames> names_;
+  Connections connections_;
   std::map<unsigned, Session> sessions_;
   std::uint64_t next_connection_ = 0;
   std::uint64_t facts_ = 0;  // of Begin
@@ -151,15 +175,17 @@ class Keeper {
   UniqueFd notify_;
   UniqueFd notified_;
   std::unique_ptr<Worker> tracer_;  // from the first request on
+  std::uint64_t tracer_number_ = 0;
+  bool requests_watched_ = false;
+  Upkeep tracers_;
 
   std::unique_ptr<Employed> worker_;
   std::unique_ptr<Employed> successor_;  // is getting ready to take the worker's place
-  Time began_{};                         // when the worker was ready
-  unsigned short_lives_ = 0;             // workers in a row that were soon dead
-  std::optional<Time> start_again_;
-  std::optional<Time> failing_since_;  // no worker has been ready since
-  std::chrono::seconds patience_{0};   // how long that may go on
+  std::uint64_t next_number_ = 1;        // of a worker or a tracer
+  Upkeep workers_;
+  UniqueFd program_;  // that took its own one's place; invalid: none has
   std::optional<Time> accept_again_;
+  std::optional<Time> tell_again_;
   bool done_ = false;
   bool over_ = false;
   Status result_;

@@ -93,10 +93,9 @@ int main(int argc, char** argv) {
   if (options->worker.valid()) return supervisor::run_worker(supervisor::Channel(std::move(options->worker)));
   raise_descriptor_limit();
   // Now: later something else may lie there, or nothing.
-  const std::string program = sys::readlink("/proc/self/exe").value_or(argv[0]);
-  auto keeper =
-      supervisor::Keeper::make(std::move(options->inheritance), supervisor::launch_processes(program),
-                               supervisor::launch_tracing_process());
+  options->inheritance.program = sys::readlink("/proc/self/exe").value_or(argv[0]);
+  auto keeper = supervisor::Keeper::make(std::move(options->inheritance), supervisor::launch_processes(),
+                                         supervisor::launch_tracing_process());
   if (!keeper) return 1;
   if (const Status kept = (*keeper)->run(); !kept) {
     log::error("the agent cannot go on", {{"error", kept.error().message()}});

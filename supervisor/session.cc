@@ -110,16 +110,19 @@ void Session::take_over() {
   any_left_ = !left_.empty();
 }
 
-// What was performed for a target that did not get to know it. Where its answer was being sent it may have.
+// What was performed for a target that did not get to know it.
 void Session::remember_lost(const Slot& slot, const struct seccomp_notif& received) {
   const Slot::Stage stage = slot.stage;
-  if (stage != Slot::Stage::kPerforming && stage != Slot::Stage::kPerformed) return;
+  if (stage == Slot::Stage::kIdle) return;
   const Syscall* const syscall = supervision_.syscalls().find(received.data.arch, received.data.nr);
   if (syscall == nullptr) return;
   const bool connects = syscall->meaning == policy::Operation::kConnect;
   const bool sends = !connects && syscall->meaning != policy::Operation::kBind;
   // A connect that was under way goes on by itself.
   if (stage == Slot::Stage::kPerforming && !connects) return;
+  // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever else
+  // may be another call.
+  if (stage == Slot::Stage::kAnswering && (sends || slot.answer.kind != Answer::Kind::kValue)) return;
   repeats_.remember({.tid = static_cast<pid_t>(received.pid),
                      .number = received.data.nr,
                      .socket_cookie = slot.cookie,
@@ -161,6 +164,7 @@ bool Session::receive_one() {
   if (slot == nullptr) return false;
   // What was noted of the notification before is not to be taken for the next one's.
   slot->reset();
+  slots_.empty(*slot);
   auto buffer = slots_.notification(*slot);
   const Status received = kernel_.receive(notify_fd_.get(), buffer);
   if (received) {
@@ -186,6 +190,8 @@ void Session::serve(Notification notification, Slot& slot) {
     if (tracer_.answer_stand_in(notification)) return;
   }
   const bool suspicious = slot.suspicious();
+  // By an earlier worker, which may have done what is to be told of.
+  const bool owed = slot.owes_event();
   slot.count_attempt();
   Target target(kernel_, notification.tid());
   Call call{kernel_, supervision_, notification, target, waiting_, repeats_, slot, tracer_};
@@ -203,21 +209,23 @@ void Session::serve(Notification notification, Slot& slot) {
   }
   // What was performed was performed, whatever is thought of it now.
   if (const auto before = slot.recorded()) outcome.answer = *before;
-  slot.record(outcome.answer);
+  // Of a stand-in's call the target gets the result whatever becomes of us: noted here it would be taken for
+  // that of the next call like it.
+  if (!call.stand_in) slot.record(outcome.answer);
   // What was performed is to be known as that, should its answer be lost, before the call can come again.
   // And an execve that the kernel performs keeps this receiver until its end.
   // Nor is one who stands aside to call again before it is let go.
   if (!outcome.performed && !outcome.exec && !call.stand_in) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
   Identity identity =
-      !suspicious && may_be_reported(outcome) ? identify(notification, target, received) : Identity{};
+      !suspicious && may_be_told_of(outcome) ? identify(notification, target, received) : Identity{};
   if (syscall != nullptr && syscall->executes && outcome.answer.kind == Answer::Kind::kLetRun) {
     identities_->executing(notification);
   }
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
-  if (outcome.logged() && !outcome.repeated) slot.owe_event();
+  if (may_be_told_of(outcome)) slot.owe_event();
   slot.begin_answer();
   const auto send = [&] { return answer(notification, call, outcome); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(send) : send();
@@ -236,6 +244,9 @@ void Session::serve(Notification notification, Slot& slot) {
     // It may have gone before /proc was asked, and its number be another's.
     if (abandoned && !stood) identity = {};
     report(syscall, outcome, target.tid(), std::move(identity), received, duration);
+  } else if (owed && abandoned && !outcome.repeated) {
+    // Somebody answered in that worker's place, and nobody knows any more what there was to tell.
+    events_.tell_lost(1);
   }
   slot.settle_event();
 }
@@ -266,7 +277,7 @@ Status Session::finish_stand_in(Notification& notification, Call& call, const Ou
                                                                    : -static_cast<long>(answer.errno_value));
 }
 
-bool Session::may_be_reported(const Outcome& outcome) const {
+bool Session::may_be_told_of(const Outcome& outcome) const {
   if (outcome.repeated) return false;
   return !outcome.decision || outcome.decision->log ||
          (outcome.exec && supervision_.policy().events.denied);  // it may have to be killed

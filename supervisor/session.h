@@ -69,7 +69,7 @@ class Session {
   // Of a call that is not answered yet.
   Identity identify(const Notification& notification, const Target& target,
                     std::chrono::steady_clock::time_point received);
-  [[nodiscard]] bool may_be_reported(const Outcome& outcome) const;
+  [[nodiscard]] bool may_be_told_of(const Outcome& outcome) const;
   void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
               std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration);
   [[nodiscard]] bool hung_up() const;

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 namespace {
 
 // Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000003;
+constexpr std::uint64_t kLayout = 0x74696465'00000004;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
@@ -30,6 +30,8 @@ Result<std::size_t> notification_size() {
   const auto sizes = TRY(seccomp::notify_sizes());
   return std::max<std::size_t>(sizes.notification, sizeof(struct seccomp_notif));
 }
+
+constexpr std::size_t slot_size(std::size_t room) { return round_up(sizeof(Slot) + room, kLine); }
 
 }  // namespace
 
@@ -107,8 +109,7 @@ Result<std::unique_ptr<Slots>> Slots::make() {
   UniqueFd memory(::memfd_create("tidewaiter-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory.valid()) return fail(errno, "memfd_create");
   const std::size_t room = TRY(notification_size());
-  const std::size_t slot_size = round_up(sizeof(Slot) + room, kLine);
-  const std::size_t size = round_up(sizeof(Header), kLine) + kSlots * slot_size;
+  const std::size_t size = round_up(sizeof(Header), kLine) + kSlots * slot_size(room);
   // Pages that nobody has written to are not there; a memory that shrank would kill who touches it.
   if (::ftruncate(memory.get(), static_cast<off_t>(size)) != 0) return fail(errno, "ftruncate");
   if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
@@ -117,29 +118,33 @@ Result<std::unique_ptr<Slots>> Slots::make() {
   auto* const mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (mapped == MAP_FAILED) return fail(errno, "mmap");
   auto* const header = new (mapped) Header;
-  header->slot_size = slot_size;
+  header->slot_size = slot_size(room);
   header->notification_size = room;
-  return std::unique_ptr<Slots>(new Slots(std::move(memory), static_cast<std::byte*>(mapped), size));
+  return std::unique_ptr<Slots>(new Slots(std::move(memory), static_cast<std::byte*>(mapped), size, room));
 }
 
 Result<std::unique_ptr<Slots>> Slots::open(UniqueFd memory) {
   const auto size = static_cast<std::size_t>(TRY(sys::fstat(memory.get())).st_size);
-  if (size < sizeof(Header)) return fail(EPROTO, "shared slots");
+  const std::size_t room = TRY(notification_size());
+  if (size != round_up(sizeof(Header), kLine) + kSlots * slot_size(room)) return fail(EPROTO, "shared slots");
   auto* const mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (mapped == MAP_FAILED) return fail(errno, "mmap");
-  std::unique_ptr<Slots> slots(new Slots(std::move(memory), static_cast<std::byte*>(mapped), size));
+  std::unique_ptr<Slots> slots(new Slots(std::move(memory), static_cast<std::byte*>(mapped), size, room));
   const Header& header = slots->header();
-  const std::size_t room = TRY(notification_size());
   if (header.layout != kLayout || header.touched > kSlots || header.notification_size != room ||
-      header.slot_size != round_up(sizeof(Slot) + room, kLine) ||
-      size != round_up(sizeof(Header), kLine) + kSlots * header.slot_size) {
+      header.slot_size != slot_size(room)) {
     return fail(EPROTO, "shared slots");
   }
   return slots;
 }
 
-Slots::Slots(UniqueFd memory, std::byte* mapped, std::size_t size)
-    : memory_(std::move(memory)), mapped_(mapped), size_(size), taken_(kSlots) {}
+Slots::Slots(UniqueFd memory, std::byte* mapped, std::size_t size, std::size_t room)
+    : memory_(std::move(memory)),
+      mapped_(mapped),
+      size_(size),
+      notification_size_(room),
+      slot_size_(slot_size(room)),
+      taken_(kSlots) {}
 
 Slots::~Slots() { ::munmap(mapped_, size_); }
 
@@ -147,18 +152,28 @@ Slots::Header& Slots::header() const { return *reinterpret_cast<Header*>(mapped_
 
 // SAFETY: memory that is all zero is a slot that is not in use; the atomics have no other state.
 Slot& Slots::at(unsigned index) const {
-  return *reinterpret_cast<Slot*>(mapped_ + round_up(sizeof(Header), kLine) + index * header().slot_size);
+  return *reinterpret_cast<Slot*>(mapped_ + round_up(sizeof(Header), kLine) + index * slot_size_);
 }
 
 unsigned Slots::index_of(const Slot& slot) const {
   const auto offset = reinterpret_cast<const std::byte*>(&slot) - mapped_;
   return static_cast<unsigned>((static_cast<std::size_t>(offset) - round_up(sizeof(Header), kLine)) /
-                               header().slot_size);
+                               slot_size_);
+}
+
+unsigned Slots::touched() const {
+  return std::min<std::uint32_t>(header().touched.load(std::memory_order_acquire), kSlots);
+}
+
+void Slots::empty(Slot& slot) const {
+  auto* const id = reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot));
+  static_assert(offsetof(struct seccomp_notif, id) == 0 && sizeof(Slot) % alignof(std::uint64_t) == 0);
+  std::atomic_ref(*id).store(0, std::memory_order_release);
 }
 
 seccomp::NotificationBuffer Slots::notification(Slot& slot) const {
   return seccomp::NotificationBuffer(
-      std::span(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), header().notification_size));
+      std::span(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), notification_size_));
 }
 
 EventCounts& Slots::event_counts() const { return header().events; }
@@ -174,16 +189,19 @@ Slot* Slots::take(unsigned session) {
   unsigned index = 0;
   const auto in_use = [this](unsigned each) {
     return taken_[each] ||
-           (each < header().touched && at(each).session.load(std::memory_order_acquire) != Slot::kNoSession);
+           (each < touched() && at(each).session.load(std::memory_order_acquire) != Slot::kNoSession);
   };
   while (index < kSlots && in_use(index)) ++index;
   if (index == kSlots) return nullptr;
   taken_[index] = true;
-  if (index >= header().touched) header().touched = index + 1;
+  if (index >= touched()) header().touched = index + 1;
   Slot& slot = at(index);
   slot.reset();
   // Of another filter, whose ids say nothing of this one's.
-  std::fill_n(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), header().notification_size, std::byte{0});
+  std::fill_n(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), notification_size_, std::byte{0});
+  // A page that had been written to disk, and cannot be read back, would take the thread along at a moment
+  // when what it has to note has happened already. Where it may not be kept in memory, that is how it is.
+  (void)::mlock(&slot, slot_size_);
   slot.session.store(session + 1, std::memory_order_release);
   return &slot;
 }
@@ -197,7 +215,7 @@ void Slots::give_back(Slot& slot) {
 std::vector<Slot*> Slots::take_over(unsigned session) {
   const std::lock_guard lock(mutex_);
   std::vector<Slot*> left;
-  for (unsigned index = 0; index < header().touched; ++index) {
+  for (unsigned index = 0; index < touched(); ++index) {
     Slot& slot = at(index);
     if (taken_[index] || slot.session.load(std::memory_order_acquire) != session + 1) continue;
     taken_[index] = true;
@@ -208,7 +226,7 @@ std::vector<Slot*> Slots::take_over(unsigned session) {
 
 void Slots::forget_others(const std::vector<unsigned>& known) {
   const std::lock_guard lock(mutex_);
-  for (unsigned index = 0; index < header().touched; ++index) {
+  for (unsigned index = 0; index < touched(); ++index) {
     Slot& slot = at(index);
     const std::uint32_t session = slot.session.load(std::memory_order_acquire);
     if (session == Slot::kNoSession || std::find(known.begin(), known.end(), session - 1) != known.end())

@@ -33,28 +33,28 @@ namespace tidewaiter::supervisor {
 //   1  reset(): `stage` becomes kIdle, then `attempts` 0. The buffer still holds the round before, whose
 //      notification is answered or was given up by its target: the kernel says that it stands no more, and it
 //      is left alone. Ids are never used again.
-//   2  receive() makes the buffer zero, as the kernel demands, byte by byte. What is left in between is an id
-//      that does not stand, or part of one, which stands as little.
+//   2  empty() makes the id 0, which none has; then receive() makes the whole buffer zero, as the kernel
+//      demands, byte by byte.
 //   3  NOTIF_RECV. The kernel first marks the notification as received and then copies it here; a thread that
 //      is killed dies when it returns to user mode, hence after both. Should the copy fail, the kernel takes
 //      the mark back, and whoever receives next gets it. Before the mark, nothing has happened.
 //   4  `attempts` is counted, the call looked at and decided: nothing has an effect outside. The next worker
 //      begins from the start.
-//   5  begin(): what is to be performed, then `stage` = kPerforming. From here the effect may have happened
-//   or
-//      not, and the operation has to find out, each in its way (operations/): connect and bind ask the
-//      socket. A send is made by sendmmsg(2) with its header in the slot: the kernel notes there how much it
-//      has sent before it returns, so that it is known exactly.
+//   5  begin(): what is to be performed, then `stage` = kPerforming. From here the effect may have happened,
+//      and the operation has to find out, each in its way (operations/): connect and bind ask the socket. A
+//      send is made by sendmmsg(2) with its header in the slot: the kernel notes there how much it has sent
+//      before it returns, so that it is known exactly.
 //   6  record(): the answer, then `stage` = kPerformed. It is sent again, and the call not performed again.
-//   7  `stage` = kAnswering, then NOTIF_SEND. Either the notification stands still, and the answer is sent;
-//   or
-//      the target has it.
+//      Not where a stand-in makes the call: then the tracing process sees to it that the target gets the
+//      result, and a call like it that comes later is another one.
+//   7  `stage` = kAnswering, then NOTIF_SEND. The notification stands still, and the answer is sent; else the
+//      target has it.
 //
 // An event is written after the answer, so that nobody waits for it: see owe_event().
 //
 // One thing cannot be known: when a signal takes the target out of its call at the very moment of 7, whether
-// the answer had reached it before. Then a connect or a bind is recognised when the kernel makes the call
-// again; a send is made again.
+// the answer had reached it before. Then a connect or a bind that succeeded is recognised when the kernel
+// makes the call again; a send is made again.
 struct Slot {
   enum class Stage : std::uint32_t {
     kIdle,        // nothing has been performed for the notification in the buffer, if any
@@ -170,6 +170,8 @@ class Slots {
   // Gives back all that no session of `known` has. Before any session starts.
   void forget_others(const std::vector<unsigned>& known);
 
+  // Has its notification be none. For the thread that owns it, before it receives another.
+  void empty(Slot& slot) const;
   // The room for the notification of a slot.
   [[nodiscard]] seccomp::NotificationBuffer notification(Slot& slot) const;
 
@@ -184,14 +186,19 @@ class Slots {
 
  private:
   struct Header;
-  Slots(UniqueFd memory, std::byte* mapped, std::size_t size);
+  Slots(UniqueFd memory, std::byte* mapped, std::size_t size, std::size_t room);
   [[nodiscard]] Header& header() const;
   [[nodiscard]] Slot& at(unsigned index) const;
   [[nodiscard]] unsigned index_of(const Slot& slot) const;
+  [[nodiscard]] unsigned touched() const;
 
   UniqueFd memory_;
   std::byte* mapped_;
   std::size_t size_;
+  // Not asked of the memory again, to which others write as well: the keeper looks at it, and must not be led
+  // astray by a worker that has been.
+  std::size_t notification_size_;  // as the kernel has it
+  std::size_t slot_size_;          // with its notification
   std::mutex mutex_;
   std::vector<bool> taken_;  // by threads of this process
 };

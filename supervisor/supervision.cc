@@ -10,7 +10,9 @@
 #include "oci/seccomp/profile.h"
 
 namespace tidewaiter::supervisor {
-Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace) {
+
+Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace,
+                                      KeptNames* kept) {
   auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
   if (!parsed) {
     const auto& mistake = parsed.error().front();
@@ -18,8 +20,8 @@ Result<Supervision> Supervision::make(const container::Record& record, Resolver&
   }
   Supervision supervision(policy::complete(*parsed));
   if (supervision.policy_.network) {
-    supervision.destinations_ = TRY(
-        in_context("policy " + record.policy_name, Destinations::make(supervision.policy_, resolver, pace)));
+    supervision.destinations_ = TRY(in_context(
+        "policy " + record.policy_name, Destinations::make(supervision.policy_, resolver, pace, kept)));
   }
   supervision.exempts_start_ = record.exempts_start;
   supervision.told_of_execs_ = record.told_of_execs;

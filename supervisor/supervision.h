@@ -27,9 +27,9 @@ namespace tidewaiter::supervisor {
 class Supervision {
  public:
   // From the shim's record. Host names are resolved here and now; Destinations::make() says what happens to
-  // those that do not resolve.
+  // those that do not resolve, and what `kept` is.
   static Result<Supervision> make(const container::Record& record, Resolver& resolver = dns_resolver(),
-                                  const Pace& pace = {});
+                                  const Pace& pace = {}, KeptNames* kept = nullptr);
 
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
   [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }

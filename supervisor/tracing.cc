@@ -52,6 +52,7 @@ struct Request {
   pid_t tid = 0;
   int number = 0;
   std::uint64_t id = 0;  // of the notification
+  pid_t worker = 0;      // who asks
   // Of an execve.
   std::uint64_t instruction = 0;
   FileStatus file{};
@@ -86,7 +87,9 @@ struct Notified {
   struct seccomp_data call {};
 };
 
-Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<const int> fds) {
+// Waits for room as long as the notification stands, for what it is sent.
+Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<const int> fds,
+                     const Notification& notification) {
   alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
   struct msghdr message {};
   message.msg_iov = const_cast<struct iovec*>(parts.data());
@@ -101,15 +104,18 @@ Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<
   ssize_t count = 0;
   do {
     count = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR && !notification.still_stands()) return fail(EINTR, "ask the tracer");
   } while (count < 0 && errno == EINTR);
   if (count < 0) return fail(errno, "ask the tracer");
   return {};
 }
 
-Status send_request(int requests, Request request, const std::string& text, std::span<const int> fds) {
+Status send_request(int requests, Request request, const std::string& text, std::span<const int> fds,
+                    const Notification& notification) {
+  request.worker = ::getpid();
   const std::array<struct iovec, 2> parts = {
       {{&request, sizeof request}, {const_cast<char*>(text.data()), text.size()}}};
-  return send_with_fds(requests, parts, fds);
+  return send_with_fds(requests, parts, fds, notification);
 }
 
 // The bytes of the next message, and what came with it; 0: none will come any more.
@@ -148,7 +154,7 @@ class RemoteTrace final : public Trace {
     }
     socket_ = UniqueFd(ends[0]);
     request_.id = notification.id();
-    TRY(ask(UniqueFd(ends[1]), notification.notify_fd()));
+    TRY(ask(UniqueFd(ends[1]), notification));
     Reply reply;
     // Should the tracer have died, so has whom it traced; or it still waits, and is refused.
     if (!receive_object(socket_.get(), reply)) return fail(EIO, "the tracer");
@@ -171,8 +177,8 @@ class RemoteTrace final : public Trace {
   }
 
  private:
-  Status ask(UniqueFd theirs, int notify_fd) {
-    std::vector<int> fds{theirs.get(), notify_fd, decided_.fd.get()};
+  Status ask(UniqueFd theirs, const Notification& notification) {
+    std::vector<int> fds{theirs.get(), notification.notify_fd(), decided_.fd.get()};
     UniqueFd file;
     request_.arguments = decided_.arguments.size();
     if (decided_.arguments.size() > kMostInline) {
@@ -182,7 +188,7 @@ class RemoteTrace final : public Trace {
       decided_.arguments.clear();
       fds.push_back(file.get());
     }
-    return send_request(requests_, request_, decided_.arguments, fds);
+    return send_request(requests_, request_, decided_.arguments, fds, notification);
   }
 
   const int requests_;
@@ -220,7 +226,8 @@ Status RemoteTracer::start_stand_in(const Notification& notification, const Stan
   asked.call = request.arguments;
   asked.message = request.message;
   asked.spares_unknown_calls = request.spares_unknown_calls;
-  TRY(send_request(requests_.get(), asked, "", std::array{theirs.get(), notification.notify_fd()}));
+  TRY(send_request(requests_.get(), asked, "", std::array{theirs.get(), notification.notify_fd()},
+                   notification));
   // When the tracing process closes its copy, nobody has one.
   theirs.reset();
   return RemoteStandIn::start(kernel_, std::move(ours), request.stopping, stand_in);
@@ -230,7 +237,7 @@ bool RemoteTracer::answer_stand_in(Notification& notification) {
   if (!threads_.has(notification.tid())) return false;
   Notified notified{notification.id(), notification.tid(), notification.call()};
   const std::array<struct iovec, 1> parts = {{{&notified, sizeof notified}}};
-  if (send_with_fds(notified_.get(), parts, std::array{notification.notify_fd()})) {
+  if (send_with_fds(notified_.get(), parts, std::array{notification.notify_fd()}, notification)) {
     notification.answered_elsewhere();
   }
   // Else it is answered when it is dropped: EPERM.
@@ -297,6 +304,11 @@ class Tracing {
     UniqueFd notify_fd;
     Request request;
     DecidedExecution decided;
+  };
+
+  struct Abandoned {
+    unsigned workers = 0;  // in a row
+    pid_t last = 0;        // of them
   };
 
   void start_thread() {
@@ -413,8 +425,9 @@ class Tracing {
     request.stands = [this, &job] { return stands(job); };
     if (!request.stands()) return;
     const bool given_up = abandoned(job.request.process) + 1 >= kMostAbandoned;
-    remember(job.request.process,
-             supervisor::serve_stand_in(kernel_, stand_ins_, job.socket.get(), std::move(request), given_up));
+    const bool was_abandoned =
+        supervisor::serve_stand_in(kernel_, stand_ins_, job.socket.get(), std::move(request), given_up);
+    remember(job.request.process, job.request.worker, was_abandoned);
   }
 
   // Of a process, how often workers in a row have died in the middle of its call: should it be the call that
@@ -422,16 +435,20 @@ class Tracing {
   unsigned abandoned(pid_t process) {
     const std::lock_guard lock(mutex_);
     const auto found = abandoned_.find(process);
-    return found == abandoned_.end() ? 0 : found->second;
+    return found == abandoned_.end() ? 0 : found->second.workers;
   }
-  void remember(pid_t process, bool was_abandoned) {
+  // A worker that dies abandons the calls of all the process's threads at once.
+  void remember(pid_t process, pid_t worker, bool was_abandoned) {
     const std::lock_guard lock(mutex_);
     if (!was_abandoned) {
       abandoned_.erase(process);
       return;
     }
     if (abandoned_.size() >= kMostRemembered) abandoned_.clear();
-    ++abandoned_[process];
+    Abandoned& abandoned = abandoned_[process];
+    if (abandoned.last == worker) return;
+    abandoned.last = worker;
+    ++abandoned.workers;
   }
 
   // The stand-ins' own notifications, until no more can come.
@@ -445,6 +462,8 @@ class Tracing {
       if (size != sizeof notified || fds.size() != 1) continue;
       // An earlier worker may have passed it on as well; what is expected next is not to be taken for it.
       if (!kernel_.id_valid(fds[0].get(), notified.id).value_or(false)) continue;
+      // So it stands, too, while it gets the descriptor that it waits for.
+      if (installs(notified.tid, notified.id)) continue;
       // A thread that is none any more is refused.
       const auto expected =
           stand_ins_.expected.take(notified.tid, notified.call).value_or(ExpectedCalls::Expected{});
@@ -453,10 +472,22 @@ class Tracing {
         continue;
       }
       // This one waits until the target has taken the descriptor, which a freezer may delay.
-      std::thread([this, fd = std::move(fds[0]), id = notified.id, tid = notified.tid, expected] {
-        answer_stand_in(kernel_, fd.get(), id, tid, expected);
+      const std::pair which(notified.tid, notified.id);
+      {
+        const std::lock_guard lock(mutex_);
+        installing_.insert(which);
+      }
+      std::thread([this, fd = std::move(fds[0]), which, expected] {
+        answer_stand_in(kernel_, fd.get(), which.second, which.first, expected);
+        const std::lock_guard lock(mutex_);
+        installing_.erase(which);
       }).detach();
     }
+  }
+
+  bool installs(pid_t tid, std::uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    return installing_.contains({tid, id});
   }
 
   Kernel& kernel_;
@@ -466,7 +497,8 @@ class Tracing {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<pid_t> traced_;
-  std::map<pid_t, unsigned> abandoned_;
+  std::map<pid_t, Abandoned> abandoned_;
+  std::set<std::pair<pid_t, std::uint64_t>> installing_;  // threads and their notifications
   unsigned threads_ = 0;
   unsigned idle_ = 0;
 };

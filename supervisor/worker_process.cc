@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,22 +32,40 @@ class Process final : public Worker {
   Process(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
-  ~Process() override = default;
+  ~Process() override {
+    if (reaped_ || reap()) return;
+    kill();
+    // The kernel may hold it for ever, should it wait for a file system.
+    struct pollfd ended = {pidfd_.get(), POLLIN, 0};
+    (void)::poll(&ended, 1, kLastPatience);
+    (void)reap();
+  }
 
   [[nodiscard]] int ended_fd() const override { return pidfd_.get(); }
   void kill() override { ::kill(pid_, SIGKILL); }  // it is ours to wait for, and so keeps its number
-  std::string reap() override {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status));
-    return "exit code " + std::to_string(WEXITSTATUS(status));
+  std::optional<std::string> reap() override {
+    siginfo_t end{};
+    const auto id = static_cast<id_t>(pid_);
+    if (::waitid(P_PID, id, &end, WEXITED | WNOHANG) != 0 || end.si_pid != pid_) return std::nullopt;
+    reaped_ = true;
+    return (end.si_code == CLD_EXITED ? "exit code " : "signal ") + std::to_string(end.si_status);
   }
 
  private:
+  static constexpr int kLastPatience = 1000;  // milliseconds
+
   pid_t pid_;
   UniqueFd pidfd_;
+  bool reaped_ = false;
 };
+
+Result<std::unique_ptr<Worker>> process_of(pid_t pid) {
+  auto pidfd = sys::pidfd_open(pid);
+  if (pidfd) return std::make_unique<Process>(pid, std::move(*pidfd));
+  ::kill(pid, SIGKILL);
+  (void)::waitpid(pid, nullptr, 0);  // it has come to nothing that it could be held by
+  return tl::unexpected(pidfd.error());
+}
 
 // In a process that was just forked: it dies with the keeper, and has none of its descriptors but `fds`,
 // which become kChannelFd and the next ones: where one is closed that waits for it, no copy may be left.
@@ -71,14 +90,16 @@ void begin_process(pid_t keeper, std::initializer_list<int> fds) {
   if (::close_range(static_cast<unsigned>(end), ~0U, 0) != 0) ::_exit(1);
 }
 
-[[noreturn]] void become_worker(pid_t keeper, int channel, const std::string& program, Program which,
-                                Kernel& kernel) {
-  begin_process(keeper, {channel});
-  if (which == Program::kOwn) ::_exit(run_worker(Channel(UniqueFd(kChannelFd)), kernel));
+[[noreturn]] void become_worker(pid_t keeper, int channel, int program, Kernel& kernel) {
+  if (program == kOwnProgram) {
+    begin_process(keeper, {channel});
+    ::_exit(run_worker(Channel(UniqueFd(kChannelFd)), kernel));
+  }
+  begin_process(keeper, {channel, program});
   ::fcntl(kChannelFd, F_SETFD, 0);
   const std::string number = std::to_string(kChannelFd);
-  std::array<const char*, 4> arguments{program.c_str(), "--worker-fd", number.c_str(), nullptr};
-  ::execv(program.c_str(), const_cast<char* const*>(arguments.data()));
+  std::array<const char*, 4> arguments{"tidewaiter-agent", "--worker-fd", number.c_str(), nullptr};
+  ::execveat(kChannelFd + 1, "", const_cast<char* const*>(arguments.data()), environ, AT_EMPTY_PATH);
   ::_exit(127);
 }
 
@@ -103,14 +124,13 @@ Status install_blame() {
 
 }  // namespace
 
-Launch launch_processes(std::string program, Kernel& kernel) {
-  return [program = std::move(program), &kernel](Channel channel,
-                                                 Program which) -> Result<std::unique_ptr<Worker>> {
+Launch launch_processes(Kernel& kernel) {
+  return [&kernel](Channel channel, int program) -> Result<std::unique_ptr<Worker>> {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");
-    if (pid == 0) become_worker(keeper, channel.fd(), program, which, kernel);
-    return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
+    if (pid == 0) become_worker(keeper, channel.fd(), program, kernel);
+    return process_of(pid);
   };
 }
 
@@ -127,7 +147,7 @@ LaunchTracer launch_tracing_process() {
       ::_exit(
           run_tracer(system_kernel(), UniqueFd(kChannelFd), UniqueFd(kChannelFd + 1), (*slots)->stand_ins()));
     }
-    return std::make_unique<Process>(pid, TRY(sys::pidfd_open(pid)));
+    return process_of(pid);
   };
 }
 

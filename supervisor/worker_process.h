@@ -7,9 +7,8 @@
 
 namespace tidewaiter::supervisor {
 
-// Starts workers as processes, which die with the one that calls it. `program`: the path of what they run
-// when they are to run what lies there now.
-Launch launch_processes(std::string program, Kernel& kernel = system_kernel());
+// Starts workers as processes, which die with the one that calls it.
+Launch launch_processes(Kernel& kernel = system_kernel());
 
 // Likewise the process that traces.
 LaunchTracer launch_tracing_process();

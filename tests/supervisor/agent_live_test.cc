@@ -83,7 +83,7 @@ class ThreadWorker final : public Worker {
 
   [[nodiscard]] int ended_fd() const override { return ended_.get(); }
   void kill() override { (void)::shutdown(channel_.get(), SHUT_RDWR); }
-  std::string reap() override { return "thread"; }
+  std::optional<std::string> reap() override { return "thread"; }
 
  private:
   UniqueFd ended_;
@@ -92,7 +92,7 @@ class ThreadWorker final : public Worker {
 };
 
 Launch launch_threads(Kernel& kernel) {
-  return [&kernel](Channel channel, Program) -> Result<std::unique_ptr<Worker>> {
+  return [&kernel](Channel channel, int) -> Result<std::unique_ptr<Worker>> {
     return std::make_unique<ThreadWorker>(kernel, std::move(channel));
   };
 }

@@ -78,15 +78,16 @@ class KeeperProcess {
  public:
   // REQUIRES: it is made before any target; it would hold what they wait for.
   // `workers`: so many can be started, and no more.
+  // `restart_seconds`: how long calls wait for one.
   explicit KeeperProcess(Kernel& kernel = system_kernel(), int workers = 1000,
-                         const std::string& policy = kPolicy)
+                         const std::string& policy = kPolicy, std::uint64_t restart_seconds = 60)
       : state_folder_(folder_ / "box") {
     if (!sys::make_directories(state_folder_, 0700)) std::abort();
     container::Record record = record_of(policy);
     record.log_directory = folder_ / "log";
     record.log_max_bytes = 1U << 20U;
     record.log_total_bytes = 1U << 20U;
-    record.restart_seconds = kRestartSeconds;
+    record.restart_seconds = restart_seconds;
     if (!container::write_record(state_folder_, record)) std::abort();
     auto listener = listen_unix(socket_path());
     auto ready = sys::pipe();
@@ -98,8 +99,9 @@ class KeeperProcess {
       inheritance.ready = std::move(ready->write_end);
       inheritance.leaves_cgroup = false;
       ready->read_end.reset();
-      const auto launch = [made = launch_processes("/bin/false", kernel), workers](
-                              Channel channel, Program program) mutable -> Result<std::unique_ptr<Worker>> {
+      inheritance.program = "/bin/false";
+      const auto launch = [made = launch_processes(kernel), workers](
+                              Channel channel, int program) mutable -> Result<std::unique_ptr<Worker>> {
         if (workers-- <= 0) return fail(EAGAIN, "fork");
         return made(std::move(channel), program);
       };
@@ -109,9 +111,6 @@ class KeeperProcess {
     ready->write_end.reset();
     EXPECT_EQ(sys::read_all(ready->read_end.get()).value_or("nothing"), "ok\n");
   }
-
-  // How long calls wait for a worker.
-  static constexpr std::uint64_t kRestartSeconds = 1;
 
   [[nodiscard]] Child& keeper() { return *keeper_; }
   [[nodiscard]] std::vector<nlohmann::json> events() { return event_lines(folder_ / "log/box.jsonl"); }
@@ -441,7 +440,8 @@ TEST(LiveKeeper, RefusesWhatKilledTwoWorkers) {
 TEST(LiveKeeper, RefusesWhatWaitsWhereNoWorkerCanBeStarted) {
   using std::chrono::seconds;
   using std::chrono::steady_clock;
-  KeeperProcess process(system_kernel(), 1);
+  constexpr std::uint64_t kRestartSeconds = 1;
+  KeeperProcess process(system_kernel(), 1, kPolicy, kRestartSeconds);
   Caller caller;
   UniqueFd notify_fd = caller.take_notify_fd();
   (void)process.begin_hand_over(notify_fd);
@@ -453,8 +453,8 @@ TEST(LiveKeeper, RefusesWhatWaitsWhereNoWorkerCanBeStarted) {
   caller.call();
   EXPECT_EQ(caller.end(), (std::vector<long>{-ENOTSUP, -EPERM}));
   const auto waited = steady_clock::now() - begun;
-  EXPECT_GE(waited, seconds(KeeperProcess::kRestartSeconds));
-  EXPECT_LT(waited, seconds(KeeperProcess::kRestartSeconds + 10));
+  EXPECT_GE(waited, seconds(kRestartSeconds));
+  EXPECT_LT(waited, seconds(kRestartSeconds + 10));
   EXPECT_EQ(process.keeper().report(), std::vector<long>{1});
 }
 
