@@ -1,8 +1,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/netlink.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +75,16 @@ std::vector<long> refused_calls() {
   if (child > 0) (void)::waitpid(child, nullptr, 0);
   results.push_back(::syscall(SYS_setns, -1, 0) == 0 ? 0 : -errno);
   results.push_back(result(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr)));
+  for (const int space : {CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET}) {
+    // Flags that the kernel does not take together either.
+    const auto flags = static_cast<unsigned long>(CLONE_THREAD | space);
+    results.push_back(result(::syscall(SYS_clone, flags, 0, 0, 0, 0)));
+  }
+  for (const auto& [family, protocol] : {std::pair(AF_PACKET, 0), {AF_NETLINK, NETLINK_KOBJECT_UEVENT}}) {
+    const UniqueFd socket(::socket(family, SOCK_RAW, protocol));
+    results.push_back(socket.valid() ? 0 : -errno);
+  }
+  results.push_back(result(::ioctl(-1, TIOCSTI, "x")));
   // Last: it would be another program.
   char* const arguments[] = {const_cast<char*>("true"), nullptr};
   results.push_back(::syscall(SYS_execve, "/no/such/program", arguments, arguments) == 0 ? 0 : -errno);
@@ -80,12 +93,14 @@ std::vector<long> refused_calls() {
 
 TEST(LiveConfine, RefusesWhatNoWorkerHasToDo) {
   Child free([] { return refused_calls(); });
-  EXPECT_EQ(free.report(), (std::vector<long>{0, 0, 0, -EBADF, 0, -ENOENT}));
+  EXPECT_EQ(free.report(),
+            (std::vector<long>{0, 0, 0, -EBADF, 0, -EINVAL, -EINVAL, -EINVAL, 0, 0, -EBADF, -ENOENT}));
   Child confined([]() -> std::vector<long> {
     if (!confine_worker() || !install_worker_filter()) return {};
     return refused_calls();
   });
-  EXPECT_EQ(confined.report(), (std::vector<long>{-EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM}));
+  EXPECT_EQ(confined.report(), (std::vector<long>{-EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM,
+                                                  -EPERM, -EAFNOSUPPORT, -EPROTONOSUPPORT, -EPERM, -EPERM}));
 }
 
 TEST(LiveConfine, LeavesWhatAWorkerDoes) {

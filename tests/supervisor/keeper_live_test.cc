@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -14,7 +15,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "oci/base/unix_socket.h"
 #include "supervisor/keeper.h"
@@ -73,6 +76,56 @@ long connect_new(const std::string& name, int type) {
   return connect_to(socket.get(), name);
 }
 
+// How the processes are started, where that is not as always.
+struct Starts {
+  std::function<Launch(Launch)> workers = [](Launch launch) { return launch; };
+  std::function<LaunchTracer(LaunchTracer)> tracers = [](LaunchTracer launch) { return launch; };
+  std::string program = "/bin/false";  // of replacements
+};
+
+// A worker that is none, but does only this.
+class StubWorker final : public Worker {
+ public:
+  StubWorker(const Channel& channel, void (*does)(const Channel& keeper)) : pid_(::fork()) {
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      does(channel);
+      ::_exit(0);
+    }
+    auto pidfd = sys::pidfd_open(pid_);
+    if (!pidfd) std::abort();
+    pidfd_ = std::move(*pidfd);
+  }
+  StubWorker(const StubWorker&) = delete;
+  StubWorker& operator=(const StubWorker&) = delete;
+  ~StubWorker() override {
+    if (reaped_) return;
+    kill();
+    (void)::waitpid(pid_, nullptr, 0);
+  }
+  [[nodiscard]] int ended_fd() const override { return pidfd_.get(); }
+  void kill() override { ::kill(pid_, SIGKILL); }
+  std::optional<std::string> reap() override {
+    if (::waitpid(pid_, nullptr, WNOHANG) != pid_) return std::nullopt;
+    reaped_ = true;
+    return "stub";
+  }
+
+ private:
+  pid_t pid_;
+  UniqueFd pidfd_;
+  bool reaped_ = false;
+};
+
+void hang(const Channel& /*keeper*/) {
+  for (;;) ::pause();
+}
+
+// As one whom whatever it finds kills.
+void get_ready_and_die(const Channel& keeper) {
+  if (keeper.receive()) (void)keeper.send(Word::kReady, 0, 1);
+}
+
 // The keeper of container "box", in a process of its own.
 class KeeperProcess {
  public:
@@ -80,7 +133,8 @@ class KeeperProcess {
   // `workers`: so many can be started, and no more.
   // `restart_seconds`: how long calls wait for one.
   explicit KeeperProcess(Kernel& kernel = system_kernel(), int workers = 1000,
-                         const std::string& policy = kPolicy, std::uint64_t restart_seconds = 60)
+                         const std::string& policy = kPolicy, std::uint64_t restart_seconds = 60,
+                         const Starts& starts = {})
       : state_folder_(folder_ / "box") {
     if (!sys::make_directories(state_folder_, 0700)) std::abort();
     container::Record record = record_of(policy);
@@ -99,13 +153,14 @@ class KeeperProcess {
       inheritance.ready = std::move(ready->write_end);
       inheritance.leaves_cgroup = false;
       ready->read_end.reset();
-      inheritance.program = "/bin/false";
+      inheritance.program = starts.program;
       const auto launch = [made = launch_processes(kernel), workers](
                               Channel channel, int program) mutable -> Result<std::unique_ptr<Worker>> {
         if (workers-- <= 0) return fail(EAGAIN, "fork");
         return made(std::move(channel), program);
       };
-      auto keeper = Keeper::make(std::move(inheritance), launch, launch_tracing_process());
+      auto keeper = Keeper::make(std::move(inheritance), starts.workers(launch),
+                                 starts.tracers(launch_tracing_process()));
       return {keeper && (*keeper)->run() ? 0L : 1L};
     });
     ready->write_end.reset();
@@ -125,6 +180,15 @@ class KeeperProcess {
   // 0: there is none at the moment.
   [[nodiscard]] pid_t worker() const { return child("tw-worker"); }
   [[nodiscard]] pid_t tracer() const { return child("tw-tracer"); }
+
+  // How many the keeper has.
+  [[nodiscard]] int children() const {
+    const std::string pid = std::to_string(keeper_->pid());
+    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+    int count = 0;
+    for (pid_t child = 0; children >> child;) ++count;
+    return count;
+  }
 
   // Until another one is there in its place.
   void kill_worker(int signal = SIGKILL) const {
@@ -459,17 +523,193 @@ TEST(LiveKeeper, RefusesWhatWaitsWhereNoWorkerCanBeStarted) {
 }
 
 TEST(LiveKeeper, KeepsTheOldWorkerWhereANewOneDoesNotStart) {
-  KeeperProcess process;  // its program is no agent, and ends at once when it is executed
+  // Its program is no agent, and ends at once when it is executed.
+  auto replaced = sys::pipe();
+  ASSERT_TRUE(replaced);
+  Starts starts;
+  starts.workers = [&](Launch launch) -> Launch {
+    return [launch = std::move(launch), &replaced](Channel channel, int program) {
+      if (program != kOwnProgram) (void)!::write(replaced->write_end.get(), "x", 1);
+      return launch(std::move(channel), program);
+    };
+  };
+  KeeperProcess process(system_kernel(), 1000, kPolicy, 60, starts);
+  replaced->write_end.reset();
   Caller caller;
   UniqueFd notify_fd = caller.take_notify_fd();
   (void)process.begin_hand_over(notify_fd);
   notify_fd.reset();
   const pid_t worker = process.worker();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(::kill(process.keeper().pid(), SIGUSR2), 0);
+    char byte = 0;
+    ASSERT_EQ(::read(replaced->read_end.get(), &byte, 1), 1);
+    caller.call();
+    // Until the keeper has only the one left.
+    while (process.children() != 1) ::poll(nullptr, 0, 1);
+    EXPECT_EQ(process.worker(), worker);
+  }
+  EXPECT_EQ(caller.end(), std::vector<long>(3, -ENOTSUP));
+}
+
+// Whether `pid` runs the agent's program, and not this one.
+bool is_agent(pid_t pid) {
+  return std::filesystem::equivalent("/proc/" + std::to_string(pid) + "/exe", TIDEWAITER_AGENT);
+}
+
+TEST(LiveKeeper, StaysReplacedWhenWorkersDie) {
+  Starts starts;
+  starts.program = TIDEWAITER_AGENT;
+  KeeperProcess process(system_kernel(), 1000, kPolicy, 60, starts);
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  const pid_t first = process.worker();
+  EXPECT_FALSE(is_agent(first));
   ASSERT_EQ(::kill(process.keeper().pid(), SIGUSR2), 0);
+  for (pid_t now = first; now == first || now == 0; now = process.worker()) ::poll(nullptr, 0, 1);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(is_agent(process.worker())) << i;
+    caller.call();
+    while (process.events().size() != static_cast<std::size_t>(i) + 1) ::poll(nullptr, 0, 1);
+    ::poll(nullptr, 0, 2 * static_cast<int>(Upkeep::kShortLife.count()));
+    process.kill_worker();
+  }
+  EXPECT_TRUE(is_agent(process.worker()));
+  EXPECT_EQ(caller.end(), std::vector<long>(3, -ENOTSUP));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+// It is what to do when the program that runs has a mistake which kills it at its start.
+TEST(LiveKeeper, IsReplacedWhereNoWorkerOfItsOwnCanBeStarted) {
+  Starts starts;
+  starts.program = TIDEWAITER_AGENT;
+  starts.workers = [](Launch launch) -> Launch {
+    return [launch = std::move(launch), own = 0](Channel channel,
+                                                 int program) mutable -> Result<std::unique_ptr<Worker>> {
+      if (program == kOwnProgram && own++ != 0) return fail(EAGAIN, "fork");
+      return launch(std::move(channel), program);
+    };
+  };
+  KeeperProcess process(system_kernel(), 1000, kPolicy, 60, starts);
+  Caller caller;
+  UniqueFd notify_fd = caller.take_notify_fd();
+  (void)process.begin_hand_over(notify_fd);
+  notify_fd.reset();
+  ASSERT_EQ(::kill(process.worker(), SIGKILL), 0);
   caller.call();
-  caller.call();
-  EXPECT_EQ(process.worker(), worker);
-  EXPECT_EQ(caller.end(), std::vector<long>(2, -ENOTSUP));
+  while (process.children() != 0) ::poll(nullptr, 0, 1);
+  ASSERT_EQ(::kill(process.keeper().pid(), SIGUSR2), 0);
+  EXPECT_EQ(caller.end(), std::vector<long>{-ENOTSUP});
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+TEST(LiveKeeper, EndsANewWorkerThatHangs) {
+  auto replaced = sys::pipe();
+  ASSERT_TRUE(replaced);
+  Starts starts;
+  starts.workers = [&](Launch launch) -> Launch {
+    return [launch = std::move(launch), &replaced](Channel channel,
+                                                   int program) -> Result<std::unique_ptr<Worker>> {
+      if (program == kOwnProgram) return launch(std::move(channel), program);
+      (void)!::write(replaced->write_end.get(), "x", 1);
+      return std::make_unique<StubWorker>(channel, hang);
+    };
+  };
+  KeeperProcess process(system_kernel(), 1000, kPolicy, 1, starts);
+  replaced->write_end.reset();
+  const pid_t worker = process.worker();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(::kill(process.keeper().pid(), SIGUSR2), 0);
+    char byte = 0;
+    ASSERT_EQ(::read(replaced->read_end.get(), &byte, 1), 1);
+    while (process.children() != 1) ::poll(nullptr, 0, 1);
+    EXPECT_EQ(process.worker(), worker);
+  }
+  ASSERT_EQ(::kill(process.keeper().pid(), SIGTERM), 0);
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+TEST(LiveKeeper, RefusesWhatWaitsWhereWorkersComeToNothing) {
+  for (const auto does : {hang, get_ready_and_die}) {
+    Starts starts;
+    starts.workers = [does](Launch launch) -> Launch {
+      return [launch = std::move(launch), does, count = 0](
+                 Channel channel, int program) mutable -> Result<std::unique_ptr<Worker>> {
+        if (count++ == 0) return launch(std::move(channel), program);
+        return std::make_unique<StubWorker>(channel, does);
+      };
+    };
+    KeeperProcess process(system_kernel(), 1000, kPolicy, 1, starts);
+    Caller caller;
+    UniqueFd notify_fd = caller.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+    notify_fd.reset();
+    caller.call();
+    while (!process.has_events()) ::poll(nullptr, 0, 1);
+    ASSERT_EQ(::kill(process.worker(), SIGKILL), 0);
+    caller.call();
+    EXPECT_EQ(caller.end(), (std::vector<long>{-ENOTSUP, -EPERM}));
+    EXPECT_EQ(process.keeper().report(), std::vector<long>{1});
+  }
+}
+
+TEST(LiveKeeper, TriesAgainToStartATracer) {
+  const std::string good = abstract_name("good");
+  Starts starts;
+  starts.tracers = [](LaunchTracer launch) -> LaunchTracer {
+    return [launch = std::move(launch),
+            count = 0](const TracerFds& fds) mutable -> Result<std::unique_ptr<Worker>> {
+      if (count++ < 8) return fail(EAGAIN, "fork");
+      return launch(fds);
+    };
+  };
+  KeeperProcess process(system_kernel(), 1000, unix_policy(), 60, starts);
+  const UniqueFd server = unix_server(good, SOCK_DGRAM);
+  LiveTarget target({SYS_connect}, [&] { return std::vector<long>{connect_new(good, SOCK_DGRAM)}; });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  EXPECT_EQ(target.child().report(), std::vector<long>{0});
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+TEST(LiveKeeper, RefusesWhatWouldBeTracedWhereNoTracerCanBeStarted) {
+  const std::string good = abstract_name("good");
+  Starts starts;
+  starts.tracers = [](const LaunchTracer&) -> LaunchTracer {
+    return [](const TracerFds&) -> Result<std::unique_ptr<Worker>> { return fail(EAGAIN, "fork"); };
+  };
+  KeeperProcess process(system_kernel(), 1000, unix_policy(), 1, starts);
+  const UniqueFd server = unix_server(good, SOCK_DGRAM);
+  LiveTarget target({SYS_connect}, [&] {
+    const long first = connect_new(good, SOCK_DGRAM);
+    return std::vector<long>{first, connect_new(good, SOCK_DGRAM)};
+  });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  EXPECT_EQ(target.child().report(), (std::vector<long>{-EACCES, -EACCES}));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+// A worker before it has been told anything.
+TEST(LiveProcess, IsNotWaitedForBeforeItEndsAndEndsWhenItIsDropped) {
+  auto pair = Channel::make();
+  ASSERT_TRUE(pair);
+  auto worker = launch_processes()(std::move(pair->worker), kOwnProgram);
+  ASSERT_TRUE(worker);
+  EXPECT_FALSE((*worker)->reap());
+  const UniqueFd ended(::fcntl((*worker)->ended_fd(), F_DUPFD_CLOEXEC, 0));
+  worker->reset();
+  struct pollfd poll_fd = {ended.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&poll_fd, 1, 0), 1);
+  siginfo_t information{};
+  EXPECT_NE(::waitid(P_PIDFD, static_cast<id_t>(ended.get()), &information, WEXITED | WNOHANG), 0);
+  EXPECT_EQ(errno, ECHILD);
 }
 
 }  // namespace

@@ -257,6 +257,7 @@ Status ScriptedKernel::connect(int socket, std::span<const std::byte> address) {
 }
 
 Result<std::vector<std::byte>> ScriptedKernel::peer_address(int) {
+  if (peer.empty()) return fail(ENOTCONN, "peer");
   if (peer.empty()) return fail(ENOTCONN, "getpeername");
   return peer;
 }

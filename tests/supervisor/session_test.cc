@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -45,10 +46,10 @@ class ScriptedSession {
     kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   }
 
-  void start(const Supervision& with = supervision()) {
+  void start(const Supervision& with = supervision(), Tracer* tracer = nullptr) {
     events_.emplace(*EventLog::open(folder_.path(), "box", 1U << 20U));
     auto session = Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_,
-                                  wake_.get(), *slots_, 0);
+                                  wake_.get(), *slots_, 0, tracer);
     ASSERT_TRUE(session) << session.error().message();
     session_ = std::move(*session);
   }
@@ -75,6 +76,7 @@ class ScriptedSession {
 
   std::vector<nlohmann::json> end() {
     session_.reset();
+    events_->flush();
     return event_lines(folder_ / "box.jsonl");
   }
 
@@ -742,6 +744,117 @@ TEST(Session, RefusesWhatHasCrashedTwoWorkers) {
   const auto events = scripted.end();
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0]["verdict"], "failed");
+}
+
+// Whether the answer had reached the target is not known. That it succeeded may be said twice.
+TEST(Session, KnowsASuccessThatWasBeingAnsweredWhenAWorkerDied) {
+  for (const bool succeeded : {true, false}) {
+    ScriptedSession scripted;
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+    slot.record(succeeded ? Answer::result(0) : Answer::refuse(ECONNREFUSED));
+    slot.begin_answer();
+    scripted.start();
+    (void)scripted.serve(address_call(8, SYS_connect, 16));
+    ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+    EXPECT_EQ(scripted.kernel.answers()[0].kind, Kind::kAnswerValue);
+    // What failed may be another call, which has yet to be made.
+    EXPECT_EQ(scripted.kernel.performed().empty(), succeeded);
+  }
+}
+
+// The one who was asked by the worker that died answers in the end, and has the effect.
+TEST(Session, CountsTheEventOfWhatAnotherOneAnswered) {
+  for (const bool owed : {true, false}) {
+    ScriptedSession scripted;
+    scripted.kernel.put_memory(kPointer, ipv4("192.0.2.2", 80));
+    scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    if (owed) slot.owe_event();
+    scripted.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+      if (call.kind == Kind::kAnswerErrno) scripted.kernel.invalidate(7);
+    };
+    scripted.start();
+    ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    const auto events = scripted.end();
+    ASSERT_EQ(events.size(), owed ? 1U : 0U);
+    if (owed) {
+      EXPECT_EQ(events[0].value("lost", 0), 1);
+    }
+    EXPECT_FALSE(slot.owes_event());
+  }
+}
+
+// Performs everything, and looks at the slot before the target gets the result.
+class ScriptedStandIn final : public StandInCalls {
+ public:
+  ScriptedStandIn(Kernel& kernel, pid_t tid, std::function<void()> finished)
+      : kernel_(kernel), tid_(tid), finished_(std::move(finished)) {}
+  std::uint64_t put(std::size_t offset, std::span<const std::byte> /*bytes*/) override { return offset; }
+  Result<long> call(long /*number*/, const std::array<std::uint64_t, 6>& /*arguments*/) override { return 0; }
+  Result<long> perform(long /*number*/, const std::array<std::uint64_t, 6>& /*arguments*/,
+                       long /*message*/) override {
+    return 5;
+  }
+  [[nodiscard]] Result<UniqueFd> duplicate_fd(int number) const override {
+    return kernel_.duplicate_fd(TRY(kernel_.open_thread(tid_)).get(), number);
+  }
+  [[nodiscard]] Result<UniqueFd> open_descriptor(int /*number*/) const override { return fail(ENOSYS, ""); }
+  [[nodiscard]] Result<UniqueFd> open_working_directory() const override { return fail(ENOSYS, ""); }
+  Status finish(long result) override {
+    EXPECT_EQ(result, 5);
+    finished_();
+    return {};
+  }
+
+ private:
+  Kernel& kernel_;
+  pid_t tid_;
+  std::function<void()> finished_;
+};
+
+class ScriptedTracer final : public Tracer {
+ public:
+  explicit ScriptedTracer(Kernel& kernel) : kernel_(kernel) {}
+  Result<std::unique_ptr<Trace>> attach(pid_t, CallSite, DecidedExecution) override {
+    return fail(EPERM, "");
+  }
+  Status start_stand_in(const Notification& notification, const StandInRequest& /*request*/,
+                        std::unique_ptr<StandInCalls>& stand_in) override {
+    stand_in = std::make_unique<ScriptedStandIn>(kernel_, notification.tid(), [this] {
+      stage = Slot::own->stage.load();
+      finished.store(true);
+    });
+    return {};
+  }
+  [[nodiscard]] bool drives(pid_t /*tid*/) const override { return false; }
+  bool answer_stand_in(Notification& /*notification*/) override { return false; }
+
+  std::atomic<bool> finished{false};
+  Slot::Stage stage = Slot::Stage::kIdle;
+
+ private:
+  Kernel& kernel_;
+};
+
+// A worker that dies then leaves nothing that could be taken for the result of the next message like it.
+TEST(Session, DoesNotNoteWhatAStandInPerformed) {
+  ScriptedSession scripted;
+  ScriptedTracer tracer(scripted.kernel);
+  scripted.kernel.put_socket(kSocketNumber, {AF_UNIX, SOCK_DGRAM, 0, 75});
+  scripted.kernel.put_memory(kPointer, std::vector<std::byte>(5, std::byte{1}));
+  // As to a rootless agent, which may not name its target as the sender.
+  scripted.kernel.on_send = [](const OutgoingMessage&, int) -> Result<std::size_t> {
+    return fail(EPERM, "");
+  };
+  scripted.start(supervision(), &tracer);
+  scripted.kernel.notify(notification_of(1, SYS_sendto, {kSocketNumber, kPointer, 5, 0, 0, 0}));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!tracer.finished && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  (void)scripted.end();
+  ASSERT_TRUE(tracer.finished);
+  EXPECT_EQ(scripted.kernel.calls(Kind::kSend).size(), 1U);
+  EXPECT_EQ(tracer.stage, Slot::Stage::kPerforming);
 }
 
 }  // namespace

@@ -208,5 +208,29 @@ TEST(Slots, CannotBeCutShort) {
   EXPECT_NE(::ftruncate(slots->memory(), 0), 0);
 }
 
+// The keeper looks into memory that a worker writes to.
+TEST(Slots, StayWithinTheirMemoryWhateverAWorkerWritesThere) {
+  const auto slots = make();
+  (void)slots->take(0);
+  const std::uint64_t much = ~std::uint64_t{0} / 2;
+  for (const off_t at : {8, 16, 24}) {  // sizes, and how many were used
+    ASSERT_EQ(::pwrite(slots->memory(), &much, sizeof much, at), static_cast<ssize_t>(sizeof much));
+  }
+  const auto next = slots->take_over(7);
+  EXPECT_TRUE(next.empty());
+  Slot* const slot = slots->take(1);
+  ASSERT_NE(slot, nullptr);
+  EXPECT_EQ(slots->notification(*slot).get().id, 0U);
+}
+
+TEST(Slots, HaveNoPartOfANotificationLeft) {
+  const auto slots = make();
+  Slot& slot = *slots->take(0);
+  auto buffer = slots->notification(slot);
+  const_cast<struct seccomp_notif&>(buffer.get()).id = 0x1234567812345678;
+  slots->empty(slot);
+  EXPECT_EQ(buffer.get().id, 0U);
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor

@@ -523,6 +523,7 @@ TEST(Connect, RecognisesWhatAnEarlierWorkerDid) {
   } cases[] = {
       {EISCONN, address, 0},
       {EISCONN, ipv4("192.0.2.65", 80), EISCONN},
+      {EISCONN, {}, 0},  // the peer has reset it since
       {EALREADY, {}, EINPROGRESS},
       {ECONNREFUSED, {}, ECONNREFUSED},
       {0, {}, 0},
@@ -560,6 +561,40 @@ TEST(Connect, DoesNotRepeatWhatIsKnown) {
   const Outcome outcome = operation.run_again(connect, supervision(), call);
   EXPECT_EQ(outcome.answer.errno_value, ECONNREFUSED);
   EXPECT_EQ(kernel.performed().size(), 1U);
+}
+
+// An unspecified host is decided as the loopback address, and connected to there.
+TEST(Connect, NotesItsAddressAsTheTargetNamesIt) {
+  const Supervision loopback = supervision_of(R"({"version": 1, "network": {"allow": ["127.0.0.1"]}})");
+  const Bytes address = ipv4("0.0.0.0", 80);
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  const auto call = address_call(1, SYS_connect, address.size());
+  const Outcome outcome = operation.run(connect, loopback, call);
+  ASSERT_TRUE(outcome.performed);
+  EXPECT_EQ(kernel.performed()[0].bytes, ipv4("127.0.0.1", 80));
+  EXPECT_TRUE(operation.slot().begun(kTcp4.cookie, outcome.performed->address));
+  kernel.peer = ipv4("127.0.0.1", 80);
+  kernel.on_connect = [](int, std::span<const std::byte>) -> Status { return fail(EISCONN, "connect"); };
+  EXPECT_EQ(operation.run_again(connect, loopback, call).answer.kind, Answer::Kind::kValue);
+}
+
+// It was interrupted, and has come to its end before it is asked again.
+TEST(Connect, IsNotRefusedForHavingSucceededMeanwhile) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  operation.repeats().remember(
+      {.tid = kTid, .number = SYS_connect, .socket_cookie = kTcp4.cookie, .address = address},
+      Answer::refuse(EINTR));
+  kernel.peer = address;
+  kernel.on_connect = [](int, std::span<const std::byte>) -> Status { return fail(EISCONN, "connect"); };
+  const Outcome outcome = operation.run(connect, supervision(), address_call(2, SYS_connect, 16));
+  EXPECT_EQ(outcome.answer.kind, Answer::Kind::kValue);
 }
 
 }  // namespace
