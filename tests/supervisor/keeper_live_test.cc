@@ -529,8 +529,9 @@ TEST(LiveKeeper, KeepsTheOldWorkerWhereANewOneDoesNotStart) {
   Starts starts;
   starts.workers = [&](Launch launch) -> Launch {
     return [launch = std::move(launch), &replaced](Channel channel, int program) {
+      auto launched = launch(std::move(channel), program);
       if (program != kOwnProgram) (void)!::write(replaced->write_end.get(), "x", 1);
-      return launch(std::move(channel), program);
+      return launched;
     };
   };
   KeeperProcess process(system_kernel(), 1000, kPolicy, 60, starts);
@@ -613,8 +614,9 @@ TEST(LiveKeeper, EndsANewWorkerThatHangs) {
     return [launch = std::move(launch), &replaced](Channel channel,
                                                    int program) -> Result<std::unique_ptr<Worker>> {
       if (program == kOwnProgram) return launch(std::move(channel), program);
+      auto launched = std::make_unique<StubWorker>(channel, hang);
       (void)!::write(replaced->write_end.get(), "x", 1);
-      return std::make_unique<StubWorker>(channel, hang);
+      return launched;
     };
   };
   KeeperProcess process(system_kernel(), 1000, kPolicy, 1, starts);

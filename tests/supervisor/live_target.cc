@@ -90,6 +90,7 @@ std::vector<nlohmann::json> LiveSession::end() {
   (void)::eventfd_write(stop_watching_.get(), 1);
   watcher_.join();
   session_.reset();
+  events_->flush();
   return event_lines(folder_ / "box.jsonl");
 }
 

@@ -841,6 +841,9 @@ class ScriptedTracer final : public Tracer {
 TEST(Session, DoesNotNoteWhatAStandInPerformed) {
   ScriptedSession scripted;
   ScriptedTracer tracer(scripted.kernel);
+  scripted.kernel.put_process(
+      kTid,
+      {"Name:\tx\nTgid:\t99\nPPid:\t98\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNStgid:\t99\n", "/usr/bin/x"});
   scripted.kernel.put_socket(kSocketNumber, {AF_UNIX, SOCK_DGRAM, 0, 75});
   scripted.kernel.put_memory(kPointer, std::vector<std::byte>(5, std::byte{1}));
   // As to a rootless agent, which may not name its target as the sender.
