@@ -57,6 +57,7 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const
     if (begin.index != kProtocol) return fail(EPROTO, "the agent is of another version");
     if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
     auto slots = TRY(Slots::open(std::move(begin.fds.front())));
+    TRY(slots->share_log_bound());
     auto record = TRY(container::read_record(begin.text));
     auto kept = std::make_unique<KeptNames>(TRY(KeptNames::open(std::move(begin.fds[1]))));
     auto supervision = TRY(Supervision::make(record, dns_resolver(), {}, kept.get()));

@@ -100,6 +100,7 @@ Status Keeper::prepare() {
   if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
   lock_ = TRY(lock_state_folder(inheritance_.state_folder, ::getpid()));
   slots_ = TRY(Slots::make());
+  TRY(slots_->share_log_bound());
   names_.emplace(TRY(KeptNames::make()));
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");

@@ -7,15 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <new>
 
+#include "oci/base/log.h"
 #include "oci/base/system.h"
 
 namespace tidewaiter::supervisor {
 namespace {
 
 // Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000004;
+constexpr std::uint64_t kLayout = 0x74696465'00000005;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
@@ -42,6 +44,7 @@ struct Slots::Header {
   std::uint64_t notification_size = 0;  // as the kernel had it
   // Slots that were ever used: to look at one is to have the kernel make its page.
   std::atomic<std::uint32_t> touched{0};
+  std::atomic<std::uint64_t> logged{0};
   std::array<std::atomic<std::uint32_t>, kSessions> start_over{};
   EventCounts events;
   StandInThreads stand_ins;
@@ -174,6 +177,16 @@ void Slots::empty(Slot& slot) const {
 seccomp::NotificationBuffer Slots::notification(Slot& slot) const {
   return seccomp::NotificationBuffer(
       std::span(reinterpret_cast<std::byte*>(&slot) + sizeof(Slot), notification_size_));
+}
+
+// Mapped once more, for good: lines may be logged when these slots are gone.
+Status Slots::share_log_bound() const {
+  constexpr std::size_t kPage = 4096;
+  static_assert(offsetof(Header, logged) + sizeof(Header::logged) <= kPage);
+  void* const mapped = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(), 0);
+  if (mapped == MAP_FAILED) return fail(errno, "mmap");
+  log::count_in(static_cast<Header*>(mapped)->logged);
+  return {};
 }
 
 EventCounts& Slots::event_counts() const { return header().events; }

@@ -178,6 +178,9 @@ class Slots {
   // Of the container's event log.
   [[nodiscard]] EventCounts& event_counts() const;
 
+  // Has this process's own log lines count there, for all of the agent's together.
+  Status share_log_bound() const;
+
   // The stand-ins that the tracing process drives (tracing.h).
   [[nodiscard]] StandInThreads& stand_ins() const;
 

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace tidewaiter::supervisor {
@@ -25,6 +28,26 @@ constexpr std::size_t kStackSize = 1U << 20U;
 // Of the calling receiver, which is one of a single Waiting.
 thread_local bool has_turn = false;  // see take_turn()
 thread_local bool serves = false;    // between enter() and end()
+
+// Where the calling thread handles a signal while its own stack is used up: whose notification used it up is
+// to be noted all the same (worker_process.cc).
+class SignalStack {
+ public:
+  SignalStack() : memory_(std::make_unique<std::byte[]>(kSize)) {
+    const stack_t stack = {memory_.get(), 0, kSize};
+    (void)::sigaltstack(&stack, nullptr);
+  }
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+  ~SignalStack() {
+    const stack_t none = {nullptr, SS_DISABLE, 0};
+    (void)::sigaltstack(&none, nullptr);
+  }
+
+ private:
+  static constexpr std::size_t kSize = 32768;
+  std::unique_ptr<std::byte[]> memory_;
+};
 
 }  // namespace
 
@@ -68,6 +91,7 @@ bool Waiting::start_thread_locked() {
 }
 
 void* Waiting::run(void* self) {
+  const SignalStack signal_stack;
   auto& waiting = *static_cast<Waiting*>(self);
   // Who has the turn is not surplus.
   while (waiting.body_(waiting.context_) && (has_turn || !waiting.surplus())) {
