@@ -493,10 +493,11 @@ TEST(LiveKeeper, CountsTheEventsThatDieWithWorkers) {
 class DeepKernel final : public ObservedKernel {
  public:
   Result<std::string> read_proc_link(pid_t tid, const char* name) override {
-    volatile std::array<char, 4096> room{};
-    room[0] = name[0];
+    if (*name == '\0') return fail(ENOENT, "no name");
+    volatile char room[4096];
+    room[0] = *name;
     auto deeper = read_proc_link(tid, name);
-    if (room[0] == 0) return fail(EIO, "");
+    if (room[0] == '\0') return fail(EIO, "");
     return deeper;
   }
 };
