@@ -285,7 +285,7 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
 TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
   constexpr int kCalls = 500;
   ScriptedKernel kernel;
-  kernel.stand(1);
+  for (int i = 0; i < kCalls; ++i) kernel.stand(static_cast<std::uint64_t>(i));
   // Who waits is replaced, so there may come to be as many threads as calls.
   Receivers receivers(4, kCalls + 8);
   ASSERT_TRUE(receivers.waiting.start());
@@ -293,8 +293,8 @@ TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
   int served = 0;
   Event done;
   for (int i = 0; i < kCalls; ++i) {
-    receivers.post([&] {
-      Notification notification(kernel, -1, notification_of(1, SYS_connect, {}));
+    receivers.post([&, i] {
+      Notification notification(kernel, -1, notification_of(static_cast<std::uint64_t>(i), SYS_connect, {}));
       EXPECT_TRUE(receivers.waiting.enter(notification));
       EXPECT_EQ(++inside, 1);
       const bool last = ++served == kCalls;
