@@ -13,11 +13,13 @@
 #include <cstring>
 #include <ctime>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -279,6 +281,18 @@ class Ticks {
   bool made_ = false;
 };
 
+// Where a process can have no further thread, which a workload may bring about, nobody whom it traces is to
+// die of that.
+template <typename Work>
+bool start_detached(Work work) {
+  try {
+    std::thread(std::move(work)).detach();
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 // The threads of the tracing process.
 class Tracing {
  public:
@@ -290,12 +304,14 @@ class Tracing {
     static_assert(kMostThreads <= StandInThreads::kMost);
   }
 
-  // Until no more requests can come and all are done.
-  void run() {
-    std::thread([this] { answer_stand_ins(); }).detach();
+  // Until no more requests can come and all are done. False: it cannot have the threads that it takes.
+  bool run() {
+    if (!start_detached([this] { answer_stand_ins(); })) return false;
     start_thread();
     std::unique_lock lock(mutex_);
+    if (threads_ == 0) return false;
     changed_.wait(lock, [this] { return threads_ == 0; });
+    return true;
   }
 
  private:
@@ -311,12 +327,16 @@ class Tracing {
     pid_t last = 0;        // of them
   };
 
+  // Those that there are serve on where there can be no more.
   void start_thread() {
     {
       const std::lock_guard lock(mutex_);
       ++threads_;
     }
-    std::thread([this] { work(); }).detach();
+    if (start_detached([this] { work(); })) return;
+    log::error("no further thread to trace in");
+    const std::lock_guard lock(mutex_);
+    --threads_;
   }
 
   void work() {
@@ -477,11 +497,16 @@ class Tracing {
         const std::lock_guard lock(mutex_);
         installing_.insert(which);
       }
-      std::thread([this, fd = std::move(fds[0]), which, expected] {
-        answer_stand_in(kernel_, fd.get(), which.second, which.first, expected);
+      const auto fd = std::make_shared<UniqueFd>(std::move(fds[0]));
+      const bool started = start_detached([this, fd, which, expected] {
+        answer_stand_in(kernel_, fd->get(), which.second, which.first, expected);
         const std::lock_guard lock(mutex_);
         installing_.erase(which);
-      }).detach();
+      });
+      if (started) continue;
+      answer_stand_in(kernel_, fd->get(), which.second, which.first, {});
+      const std::lock_guard lock(mutex_);
+      installing_.erase(which);
     }
   }
 
@@ -508,8 +533,7 @@ class Tracing {
 int run_tracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads) {
   if (!Waiting::install_interrupt()) return 1;
   threads.clear();
-  Tracing(kernel, std::move(requests), std::move(notified), threads).run();
-  return 0;
+  return Tracing(kernel, std::move(requests), std::move(notified), threads).run() ? 0 : 1;
 }
 
 }  // namespace tidewaiter::supervisor
