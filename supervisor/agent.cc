@@ -18,8 +18,8 @@
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/keeper/state_lock.h"
 #include "supervisor/report/event_file.h"
-#include "supervisor/state_lock.h"
 
 namespace tidewaiter::supervisor {
 namespace {

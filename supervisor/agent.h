@@ -13,15 +13,15 @@
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
-#include "supervisor/channel.h"
 #include "supervisor/handover.h"
+#include "supervisor/keeper/channel.h"
 #include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"
-#include "supervisor/tracing.h"
+#include "supervisor/tracer/tracing.h"
 
 namespace tidewaiter::supervisor {
 

@@ -10,8 +10,8 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
-#include "supervisor/keeper.h"
-#include "supervisor/worker_process.h"
+#include "supervisor/keeper/keeper.h"
+#include "supervisor/keeper/worker_process.h"
 
 namespace {
 

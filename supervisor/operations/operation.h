@@ -15,7 +15,7 @@
 #include "supervisor/supervision.h"
 #include "supervisor/target/stand_in_calls.h"
 #include "supervisor/target/target.h"
-#include "supervisor/target/tracer.h"
+#include "supervisor/tracer/tracer.h"
 #include "supervisor/waiting.h"
 
 // An operation is what a supervised call means, however it is spelled. Each is one function in a file of its

@@ -23,7 +23,7 @@
 
 #include "oci/base/unix_socket.h"
 #include "supervisor/agent.h"
-#include "supervisor/keeper.h"
+#include "supervisor/keeper/keeper.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 #include "tests/supervisor/live_target.h"

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "supervisor/runtime_connection.h"
+#include "supervisor/keeper/runtime_connection.h"
 #include "tests/oci/seccomp/target.h"
 
 namespace tidewaiter::supervisor {

@@ -1,4 +1,4 @@
-#include "supervisor/target/tracer.h"
+#include "supervisor/tracer/tracer.h"
 
 #include <utility>
 

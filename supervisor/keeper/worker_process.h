@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "supervisor/keeper.h"
+#include "supervisor/keeper/keeper.h"
 #include "supervisor/target/kernel.h"
 
 namespace tidewaiter::supervisor {

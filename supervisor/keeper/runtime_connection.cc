@@ -1,4 +1,4 @@
-#include "supervisor/runtime_connection.h"
+#include "supervisor/keeper/runtime_connection.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>

@@ -9,7 +9,7 @@
 #include "oci/base/unique_fd.h"
 #include "supervisor/target/expected_calls.h"
 #include "supervisor/target/kernel.h"
-#include "supervisor/target/tracer.h"
+#include "supervisor/tracer/tracer.h"
 
 // Who traces a thread has to see it to its end: when a tracer dies, the kernel kills whom it traces
 // (PTRACE_O_EXITKILL), for nobody would be left to compare what an execve runs with what was decided on, or

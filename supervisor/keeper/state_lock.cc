@@ -1,4 +1,4 @@
-#include "supervisor/state_lock.h"
+#include "supervisor/keeper/state_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,4 +1,4 @@
-#include "supervisor/worker_process.h"
+#include "supervisor/keeper/worker_process.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -18,7 +18,7 @@
 #include "oci/base/system.h"
 #include "supervisor/agent.h"
 #include "supervisor/confine.h"
-#include "supervisor/tracing.h"
+#include "supervisor/tracer/tracing.h"
 #include "supervisor/waiting.h"
 
 namespace tidewaiter::supervisor {

@@ -1,4 +1,4 @@
-#include "supervisor/remote_stand_in.h"
+#include "supervisor/tracer/remote_stand_in.h"
 
 #include <sys/socket.h>
 
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "supervisor/object_socket.h"
+#include "supervisor/tracer/object_socket.h"
 
 namespace tidewaiter::supervisor {
 

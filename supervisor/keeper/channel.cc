@@ -1,4 +1,4 @@
-#include "supervisor/channel.h"
+#include "supervisor/keeper/channel.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "supervisor/upkeep.h"
+#include "supervisor/keeper/upkeep.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "supervisor/tracing.h"
+#include "supervisor/tracer/tracing.h"
 
 #include <poll.h>
 #include <sys/mman.h>
@@ -27,9 +27,9 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "supervisor/answer.h"
-#include "supervisor/object_socket.h"
-#include "supervisor/remote_stand_in.h"
 #include "supervisor/target/stand_in.h"
+#include "supervisor/tracer/object_socket.h"
+#include "supervisor/tracer/remote_stand_in.h"
 #include "supervisor/waiting.h"
 
 // Absent in older C libraries (sigevent(7)).

@@ -11,11 +11,11 @@
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
-#include "supervisor/channel.h"
+#include "supervisor/keeper/channel.h"
+#include "supervisor/keeper/runtime_connection.h"
+#include "supervisor/keeper/upkeep.h"
 #include "supervisor/names/kept_names.h"
-#include "supervisor/runtime_connection.h"
 #include "supervisor/slots.h"
-#include "supervisor/upkeep.h"
 
 namespace tidewaiter::supervisor {
 

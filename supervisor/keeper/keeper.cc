@@ -1,4 +1,4 @@
-#include "supervisor/keeper.h"
+#include "supervisor/keeper/keeper.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 #include "oci/base/system.h"
 #include "oci/container/record.h"
 #include "oci/seccomp/notify.h"
-#include "supervisor/state_lock.h"
+#include "supervisor/keeper/state_lock.h"
 
 namespace tidewaiter::supervisor {
 namespace {
