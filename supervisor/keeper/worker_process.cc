@@ -134,8 +134,8 @@ Launch launch_processes(Kernel& kernel) {
   };
 }
 
-LaunchTracer launch_tracing_process() {
-  return [](const TracerFds& fds) -> Result<std::unique_ptr<Worker>> {
+LaunchTracer launch_tracing_process(const TracerLimits& limits) {
+  return [limits](const TracerFds& fds) -> Result<std::unique_ptr<Worker>> {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");
@@ -144,8 +144,8 @@ LaunchTracer launch_tracing_process() {
       ::prctl(PR_SET_NAME, "tw-tracer");
       const auto slots = Slots::open(UniqueFd(kChannelFd + 2));
       if (!slots || !confine_tracer()) ::_exit(1);
-      ::_exit(
-          run_tracer(system_kernel(), UniqueFd(kChannelFd), UniqueFd(kChannelFd + 1), (*slots)->stand_ins()));
+      ::_exit(run_tracer(system_kernel(), UniqueFd(kChannelFd), UniqueFd(kChannelFd + 1),
+                         (*slots)->stand_ins(), limits));
     }
     return process_of(pid);
   };

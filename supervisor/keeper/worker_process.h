@@ -4,6 +4,7 @@
 
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/target/kernel.h"
+#include "supervisor/tracer/tracing.h"
 
 namespace tidewaiter::supervisor {
 
@@ -11,7 +12,7 @@ namespace tidewaiter::supervisor {
 Launch launch_processes(Kernel& kernel = system_kernel());
 
 // Likewise the process that traces.
-LaunchTracer launch_tracing_process();
+LaunchTracer launch_tracing_process(const TracerLimits& limits = {});
 
 // What such a process does: serves at its end of the channel. Its exit code.
 int run_worker(Channel keeper, Kernel& kernel = system_kernel());

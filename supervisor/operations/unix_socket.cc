@@ -109,7 +109,8 @@ void refuse(const Call& call, const Error& error, Outcome& outcome) {
   outcome.decision->verdict = policy::Verdict::kDeny;
   outcome.decision->log = call.supervision.policy().events.denied;
   outcome.reason = "it cannot be made with arguments that nobody else can change: " + error.message();
-  outcome.answer = Answer::refuse(error.code == EAGAIN || error.code == ENOMEM ? error.code : EACCES);
+  const bool for_want_of_room = error.code == EAGAIN || error.code == ENOMEM || error.code == ENOBUFS;
+  outcome.answer = Answer::refuse(for_want_of_room ? error.code : EACCES);
 }
 
 // Starts it, unless the call has one. REQUIRES: the call waits (Waiting::begin()).

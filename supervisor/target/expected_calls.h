@@ -46,7 +46,7 @@ class StandInThreads {
   }
   [[nodiscard]] bool has(pid_t tid) const {
     // Mostly there is none at all.
-    if (count_.load(std::memory_order_acquire) == 0) return false;
+    if (tid == 0 || count_.load(std::memory_order_acquire) == 0) return false;
     return std::any_of(tids_.begin(), tids_.end(),
                        [tid](const auto& each) { return each.load(std::memory_order_acquire) == tid; });
   }

@@ -209,4 +209,10 @@ bool serve_stand_in(Kernel& kernel, StandIns& shared, int socket, StandInRequest
   return !performed;
 }
 
+void refuse_stand_in(int socket, const Error& why) {
+  RemoteStandIn::Reply refusal;
+  refusal.set(why);
+  (void)send_object(socket, refusal);
+}
+
 }  // namespace tidewaiter::supervisor

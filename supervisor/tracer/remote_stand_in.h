@@ -50,6 +50,7 @@ class RemoteStandIn final : public StandInCalls {
 
   friend bool serve_stand_in(Kernel& kernel, StandIns& shared, int socket, StandInRequest request,
                              bool given_up);
+  friend void refuse_stand_in(int socket, const Error& why);
 
   Kernel& kernel_;
   const UniqueFd socket_;
@@ -64,5 +65,8 @@ class RemoteStandIn final : public StandInCalls {
 // the other end is closed. True: it was closed, with nothing performed. `given_up`: the target's call is not
 // to come again then, but fails with EPERM. `request.stopping` is of no account: that comes as an order.
 bool serve_stand_in(Kernel& kernel, StandIns& shared, int socket, StandInRequest request, bool given_up);
+
+// In its place: makes none, and says why.
+void refuse_stand_in(int socket, const Error& why);
 
 }  // namespace tidewaiter::supervisor

@@ -3,15 +3,14 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,21 +31,16 @@
 #include "supervisor/tracer/remote_stand_in.h"
 #include "supervisor/waiting.h"
 
-// Absent in older C libraries (sigevent(7)).
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
-
 namespace tidewaiter::supervisor {
 namespace {
 
 // Arguments that come with a request; longer ones are in a file of their own.
 constexpr std::size_t kMostInline = 16384;
 
-// Execves that are traced at once; more of them wait.
-constexpr unsigned kMostThreads = 512;
 // Threads that wait for requests and are kept.
 constexpr unsigned kSpare = 2;
+// When to try again to have one, where all are at work.
+constexpr std::chrono::seconds kThreadRetry{1};
 
 struct Request {
   enum class Kind { kExec, kStandIn };
@@ -89,6 +83,9 @@ struct Notified {
   struct seccomp_data call {};
 };
 
+// How long to wait before looking for room again.
+constexpr int kRoomMilliseconds = 10;
+
 // Waits for room as long as the notification stands, for what it is sent.
 Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<const int> fds,
                      const Notification& notification) {
@@ -103,13 +100,15 @@ Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(fds.size_bytes());
   std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
-  ssize_t count = 0;
-  do {
-    count = ::sendmsg(socket, &message, MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR && !notification.still_stands()) return fail(EINTR, "ask the tracer");
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail(errno, "ask the tracer");
-  return {};
+  for (;;) {
+    if (::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return {};
+    // Of descriptors on their way the kernel allows each user so many (unix(7)), and a container of the same
+    // user may see to it that there are.
+    const bool no_room = errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM;
+    if (!no_room && errno != EINTR) return fail(errno, "ask the tracer");
+    if (!notification.still_stands()) return fail(EINTR, "ask the tracer");
+    if (no_room) ::poll(nullptr, 0, kRoomMilliseconds);
+  }
 }
 
 Status send_request(int requests, Request request, const std::string& text, std::span<const int> fds,
@@ -120,7 +119,8 @@ Status send_request(int requests, Request request, const std::string& text, std:
   return send_with_fds(requests, parts, fds, notification);
 }
 
-// The bytes of the next message, and what came with it; 0: none will come any more.
+// The bytes of the next message, and what came with it; 0: none will come any more. Where there was no room
+// for its descriptors it has none.
 std::size_t receive_with_fds(int socket, std::span<struct iovec> parts, std::vector<UniqueFd>& fds) {
   alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
   struct msghdr message {};
@@ -133,6 +133,7 @@ std::size_t receive_with_fds(int socket, std::span<struct iovec> parts, std::vec
     count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
   if (count <= 0) return 0;
+  const bool cut = (message.msg_flags & MSG_CTRUNC) != 0;
   for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
     for (std::size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
@@ -141,6 +142,8 @@ std::size_t receive_with_fds(int socket, std::span<struct iovec> parts, std::vec
       fds.emplace_back(fd);
     }
   }
+  // Some may have come, and others not.
+  if (cut) fds.clear();
   return static_cast<std::size_t>(count);
 }
 
@@ -254,31 +257,47 @@ constexpr unsigned kMostAbandoned = 8;
 constexpr std::size_t kMostRemembered = 1024;
 
 // How often a stand-in is looked after (StandIn::look_after).
-constexpr long kTickNanoseconds = 20'000'000;
+constexpr std::chrono::milliseconds kTick{20};
 
-// Interrupts the calling thread again and again.
-class Ticks {
+// Interrupts those threads that make stand-ins, again and again. Not by timers of theirs: each would hold a
+// place in its user's queue of signals (RLIMIT_SIGPENDING), which a container of the same user may fill.
+class Ticker {
  public:
-  Ticks() {
-    struct sigevent event {};
-    event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = Waiting::kInterrupt;
-    event.sigev_notify_thread_id = static_cast<pid_t>(::syscall(SYS_gettid));
-    made_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
-    const struct timespec interval = {0, kTickNanoseconds};
-    const struct itimerspec when = {interval, interval};
-    if (made_) (void)::timer_settime(timer_, 0, &when, nullptr);
+  // Interrupts the calling thread as long as it lives.
+  class Ticks {
+   public:
+    explicit Ticks(Ticker& ticker) : ticker_(ticker) {
+      const std::lock_guard lock(ticker_.mutex_);
+      ticker_.threads_.insert(::pthread_self());
+      ticker_.changed_.notify_one();
+    }
+    Ticks(const Ticks&) = delete;
+    Ticks& operator=(const Ticks&) = delete;
+    ~Ticks() {
+      const std::lock_guard lock(ticker_.mutex_);
+      ticker_.threads_.erase(::pthread_self());
+    }
+
+   private:
+    Ticker& ticker_;
+  };
+
+  // In a thread of its own, for ever.
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return !threads_.empty(); });
+      for (const pthread_t thread : threads_) ::pthread_kill(thread, Waiting::kInterrupt);
+      lock.unlock();
+      std::this_thread::sleep_for(kTick);
+      lock.lock();
+    }
   }
-  Ticks(const Ticks&) = delete;
-  Ticks& operator=(const Ticks&) = delete;
-  ~Ticks() {
-    if (made_) ::timer_delete(timer_);
-  }
-  [[nodiscard]] bool made() const { return made_; }
 
  private:
-  timer_t timer_{};
-  bool made_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<pthread_t> threads_;  // each is alive
 };
 
 // Where a process can have no further thread, which a workload may bring about, nobody whom it traces is to
@@ -296,21 +315,31 @@ bool start_detached(Work work) {
 // The threads of the tracing process.
 class Tracing {
  public:
-  Tracing(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads)
+  Tracing(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads,
+          const TracerLimits& limits)
       : kernel_(kernel),
+        limits_(limits),
         requests_(std::move(requests)),
         notified_(std::move(notified)),
         stand_ins_{ExpectedCalls(threads), {}} {
-    static_assert(kMostThreads <= StandInThreads::kMost);
+    static_assert(TracerLimits().stand_ins <= StandInThreads::kMost);
   }
 
   // Until no more requests can come and all are done. False: it cannot have the threads that it takes.
   bool run() {
-    if (!start_detached([this] { answer_stand_ins(); })) return false;
+    if (!start_detached([this] { answer_stand_ins(); }) || !start_detached([this] { ticker_.run(); })) {
+      return false;
+    }
     start_thread();
     std::unique_lock lock(mutex_);
     if (threads_ == 0) return false;
-    changed_.wait(lock, [this] { return threads_ == 0; });
+    // Where a thread could not be had, all may be at work, and none would ask again.
+    while (!changed_.wait_for(lock, kThreadRetry, [this] { return threads_ == 0; })) {
+      if (idle_ != 0 || threads_ >= limits_.threads) continue;
+      lock.unlock();
+      start_thread();
+      lock.lock();
+    }
     return true;
   }
 
@@ -325,6 +354,7 @@ class Tracing {
   struct Abandoned {
     unsigned workers = 0;  // in a row
     pid_t last = 0;        // of them
+    pid_t thread = 0;      // whose call that one abandoned
   };
 
   // Those that there are serve on where there can be no more.
@@ -345,7 +375,7 @@ class Tracing {
       auto job = next();
       const unsigned idle = set_idle(-1);
       if (!job) break;
-      if (idle == 0 && count() < kMostThreads) start_thread();
+      if (idle == 0 && count() < limits_.threads) start_thread();
       if (job->socket.valid()) trace(std::move(*job));
       if (idle_now() >= kSpare) break;
     }
@@ -381,6 +411,7 @@ class Tracing {
         if (::pread(fds[3].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
           return Job{};
       }
+      if (text.size() != job.request.arguments) return Job{};
       job.decided = {std::move(fds[2]), job.request.file, std::move(text)};
     }
     job.socket = std::move(fds[0]);
@@ -433,8 +464,22 @@ class Tracing {
   }
 
   void serve_stand_in(Job& job) {
-    const Ticks ticks;
-    if (!ticks.made()) return;  // who asked is told so by the socket
+    if (!take_room())
+      return refuse_stand_in(job.socket.get(), {ENOBUFS, "too many calls on Unix sockets wait"});
+    make_stand_in(job);
+    const std::lock_guard lock(mutex_);
+    --stand_ins_made_;
+  }
+
+  bool take_room() {
+    const std::lock_guard lock(mutex_);
+    if (stand_ins_made_ >= limits_.stand_ins) return false;
+    ++stand_ins_made_;
+    return true;
+  }
+
+  void make_stand_in(Job& job) {
+    const Ticker::Ticks ticks(ticker_);
     StandInRequest request;
     request.tid = job.request.tid;
     request.process = job.request.process;
@@ -447,7 +492,7 @@ class Tracing {
     const bool given_up = abandoned(job.request.process) + 1 >= kMostAbandoned;
     const bool was_abandoned =
         supervisor::serve_stand_in(kernel_, stand_ins_, job.socket.get(), std::move(request), given_up);
-    remember(job.request.process, job.request.worker, was_abandoned);
+    remember(job.request, was_abandoned);
   }
 
   // Of a process, how often workers in a row have died in the middle of its call: should it be the call that
@@ -458,16 +503,19 @@ class Tracing {
     return found == abandoned_.end() ? 0 : found->second.workers;
   }
   // A worker that dies abandons the calls of all the process's threads at once.
-  void remember(pid_t process, pid_t worker, bool was_abandoned) {
+  void remember(const Request& request, bool was_abandoned) {
     const std::lock_guard lock(mutex_);
     if (!was_abandoned) {
-      abandoned_.erase(process);
+      // What another thread of its succeeds with says nothing of that call.
+      const auto found = abandoned_.find(request.process);
+      if (found != abandoned_.end() && found->second.thread == request.tid) abandoned_.erase(found);
       return;
     }
-    if (abandoned_.size() >= kMostRemembered) abandoned_.clear();
-    Abandoned& abandoned = abandoned_[process];
-    if (abandoned.last == worker) return;
-    abandoned.last = worker;
+    if (abandoned_.size() >= kMostRemembered) abandoned_.erase(abandoned_.begin());
+    Abandoned& abandoned = abandoned_[request.process];
+    abandoned.thread = request.tid;
+    if (abandoned.last == request.worker) return;
+    abandoned.last = request.worker;
     ++abandoned.workers;
   }
 
@@ -516,9 +564,11 @@ class Tracing {
   }
 
   Kernel& kernel_;
+  const TracerLimits limits_;
   const UniqueFd requests_;
   const UniqueFd notified_;
   StandIns stand_ins_;
+  Ticker ticker_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<pid_t> traced_;
@@ -526,14 +576,19 @@ class Tracing {
   std::set<std::pair<pid_t, std::uint64_t>> installing_;  // threads and their notifications
   unsigned threads_ = 0;
   unsigned idle_ = 0;
+  unsigned stand_ins_made_ = 0;
 };
 
 }  // namespace
 
-int run_tracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads) {
+int run_tracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads,
+               const TracerLimits& limits) {
   if (!Waiting::install_interrupt()) return 1;
   threads.clear();
-  return Tracing(kernel, std::move(requests), std::move(notified), threads).run() ? 0 : 1;
+  // Never destroyed: some of its threads end with the process.
+  auto* const tracing =
+      std::make_unique<Tracing>(kernel, std::move(requests), std::move(notified), threads, limits).release();
+  return tracing->run() ? 0 : 1;
 }
 
 }  // namespace tidewaiter::supervisor

@@ -49,7 +49,16 @@ class RemoteTracer final : public Tracer {
   const StandInThreads& threads_;
 };
 
+// How many may be traced at once.
+struct TracerLimits {
+  unsigned threads = 512;  // more of them wait
+  // Of these, stand-ins; more of them are refused. A workload has as many calls on Unix sockets wait as it
+  // likes, and whatever is executed in the container meanwhile has to be traced as well.
+  unsigned stand_ins = 448;
+};
+
 // The process's side: serves requests until their other end is closed. Its exit code.
-int run_tracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads);
+int run_tracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, StandInThreads& threads,
+               const TracerLimits& limits = {});
 
 }  // namespace tidewaiter::supervisor

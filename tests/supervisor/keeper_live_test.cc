@@ -464,6 +464,44 @@ TEST(LiveKeeper, KillsWhoIsInACallOnAUnixSocketWithItsTracer) {
   EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
 }
 
+// What waits on Unix sockets leaves room for an execve.
+TEST(LiveKeeper, RefusesMoreCallsOnUnixSocketsThanMayWait) {
+  const std::string good = abstract_name("good");
+  Starts starts;
+  starts.tracers = [](const LaunchTracer&) { return launch_tracing_process({.threads = 4, .stand_ins = 2}); };
+  KeeperProcess process(system_kernel(), 1000, unix_policy(), 60, starts);
+  const UniqueFd server = unix_server(good, SOCK_STREAM);
+  const UniqueFd filler(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect_to(filler.get(), good), 0);
+  LiveTarget target({SYS_connect}, [&] {
+    std::array<pid_t, 2> waiting{};
+    for (pid_t& child : waiting) {
+      child = ::fork();
+      if (child == 0) ::_exit(connect_new(good, SOCK_STREAM) == 0 ? 0 : 1);
+      while (!stand_in_waits(child)) ::poll(nullptr, 0, 1);
+    }
+    std::vector<long> results{connect_new(good, SOCK_STREAM)};
+    std::vector<UniqueFd> accepted;
+    for (int i = 0; i < 3; ++i)
+      accepted.emplace_back(::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    for (const pid_t child : waiting) {
+      int status = 0;
+      while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+      }
+      results.push_back(status);
+    }
+    // There is room again.
+    results.push_back(connect_new(good, SOCK_STREAM));
+    return results;
+  });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  EXPECT_EQ(target.child().report(), (std::vector<long>{-ENOBUFS, 0, 0, 0}));
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
 // A kernel that kills whoever has answered, before that is told of.
 class HastyKernel final : public ObservedKernel {
  public:
