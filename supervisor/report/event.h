@@ -23,8 +23,8 @@ enum class EventVerdict {
              // memory
 };
 
-// What is reported of one notification. docs/events.md describes the fields; what is not known is left out of
-// the line.
+// What is reported of one notification. docs/operations.md (Events) describes the fields; what is not known
+// is left out of the line.
 struct Event {
   std::string_view container;
   std::string_view policy;

@@ -86,7 +86,14 @@ EventFile::EventFile(EventFile&& other) noexcept
       max_bytes_(other.max_bytes_),
       file_(std::move(other.file_)),
       size_(other.size_),
-      lost_(other.lost_) {}
+      own_lost_(other.own_lost_.load()),
+      lost_(other.lost_ == &other.own_lost_ ? &own_lost_ : other.lost_) {}
+
+void EventFile::keep_lost_in(std::atomic<std::uint64_t>& lost) {
+  const std::lock_guard lock(mutex_);
+  lost += *lost_;
+  lost_ = &lost;
+}
 
 void EventFile::append(std::string_view line) {
   const std::lock_guard lock(mutex_);
@@ -96,7 +103,7 @@ void EventFile::append(std::string_view line) {
 void EventFile::append_lines(std::string_view text, std::span<const std::size_t> ends) {
   const std::lock_guard lock(mutex_);
   // write_locked() leaves nothing of what it could not write whole: then each line has its own chance.
-  if (lost_ == 0 && size_ + text.size() <= max_bytes_ && write_locked(text)) return;
+  if (*lost_ == 0 && size_ + text.size() <= max_bytes_ && write_locked(text)) return;
   std::size_t begin = 0;
   for (const std::size_t end : ends) {
     append_locked(text.substr(begin, end - begin));
@@ -106,7 +113,7 @@ void EventFile::append_lines(std::string_view text, std::span<const std::size_t>
 
 void EventFile::count_lost(std::uint64_t lines) {
   const std::lock_guard lock(mutex_);
-  lost_ += lines;
+  *lost_ += lines;
   (void)write_lost_locked();
 }
 
@@ -133,16 +140,17 @@ void EventFile::append_locked(std::string_view line) {
   if (size_ + line.size() > max_bytes_ && size_ > 0) written = rotate_locked();
   if (written) (void)write_lost_locked();
   if (written) written = write_locked(line);
-  if (!written && lost_++ == 0) {
+  if (!written && (*lost_)++ == 0) {
     log::error("events are being lost", {{"log", path_}, {"error", written.error().message()}});
   }
 }
 
 Status EventFile::write_lost_locked() {
-  if (lost_ == 0) return {};
-  const std::string notice = "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
+  const std::uint64_t lost = *lost_;
+  if (lost == 0) return {};
+  const std::string notice = "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost) + "}\n";
   TRY(write_locked(notice));
-  lost_ = 0;
+  *lost_ = 0;
   return {};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -21,6 +22,10 @@ class EventFile {
   static Result<EventFile> open(const std::string& directory, const std::string& name,
                                 std::uint64_t max_bytes);
   EventFile(EventFile&& other) noexcept;
+
+  // Has `lost`, which outlives the file, say how many lines have not been written, with no line in the file
+  // to tell so. For who goes on with the log after this process.
+  void keep_lost_in(std::atomic<std::uint64_t>& lost);
 
   // Appends one line, which ends in a newline. A line that cannot be written is counted, and the count is
   // written before the next line that can.
@@ -49,7 +54,8 @@ class EventFile {
   std::mutex mutex_;
   UniqueFd file_;
   std::uint64_t size_;
-  std::uint64_t lost_ = 0;
+  std::atomic<std::uint64_t> own_lost_{0};
+  std::atomic<std::uint64_t>* lost_ = &own_lost_;
 };
 
 // Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`,

@@ -1,5 +1,6 @@
 #include "supervisor/report/event_log.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
@@ -35,6 +36,7 @@ class EventLog::Queue {
  public:
   Queue(EventFile file, EventCounts* counts, const Bounds& bounds)
       : file_(std::move(file)), counts_(counts != nullptr ? *counts : own_counts_), bounds_(bounds) {
+    file_.keep_lost_in(counts_.lost);
     waiting_.reserve(bounds_.events);
     taken_.reserve(bounds_.events);
   }
@@ -75,15 +77,17 @@ class EventLog::Queue {
     // Before all else: what a killed process had on its way is not to be missed.
     counts_.appended.fetch_add(1, std::memory_order_release);
     std::unique_lock lock(mutex_);
-    if (waiting_.size() >= bounds_.events && !wait_for_room(lock)) {
+    if (!has_room() && !wait_for_room(lock)) {
       ++lost_;
       return;
     }
+    const bool half_before = half_full();
+    bytes_ += entry.line.size();
     waiting_.push_back(std::move(entry));
     ++appended_;
-    full_.store(waiting_.size() >= bounds_.events, std::memory_order_relaxed);
+    full_.store(!has_room(), std::memory_order_relaxed);
     // Half full: sooner than after kDelay, that nobody has to wait for room.
-    const bool wake = std::exchange(asleep_, false) || waiting_.size() == bounds_.events / 2;
+    const bool wake = std::exchange(asleep_, false) || (!half_before && half_full());
     lock.unlock();
     if (wake) work_.notify_one();
   }
@@ -94,8 +98,9 @@ class EventLog::Queue {
     Status resumed = file_.resume();
     const std::uint64_t appended = counts_.appended.load(std::memory_order_acquire);
     const std::uint64_t settled = counts_.settled.load(std::memory_order_acquire);
+    // What is counted twice, should this process die in between, is better than what is not counted.
+    file_.count_lost(appended - std::min(appended, settled));
     counts_.settled.store(appended, std::memory_order_release);
-    if (appended > settled) file_.count_lost(appended - settled);
     return resumed;
   }
   void tell_lost(std::uint64_t events) { file_.count_lost(events); }
@@ -110,12 +115,16 @@ class EventLog::Queue {
   }
 
  private:
+  [[nodiscard]] bool has_room() const { return waiting_.size() < bounds_.events && bytes_ < bounds_.bytes; }
+  [[nodiscard]] bool half_full() const {
+    return waiting_.size() >= bounds_.events / 2 || bytes_ >= bounds_.bytes / 2;
+  }
+
   bool wait_for_room(std::unique_lock<std::mutex>& lock) {
     // Who comes while a file system hangs does not wait again for what others have waited for in vain.
     if (hangs_) return false;
-    const bool room = room_.wait_for(lock, bounds_.patience, [&] {
-      return waiting_.size() < bounds_.events || hangs_;
-    }) && waiting_.size() < bounds_.events;
+    const bool room =
+        room_.wait_for(lock, bounds_.patience, [&] { return has_room() || hangs_; }) && has_room();
     hangs_ = !room;
     return room;
   }
@@ -138,6 +147,7 @@ class EventLog::Queue {
       }
       looks = 0;
       waiting_.swap(taken_);
+      bytes_ = 0;
       full_.store(false, std::memory_order_relaxed);
       const std::uint64_t lost = std::exchange(lost_, 0);
       hurry_ = false;
@@ -156,10 +166,7 @@ class EventLog::Queue {
       lock.lock();
       written_ += written;
       done_.notify_all();
-      if (waiting_.size() < bounds_.events / 2) {
-        work_.wait_for(lock, kDelay,
-                       [&] { return ending_ || hurry_ || waiting_.size() >= bounds_.events / 2; });
-      }
+      work_.wait_for(lock, kDelay, [&] { return ending_ || hurry_ || half_full(); });
     }
   }
 
@@ -193,6 +200,7 @@ class EventLog::Queue {
   std::condition_variable done_;
   std::set<std::string> names_;
   std::vector<Entry> waiting_;
+  std::size_t bytes_ = 0;  // of its lines
   std::atomic<bool> full_ = false;
   std::uint64_t appended_ = 0;
   std::uint64_t written_ = 0;

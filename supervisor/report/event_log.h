@@ -18,6 +18,8 @@ namespace tidewaiter::supervisor {
 struct EventCounts {
   std::atomic<std::uint64_t> appended{0};
   std::atomic<std::uint64_t> settled{0};
+  // Settled without having been written, and the log does not say so yet.
+  std::atomic<std::uint64_t> lost{0};
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -33,7 +35,8 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 class EventLog {
  public:
   struct Bounds {
-    std::size_t events = 8192;                  // in the queue
+    std::size_t events = 8192;       // in the queue
+    std::size_t bytes = 16U << 20U;  // of those that are lines already; targets choose their length
     std::chrono::milliseconds patience{1'000};  // of append()
   };
   static constexpr std::chrono::milliseconds kDelay{2};

@@ -149,8 +149,10 @@ TEST(EventLog, SaysWhenTheCallWasReceived) {
   EXPECT_LE(between, 61);
 }
 
-TEST(EventLog, HoldsUpWhoeverIsFasterThanTheFile) {
-  StuckLog log({.events = 4, .patience = std::chrono::minutes(1)});
+class EventLogBound : public ::testing::TestWithParam<EventLog::Bounds> {};
+
+TEST_P(EventLogBound, HoldsUpWhoeverIsFasterThanTheFile) {
+  StuckLog log(GetParam());
   constexpr int kCount = 50;
   auto appended = std::async(std::launch::async, [&] {
     for (int i = 0; i < kCount; ++i) log->append(line(i));
@@ -160,6 +162,12 @@ TEST(EventLog, HoldsUpWhoeverIsFasterThanTheFile) {
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(kCount));
   for (int i = 0; i < kCount; ++i) EXPECT_EQ(lines[static_cast<std::size_t>(i)]["n"], i);
 }
+
+INSTANTIATE_TEST_SUITE_P(Bounds, EventLogBound,
+                         ::testing::Values(EventLog::Bounds{.events = 4, .patience = std::chrono::minutes(1)},
+                                           EventLog::Bounds{.bytes = 40,
+                                                            .patience = std::chrono::minutes(1)}),
+                         [](const auto& bounds) { return bounds.param.events == 4 ? "Events" : "Bytes"; });
 
 TEST(EventLog, CountsWhatFindsNoRoomInTime) {
   StuckLog log({.events = 4, .patience = milliseconds(50)});
@@ -207,6 +215,32 @@ TEST(EventLog, TellsWhatAProcessHadOnItsWayWhenItWasKilled) {
   EXPECT_EQ(lines[6]["n"], 5);
   EXPECT_EQ(counts.appended, 8U);
   EXPECT_EQ(counts.settled, 8U);
+}
+
+TEST(EventLog, RemembersWhatADiskDidNotTakeForTheNextProcess) {
+  const TemporaryFolder folder;
+  EventCounts counts;
+  {
+    auto log = EventLog::open(folder.path(), "box", kLarge, &counts);
+    ASSERT_TRUE(log);
+    ::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit before {};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit full = {line(0).size(), before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+    for (int i = 0; i < 4; ++i) log->append(line(i));
+    log->flush();
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  }
+  EXPECT_EQ(counts.settled, 4U);
+  EXPECT_EQ(counts.lost, 3U);
+  auto log = EventLog::open(folder.path(), "box", kLarge, &counts);
+  ASSERT_TRUE(log);
+  ASSERT_TRUE(log->resume());
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1]["lost"], 3);
+  EXPECT_EQ(counts.lost, 0U);
 }
 
 TEST(EventLog, SettlesWhatIsLostForWantOfRoomToo) {
