@@ -53,7 +53,8 @@ struct Message {
   std::vector<UniqueFd> fds = {};
 };
 
-// What kBegin says in `number`, as bits. The descriptors follow the slots in this order.
+// What kBegin says in `number`, as bits. The descriptors follow those of the slots and of the host names in
+// this order.
 struct Begin {
   static constexpr std::uint64_t kCreator = 1;    // a pidfd of the process that becomes the runtime
   static constexpr std::uint64_t kBundle = 2;     // the lock of the bundle

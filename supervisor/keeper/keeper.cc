@@ -46,6 +46,9 @@ constexpr unsigned kMostDeaths = 8;
 // may see to it that there are.
 constexpr milliseconds kTellPause{10};
 
+// When to look again whether all is over, where that could not be seen.
+constexpr milliseconds kLookPause{100};
+
 // Record::restart_seconds comes from a worker. So many are as good as for ever.
 constexpr std::uint64_t kLongestPatience = 1U << 30U;
 
@@ -98,13 +101,14 @@ Status Keeper::prepare() {
   const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
   if (sys::stat(lock_path)) facts_ |= Begin::kOutlives;
   if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
+  // SIGUSR2 may come as soon as the lock says who we are.
+  signals_ = TRY(make_signalfd());
   lock_ = TRY(lock_state_folder(inheritance_.state_folder, ::getpid()));
   slots_ = TRY(Slots::make());
   TRY(slots_->share_log_bound());
   names_.emplace(TRY(KeptNames::make()));
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
-  signals_ = TRY(make_signalfd());
   TRY(watch(signals_.get(), Source::kSignals));
   if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
   TRY(watch(inheritance_.listener.get(), Source::kListener));
@@ -219,6 +223,7 @@ Status Keeper::run() {
     }
     if (over_) break;
     resume_accepting();
+    if (finished_) last_look();
     keep_up(steady_clock::now());
     tell();
   }
@@ -230,7 +235,8 @@ Status Keeper::run() {
 
 // Starts what is to be there, and ends what does not get ready.
 void Keeper::keep_up(Time now) {
-  if (successor_ && !successor_->ready && now >= workers_.overdue_at(successor_->started)) {
+  if (waits_for_successor() && now >= workers_.overdue_at(successor_->started)) {
+    successor_->killed = true;
     successor_->worker->kill();
   }
   if (workers_.state() == Upkeep::State::kStarting && now >= workers_.overdue_at(worker_->started) &&
@@ -248,12 +254,13 @@ int Keeper::timeout() const {
   std::optional<Time> next = workers_.give_up_at();
   const auto sooner = [&next](Time time) { next = next ? std::min(*next, time) : time; };
   if (accept_again_) sooner(*accept_again_);
+  if (finished_ && (facts_ & Begin::kEnding) == 0) sooner(steady_clock::now() + kLookPause);
   if (tell_again_) sooner(*tell_again_);
   if (!worker_) sooner(workers_.start_at());
   if (workers_.state() == Upkeep::State::kStarting && !inheritance_.ready.valid()) {
     sooner(workers_.overdue_at(worker_->started));
   }
-  if (successor_ && !successor_->ready) sooner(workers_.overdue_at(successor_->started));
+  if (waits_for_successor()) sooner(workers_.overdue_at(successor_->started));
   if (requested_.valid() && !tracer_ && !requests_watched_) sooner(tracers_.start_at());
   if (!next) return -1;
   const auto left = std::chrono::ceil<milliseconds>(*next - steady_clock::now()).count();
@@ -359,8 +366,11 @@ UniqueFd Keeper::next_program() const {
   return copy_of(program_);
 }
 
+bool Keeper::waits_for_successor() const { return successor_ && !successor_->ready && !successor_->killed; }
+
 void Keeper::replace_worker() {
-  if (successor_) return;  // it will come anyway
+  // One will come anyway, or is the first, of which the launcher has yet to hear.
+  if (successor_ || inheritance_.ready.valid()) return;
   auto program = sys::open(inheritance_.program, O_PATH);
   if (!program) {
     log::error("cannot open the new program; the old one stays", {{"error", program.error().message()}});
@@ -403,6 +413,7 @@ void Keeper::worker_ended() {
   }
   workers_.ended(steady_clock::now());
   forget_what_was_told();
+  finished_ = false;
   if (!successor_) {
     log::error("a worker has ended; another one takes its place", {{"end", *end}});
     return;
@@ -498,6 +509,7 @@ void Keeper::obey(Employed& employed, Message message) {
       facts_ |= Begin::kMoved;
       return;
     case Word::kFinished:
+      finished_ = true;
       return last_look();
     case Word::kDone:
       done_ = true;
@@ -521,6 +533,7 @@ void Keeper::kill(Employed& employed) {
 }
 
 void Keeper::worker_ready(Employed& employed, const Message& message) {
+  if (employed.killed) return;  // it said so before
   employed.ready = true;
   const auto patience = static_cast<std::int64_t>(std::min<std::uint64_t>(message.size, kLongestPatience));
   workers_.set_patience(std::chrono::seconds(patience));
@@ -540,8 +553,10 @@ void Keeper::session_begun(const Message& message) {
   facts_ |= Begin::kCame;
 }
 
-// A hand-over may wait in the backlog of a runtime that has already ended.
+// A hand-over may wait in the backlog of a runtime that has already ended. Where that cannot be seen yet, it
+// is looked for again.
 void Keeper::last_look() {
+  if ((facts_ & Begin::kEnding) != 0) return;
   accept_connections();
   if (!connections_.empty() || !sessions_.empty() || accept_again_ || !worker_) return;
   stop_watching(inheritance_.listener.get());
@@ -552,12 +567,12 @@ void Keeper::last_look() {
 
 // Tells the worker what it does not know yet, as far as it listens.
 void Keeper::tell() {
+  tell_again_.reset();
   if (!worker_ || !worker_->ready) return;
   const Status told = tell_all(*worker_);
   // Any other error means that it is dying, and its end will be told.
   const int why = told ? 0 : told.error().code;
   const bool full = why == EAGAIN;
-  tell_again_.reset();
   if (why == ETOOMANYREFS || why == ENOBUFS || why == ENOMEM) tell_again_ = steady_clock::now() + kTellPause;
   if (std::exchange(worker_->full, full) == full) return;
   struct epoll_event event {};
@@ -590,13 +605,14 @@ Status Keeper::tell_all(Employed& employed) {
   return {};
 }
 
-Status Keeper::tell_connection(Employed& employed, std::uint64_t number, Connection& connection) const {
+Status Keeper::tell_connection(Employed& employed, std::uint64_t number, Connection& connection) {
   RuntimeConnection& runtime = connection.runtime;
   if (connection.failed) return connection.told ? employed.channel.send(Word::kClosed, number, 1) : Status();
   if (!connection.told) {
     const int bytes = runtime.bytes();
     TRY(employed.channel.send(Word::kConnection, number, 0, std::span(&bytes, 1)));
     connection.told = true;
+    finished_ = false;  // until the worker is done with it
   }
   if (connection.told_size != runtime.size()) {
     std::vector<int> fds;

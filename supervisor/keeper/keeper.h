@@ -63,7 +63,7 @@ using LaunchTracer = std::function<Result<std::unique_ptr<Worker>>(const TracerF
 // container could have written; the worker does, and when that dies the keeper starts another with the same
 // descriptors, who finds in the slots what is open.
 //
-// It has one thread, and never waits for anybody.
+// It has one thread, and waits for nobody: but a second at most for a process that it has killed.
 class Keeper {
  public:
   // Takes the lock of the state folder. Without `launch_tracer` a worker traces by itself.
@@ -110,7 +110,11 @@ class Keeper {
     bool told_all = false;
     bool told_end = false;
     bool full = false;  // the channel, for now
+    bool killed = false;
   };
+
+  // A tracer serves from its first moment, as far as one can see: it may still die of its start.
+  static constexpr std::chrono::seconds kShortTracer{1};
 
   Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer);
   Status prepare();
@@ -131,6 +135,7 @@ class Keeper {
   void start_worker(UniqueFd program);
   [[nodiscard]] UniqueFd next_program() const;
   void replace_worker();
+  [[nodiscard]] bool waits_for_successor() const;
   void worker_ended();
   void successor_ended();
   void forget_what_was_told();
@@ -145,7 +150,7 @@ class Keeper {
   void last_look();
   void tell();
   Status tell_all(Employed& employed);
-  Status tell_connection(Employed& employed, std::uint64_t number, Connection& connection) const;
+  Status tell_connection(Employed& employed, std::uint64_t number, Connection& connection);
 
   void accept_connections();
   void pause_accepting(int reason);
@@ -177,7 +182,7 @@ class Keeper {
   std::unique_ptr<Worker> tracer_;  // from the first request on
   std::uint64_t tracer_number_ = 0;
   bool requests_watched_ = false;
-  Upkeep tracers_;
+  Upkeep tracers_{kShortTracer};
 
   std::unique_ptr<Employed> worker_;
   std::unique_ptr<Employed> successor_;  // is getting ready to take the worker's place
@@ -186,6 +191,7 @@ class Keeper {
   UniqueFd program_;  // that took its own one's place; invalid: none has
   std::optional<Time> accept_again_;
   std::optional<Time> tell_again_;
+  bool finished_ = false;  // the worker has nothing left that it knows of
   bool done_ = false;
   bool over_ = false;
   Status result_;

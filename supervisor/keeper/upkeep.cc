@@ -34,7 +34,7 @@ void Upkeep::missed() {
 
 // The only place where what has failed is forgotten: to be ready for a moment is not to serve.
 void Upkeep::end_life(Time now) {
-  if (state_ == State::kServing && now - since_ >= kShortLife) {
+  if (state_ == State::kServing && now - since_ >= short_life_) {
     failing_since_.reset();
     short_lives_ = 0;
   } else {

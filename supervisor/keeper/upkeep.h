@@ -13,6 +13,9 @@ class Upkeep {
   using Time = std::chrono::steady_clock::time_point;
   using Duration = std::chrono::steady_clock::duration;
 
+  // Who lived shorter than `short_life` may have died of what the next one will die of.
+  explicit Upkeep(Duration short_life = kShortLife) : short_life_(short_life) {}
+
   enum class State {
     kNone,      // there is none; the next one is started at start_at()
     kStarting,  // it runs, and has not said that it can serve
@@ -34,14 +37,13 @@ class Upkeep {
 
   // REQUIRES: there is none.
   [[nodiscard]] Time start_at() const { return start_at_; }
-  // Whether the last one served for less than kShortLife, or not at all.
+  // Whether the last one served for less than a short life, or not at all.
   [[nodiscard]] bool in_vain() const { return short_lives_ != 0; }
   // When one that was started then, and does not yet serve, is to be killed.
   [[nodiscard]] Time overdue_at(Time started) const;
   // When to give up; nullopt: not as long as things are as they are.
   [[nodiscard]] std::optional<Time> give_up_at() const;
 
-  // Who lived shorter than this may have died of what the next one will die of.
   static constexpr std::chrono::milliseconds kShortLife{10};
   // So many of them are replaced at once, and those after them ever later.
   static constexpr unsigned kShortLives = 5;
@@ -52,10 +54,11 @@ class Upkeep {
  private:
   void end_life(Time now);
 
+  Duration short_life_;
   State state_ = State::kNone;
   Time since_{};                       // it serves
   Time start_at_{};                    // the next one
-  std::optional<Time> failing_since_;  // none has served for kShortLife since
+  std::optional<Time> failing_since_;  // none has served for short_life_ since
   unsigned short_lives_ = 0;           // in a row
   Duration patience_ = kShortest;
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace tidewaiter::supervisor {
 namespace {
 
@@ -42,6 +44,18 @@ TEST(Upkeep, StartsTheNextOneAtOnceAfterALongLife) {
     EXPECT_EQ(test.upkeep.state(), State::kNone);
     EXPECT_EQ(test.upkeep.start_at(), test.now);
     EXPECT_FALSE(test.upkeep.in_vain());
+  }
+}
+
+TEST(Upkeep, KnowsHowLongALifeIsShortForIt) {
+  Upkeep upkeep{seconds(1)};
+  Upkeep::Time now{seconds(1000)};
+  for (const auto& [life, in_vain] : {std::pair{milliseconds(999), true}, {milliseconds(1000), false}}) {
+    upkeep.started(now);
+    upkeep.serving(now);
+    now += life;
+    upkeep.ended(now);
+    EXPECT_EQ(upkeep.in_vain(), in_vain) << life.count();
   }
 }
 
