@@ -44,8 +44,8 @@ bool half_removed(const Message& begin) {
   return !record && record.error().code == ENOENT;
 }
 
-Status finish_cleaning_up(const Message& begin, const Channel& keeper) {
-  TRY(sys::remove_tree(begin.text));
+Status finish_cleaning_up(const std::string& state_folder, const Channel& keeper) {
+  TRY(sys::remove_tree(state_folder));
   return keeper.send(Word::kDone);
 }
 
@@ -53,6 +53,9 @@ Status finish_cleaning_up(const Message& begin, const Channel& keeper) {
 
 Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine) {
   Message begin = TRY(first_words(keeper));
+  // Not later: `begin` is an agent's by then.
+  const bool removed = half_removed(begin);
+  const std::string state_folder = begin.text;
   const auto made = [&]() -> Result<std::unique_ptr<Agent>> {
     if (begin.index != kProtocol) return fail(EPROTO, "the agent is of another version");
     if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
@@ -74,7 +77,10 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const
     TRY((*agent)->keeper_.send(Word::kReady, 0, (*agent)->record_.restart_seconds));
     return agent;
   }
-  if (half_removed(begin)) TRY(finish_cleaning_up(begin, keeper));
+  if (removed) {
+    TRY(finish_cleaning_up(state_folder, keeper));
+    return agent;
+  }
   (void)keeper.send(Word::kFailed, 0, 0, {},
                     std::string_view(agent.error().message()).substr(0, Channel::kMostText));
   return agent;
@@ -117,11 +123,20 @@ Status Agent::prepare() {
   TRY(watch(keeper_.fd(), EPOLLIN));
   wake_ = TRY(sys::eventfd(0, EFD_NONBLOCK));
   TRY(watch(wake_.get(), EPOLLIN));
-  TRY(watch_state_folder());
+  // A user has so many inotify instances, and a container of the same user may have taken them all.
+  if (const Status watched = watch_state_folder(); !watched) {
+    log::warning("the state folder is not watched; should somebody remove it, it stays away",
+                 {{"folder", state_folder_}, {"error", watched.error().message()}});
+  }
   if (creator_.valid()) TRY(watch(creator_.get(), EPOLLIN));
   if (grace_.valid()) TRY(watch(grace_.get(), EPOLLIN));
   if (!record_.id.empty()) TRY(adopt_id(record_.id));
-  return open_hosts();
+  const Status opened = open_hosts();
+  // The container that is being created needs it; a running one is not to end for it.
+  if (opened || (facts_ & Begin::kCame) == 0) return opened;
+  log::warning("the container's hosts file is not kept up to date", {{"error", opened.error().message()}});
+  hosts_.reset();
+  return {};
 }
 
 Status Agent::open_hosts() {
@@ -133,11 +148,16 @@ Status Agent::open_hosts() {
   return hosts_->write(hosts_lines(destinations->present()));
 }
 
+// An error: a denied name may get an address that nobody learns of.
 Status Agent::follow_names() {
   Destinations* destinations = supervision_.destinations();
   if (destinations == nullptr || !destinations->next_refresh()) return {};
   destinations->take_over(supervision_.policy());
-  if (hosts_) TRY(hosts_->write(hosts_lines(destinations->present())));
+  if (hosts_) {
+    if (const Status written = hosts_->write(hosts_lines(destinations->present())); !written) {
+      log::warning("cannot write the container's hosts file", {{"error", written.error().message()}});
+    }
+  }
   names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts_)));
   return {};
 }
@@ -273,7 +293,7 @@ Status Agent::obey(Message message) {
       if (gone_) read_connection(message.number);
       return {};
     case Word::kGo:
-      go();
+      TRY(go());
       return keeper_.send(Word::kServing);
     case Word::kEnd:
       ending_ = true;
@@ -295,17 +315,15 @@ Status Agent::obey(Message message) {
   return fail(EPROTO, "keeper");
 }
 
-// All that earlier workers have left is known.
-void Agent::go() {
+// All that earlier workers have left is known. An error: the next worker may have what this one could not.
+Status Agent::go() {
   gone_ = true;
   std::vector<unsigned> known;
   for (const auto& [number, notify_fd] : inherited_) known.push_back(number);
   slots_->forget_others(known);
   if ((facts_ & Begin::kMoved) == 0) leave_cgroup();
   // Nobody else does any more. What the policy's rules need they have already.
-  if (const Status followed = follow_names(); !followed) {
-    log::error("host names are not followed", {{"error", followed.error().message()}});
-  }
+  TRY(in_context("follow host names", follow_names()));
   // Until now somebody else may have written to it.
   if (events_ != nullptr) {
     if (const Status resumed = events_->resume(); !resumed) {
@@ -314,17 +332,13 @@ void Agent::go() {
     }
   }
   for (auto& [number, notify_fd] : inherited_) {
-    if (const Status started = start_session(number, std::move(notify_fd)); !started) {
-      log::error("a session cannot go on; what it supervises fails closed",
-                 {{"container", record_.id}, {"error", started.error().message()}});
-      may_outlive_ = true;
-      (void)keeper_.send(Word::kSessionEnded, number, 1);
-    }
+    TRY(in_context("go on with a session", start_session(number, std::move(notify_fd))));
   }
   inherited_.clear();
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, connection] : connections_) numbers.push_back(number);
   for (const std::uint64_t number : numbers) read_connection(number);
+  return {};
 }
 
 // Not worth failing a container for.
@@ -378,6 +392,7 @@ Status Agent::begin_session(std::uint64_t connection, Handover handover) {
   TRY(keeper_.send(Word::kSessionBegun, connection, *number, {}, {},
                    static_cast<std::uint32_t>(handover.index)));
   if (Status started = start_session(*number, std::move(handover.notify_fd)); !started) {
+    may_outlive_ = true;
     (void)keeper_.send(Word::kSessionEnded, *number, 1);
     return started;
   }

@@ -73,7 +73,7 @@ class Agent {
   bool look_after_sessions();
   Status hear();
   Status obey(Message message);
-  void go();
+  Status go();
   void read_connection(std::uint64_t number);
   Status begin_session(std::uint64_t connection, Handover handover);
   Status start_session(unsigned number, UniqueFd notify_fd);

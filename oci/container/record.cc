@@ -80,11 +80,13 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "policy_text", record.policy_text));
   TRY(read_member(document, "residual", record.residual));
   TRY(read_member(document, "exempts_start", record.exempts_start));
-  TRY(read_member(document, "told_of_execs", record.told_of_execs));
   TRY(read_member(document, "log_directory", record.log_directory));
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
-  // Absent where the container was created before there was such a setting.
+  // Absent where the container was created before there was such a thing.
+  if (document.contains("told_of_execs")) {
+    TRY(read_member(document, "told_of_execs", record.told_of_execs));
+  }
   if (document.contains("restart_seconds")) {
     TRY(read_member(document, "restart_seconds", record.restart_seconds));
   }
