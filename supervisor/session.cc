@@ -123,6 +123,14 @@ void Session::remember_lost(const Slot& slot, const struct seccomp_notif& receiv
   // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever else
   // may be another call.
   if (stage == Slot::Stage::kAnswering && (sends || slot.answer.kind != Answer::Kind::kValue)) return;
+  // What failed may be tried again, and succeed.
+  const auto failed_with = [&slot](int code) {
+    return slot.answer.kind == Answer::Kind::kErrno && slot.answer.errno_value == code;
+  };
+  if (stage == Slot::Stage::kPerformed && slot.answer.kind != Answer::Kind::kValue &&
+      !(connects && (failed_with(EINPROGRESS) || failed_with(EINTR)))) {
+    return;
+  }
   repeats_.remember({.tid = static_cast<pid_t>(received.pid),
                      .number = received.data.nr,
                      .socket_cookie = slot.cookie,
@@ -261,9 +269,14 @@ Identity Session::identify(const Notification& notification, const Target& targe
 Status Session::answer(Notification& notification, Call& call, Outcome& outcome) {
   if (call.stand_in) return finish_stand_in(notification, call, outcome);
   if (outcome.exec) {
-    if (TRY(outcome.exec->trace->let_go_on(notification))) return {};
+    const auto went = outcome.exec->trace->let_go_on(notification);
+    if (went && *went) return {};
+    // It waits no more, so there is nobody to refuse.
+    if (!went && went.error().code == ENOENT) return tl::unexpected(went.error());
     outcome.exec.reset();
-    refuse_untraced(outcome, supervision_, "it is not the agent's to trace");
+    refuse_untraced(
+        outcome, supervision_,
+        went ? "it is not the agent's to trace" : "it cannot be traced: " + went.error().message());
     // What the agent could not find out it has not refused (exec.cc).
     if (supervision_.policy().mode == policy::Mode::kAudit) outcome.answer = Answer::let_run();
   }
@@ -273,8 +286,16 @@ Status Session::answer(Notification& notification, Call& call, Outcome& outcome)
 Status Session::finish_stand_in(Notification& notification, Call& call, const Outcome& outcome) {
   notification.answered_elsewhere();
   const Answer& answer = outcome.answer;
-  return call.stand_in->finish(answer.kind == Answer::Kind::kValue ? static_cast<long>(answer.value)
-                                                                   : -static_cast<long>(answer.errno_value));
+  switch (answer.kind) {
+    case Answer::Kind::kValue:
+      return call.stand_in->finish(static_cast<long>(answer.value));
+    case Answer::Kind::kErrno:
+      return call.stand_in->finish(-static_cast<long>(answer.errno_value));
+    case Answer::Kind::kKill:
+    case Answer::Kind::kLetRun:
+      break;  // not of what has a stand-in
+  }
+  return call.stand_in->finish(-EPERM);
 }
 
 bool Session::may_be_told_of(const Outcome& outcome) const {
@@ -338,6 +359,13 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   }
 }
 
+// Where an execve is on its way, one waits for what comes of it, and nobody else for that.
+bool Session::starting() {
+  if (start_.known_to_be_over()) return false;
+  waiting_.pass_turn();
+  return !start_.over();
+}
+
 Outcome Session::decide(Call& call, const Syscall& syscall) {
   const struct seccomp_data& data = call.notification.call();
   Outcome outcome;
@@ -351,7 +379,7 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
   }
 
   outcome.decision = supervision_.decide_syscall(syscall, data);
-  if (outcome.decision->verdict != policy::Verdict::kAllow && syscall.made_while_starting && !start_.over()) {
+  if (outcome.decision->verdict != policy::Verdict::kAllow && syscall.made_while_starting && starting()) {
     outcome.decision->verdict = policy::Verdict::kAllow;
     outcome.decision->log = false;
     outcome.answer = Answer::let_run();

@@ -64,6 +64,7 @@ class Session {
   Status answer(Notification& notification, Call& call, Outcome& outcome);
   static Status finish_stand_in(Notification& notification, Call& call, const Outcome& outcome);
   Outcome decide(Call& call, const Syscall& syscall);
+  bool starting();
   // After the answer that let an execve go on.
   void finish_exec(Outcome& outcome) const;
   // Of a call that is not answered yet.

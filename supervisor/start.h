@@ -24,9 +24,12 @@ class Start {
   // `kept`: where it is noted for another worker; zero at the beginning.
   Start(bool exempt, std::atomic<std::uint32_t>& kept) : kept_(kept), over_(!exempt || kept != 0) {}
 
+  // Whether over() would not wait, for it is over.
+  [[nodiscard]] bool known_to_be_over() const { return over_.load(std::memory_order_acquire); }
+
   // Whether the calls that notify now may be the workload's. Waits for an execve that is being answered.
   [[nodiscard]] bool over() const {
-    if (over_.load(std::memory_order_acquire)) return true;
+    if (known_to_be_over()) return true;
     const std::lock_guard lock(mutex_);
     return over_.load(std::memory_order_relaxed);
   }

@@ -76,10 +76,12 @@ TEST(Record, HasTheDefaultWhereItIsOlderThanASetting) {
   const std::string path = folder / Record::kFileName;
   auto document = spec::parse_json(sys::read_file(path).value(), path).value();
   ASSERT_EQ(document.erase("restart_seconds"), 1U);
+  ASSERT_EQ(document.erase("told_of_execs"), 1U);
   ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
   const auto read = read_record(folder.path());
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->restart_seconds, kRestartSeconds);
+  EXPECT_FALSE(read->told_of_execs);
 }
 
 TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
@@ -138,7 +140,8 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
     EXPECT_EQ(read.error().message(), path + ": " + error);
   }
   for (const auto& [key, value] : good.items()) {
-    if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds") continue;
+    if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs")
+      continue;
     auto document = good;
     document.erase(key);
     ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
