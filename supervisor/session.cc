@@ -1,6 +1,7 @@
 #include "supervisor/session.h"
 
 #include <poll.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -118,8 +119,15 @@ void Session::remember_lost(const Slot& slot, const struct seccomp_notif& receiv
   if (syscall == nullptr) return;
   const bool connects = syscall->meaning == policy::Operation::kConnect;
   const bool sends = !connects && syscall->meaning != policy::Operation::kBind;
-  // A connect that was under way goes on by itself.
-  if (stage == Slot::Stage::kPerforming && !connects) return;
+  // A connect that was under way goes on by itself, and a bind may have taken place: asked again, the socket
+  // tells. Of a send the kernel has noted what it took; natively that would be its result.
+  Answer answer = stage == Slot::Stage::kPerforming ? Answer::refuse(EINTR) : slot.answer;
+  if (stage == Slot::Stage::kPerforming && sends) {
+    const Slot::Sent sent = slot.sent();
+    // Of several messages the lengths are not known any more.
+    if (received.data.nr == SYS_sendmmsg || (!sent.noted && sent.bytes == 0)) return;
+    answer = Answer::result(static_cast<std::int64_t>(sent.bytes));
+  }
   // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever else
   // may be another call.
   if (stage == Slot::Stage::kAnswering && (sends || slot.answer.kind != Answer::Kind::kValue)) return;
@@ -136,7 +144,7 @@ void Session::remember_lost(const Slot& slot, const struct seccomp_notif& receiv
                      .socket_cookie = slot.cookie,
                      .address = {slot.address.begin(), slot.address.begin() + slot.address_size},
                      .of_thread_alone = sends},
-                    stage == Slot::Stage::kPerforming ? Answer::refuse(EINTR) : slot.answer);
+                    answer);
 }
 
 Slot* Session::own_slot() {

@@ -715,6 +715,65 @@ TEST(Session, KnowsWhatAnEarlierWorkerPerformedInVain) {
   EXPECT_TRUE(scripted.kernel.performed().empty());
 }
 
+// The worker died in it, and the signal came before there was another one.
+TEST(Session, AsksTheSocketWhetherAnEarlierWorkerHasBoundIt) {
+  for (const bool bound : {true, false}) {
+    ScriptedSession scripted;
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_bind, 16));
+    slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+    scripted.kernel.own = ipv4("192.0.2.1", 80);
+    if (bound) {
+      scripted.kernel.on_bind_unprivileged = [](int, std::span<const std::byte>) -> Status {
+        return fail(EINVAL, "bind");
+      };
+    }
+    scripted.start();
+    (void)scripted.serve(address_call(8, SYS_bind, 16));
+    ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+    EXPECT_EQ(scripted.kernel.answers()[0].kind, Kind::kAnswerValue);
+    EXPECT_EQ(scripted.kernel.answers()[0].value, 0);
+  }
+}
+
+// Likewise. What the kernel has noted is what the target would have been told natively.
+TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfACall) {
+  constexpr std::uint32_t kTaken = 3;
+  const auto call = [](std::uint64_t id) {
+    return notification_of(id, SYS_sendto, {kSocketNumber, kPointer, 5, 0, 0, 0});
+  };
+  for (const bool noted : {true, false}) {
+    // How a worker notes the call.
+    std::uint64_t cookie = 0;
+    std::vector<std::byte> address;
+    const auto prepare = [&](ScriptedSession& scripted) {
+      scripted.kernel.put_socket(kSocketNumber, {AF_UNIX, SOCK_STREAM, 0, 75});
+      scripted.kernel.put_memory(kPointer, std::vector<std::byte>(5, std::byte{1}));
+      scripted.kernel.on_send = [&](const OutgoingMessage&, int) -> Result<std::size_t> {
+        cookie = Slot::own->cookie;
+        address.assign(Slot::own->address.begin(), Slot::own->address.begin() + Slot::own->address_size);
+        return 5;
+      };
+    };
+    ScriptedSession first;
+    prepare(first);
+    first.start();
+    (void)first.serve(call(7));
+    ASSERT_FALSE(address.empty());
+
+    ScriptedSession next;
+    prepare(next);
+    Slot& slot = next.leave_slot(call(7));
+    slot.begin(cookie, address);
+    struct mmsghdr& note = slot.next_send(0, 0);
+    if (noted) note.msg_len = kTaken;
+    next.start();
+    (void)next.serve(call(8));
+    ASSERT_EQ(next.kernel.answers().size(), 1U);
+    EXPECT_EQ(next.kernel.answers()[0].value, noted ? kTaken : 5);
+    EXPECT_EQ(next.kernel.calls(Kind::kSend).size(), noted ? 0U : 1U);
+  }
+}
+
 TEST(Session, SaysThatAnEventWasLostWithAnEarlierWorker) {
   for (const bool stands : {false, true}) {
     ScriptedSession scripted;
