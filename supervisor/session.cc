@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -40,6 +41,44 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
   if (outcome.answer.kind == Answer::Kind::kKill) return EventVerdict::kKilled;
   return mode == policy::Mode::kAudit && outcome.answer.kind == Answer::Kind::kLetRun ? EventVerdict::kAudited
                                                                                       : EventVerdict::kDenied;
+}
+
+bool sends(policy::Operation operation) {
+  return operation != policy::Operation::kConnect && operation != policy::Operation::kBind;
+}
+
+bool fails_with(const Answer& answer, int errno_value) {
+  return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
+}
+
+// What a call that an earlier worker had taken up came to, as its repetition is to be told; nullopt: that is
+// made as if there had been none. EINTR: nobody knows, and the socket is asked.
+std::optional<Answer> left_by(const Slot& slot, policy::Operation operation, int number) {
+  switch (slot.stage.load()) {
+    case Slot::Stage::kIdle:
+      return std::nullopt;
+    case Slot::Stage::kPerforming: {
+      // A connect goes on by itself, and a bind may have taken place.
+      if (!sends(operation)) return Answer::refuse(EINTR);
+      // The kernel has noted what it took, and natively that would be the result. But of several messages the
+      // lengths are not known any more.
+      const Slot::Sent sent = slot.sent();
+      if (number == SYS_sendmmsg || (!sent.noted && sent.bytes == 0)) return std::nullopt;
+      return Answer::result(static_cast<std::int64_t>(sent.bytes));
+    }
+    case Slot::Stage::kPerformed:
+      // What failed may be tried again, and succeed.
+      if (slot.answer.kind == Answer::Kind::kValue) return slot.answer;
+      if (operation != policy::Operation::kConnect) return std::nullopt;
+      if (!fails_with(slot.answer, EINPROGRESS) && !fails_with(slot.answer, EINTR)) return std::nullopt;
+      return slot.answer;
+    case Slot::Stage::kAnswering:
+      // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever
+      // else may be another call.
+      if (sends(operation) || slot.answer.kind != Answer::Kind::kValue) return std::nullopt;
+      return slot.answer;
+  }
+  return std::nullopt;
 }
 
 // Of a call whose answer was lost, because a signal took its target out: it never happened, or comes again.
@@ -113,38 +152,16 @@ void Session::take_over() {
 
 // What was performed for a target that did not get to know it.
 void Session::remember_lost(const Slot& slot, const struct seccomp_notif& received) {
-  const Slot::Stage stage = slot.stage;
-  if (stage == Slot::Stage::kIdle) return;
   const Syscall* const syscall = supervision_.syscalls().find(received.data.arch, received.data.nr);
   if (syscall == nullptr) return;
-  const bool connects = syscall->meaning == policy::Operation::kConnect;
-  const bool sends = !connects && syscall->meaning != policy::Operation::kBind;
-  // A connect that was under way goes on by itself, and a bind may have taken place: asked again, the socket
-  // tells. Of a send the kernel has noted what it took; natively that would be its result.
-  Answer answer = stage == Slot::Stage::kPerforming ? Answer::refuse(EINTR) : slot.answer;
-  if (stage == Slot::Stage::kPerforming && sends) {
-    const Slot::Sent sent = slot.sent();
-    // Of several messages the lengths are not known any more.
-    if (received.data.nr == SYS_sendmmsg || (!sent.noted && sent.bytes == 0)) return;
-    answer = Answer::result(static_cast<std::int64_t>(sent.bytes));
-  }
-  // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever else
-  // may be another call.
-  if (stage == Slot::Stage::kAnswering && (sends || slot.answer.kind != Answer::Kind::kValue)) return;
-  // What failed may be tried again, and succeed.
-  const auto failed_with = [&slot](int code) {
-    return slot.answer.kind == Answer::Kind::kErrno && slot.answer.errno_value == code;
-  };
-  if (stage == Slot::Stage::kPerformed && slot.answer.kind != Answer::Kind::kValue &&
-      !(connects && (failed_with(EINPROGRESS) || failed_with(EINTR)))) {
-    return;
-  }
+  const auto answer = left_by(slot, syscall->meaning, received.data.nr);
+  if (!answer) return;
   repeats_.remember({.tid = static_cast<pid_t>(received.pid),
                      .number = received.data.nr,
                      .socket_cookie = slot.cookie,
                      .address = {slot.address.begin(), slot.address.begin() + slot.address_size},
-                     .of_thread_alone = sends},
-                    answer);
+                     .of_thread_alone = sends(syscall->meaning)},
+                    *answer);
 }
 
 Slot* Session::own_slot() {
