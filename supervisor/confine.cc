@@ -10,6 +10,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +77,16 @@ Status keep_capabilities(std::span<const cap_value_t> kept) {
   return {};
 }
 
+struct scmp_arg_cmp argument(unsigned index, scmp_compare comparison, std::uint64_t a, std::uint64_t b = 0) {
+  return {.arg = index, .op = comparison, .datum_a = a, .datum_b = b};
+}
+
+// Of an int the kernel looks at the lower half.
+struct scmp_arg_cmp is(unsigned index, std::uint64_t value) {
+  constexpr std::uint64_t kLowerHalf = 0xffffffff;
+  return argument(index, SCMP_CMP_MASKED_EQ, kLowerHalf, value);
+}
+
 Status checked(int result, const std::string& what) {
   if (result < 0) return fail(-result, what);
   return {};
@@ -97,29 +109,30 @@ Status install_worker_filter() {
   }
   // A thread of its own it may have, no process, and no namespace. Of clone3(2) nobody sees the flags, and
   // the C library tries the other where there is none.
-  constexpr scmp_datum_t kThread = CLONE_THREAD;
+  constexpr std::uint64_t kThread = CLONE_THREAD;
   TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                                 SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, 0)),
+                                 argument(0, SCMP_CMP_MASKED_EQ, kThread, 0)),
               "clone"));
-  for (const scmp_datum_t space : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
-                                   CLONE_NEWPID, CLONE_NEWNET}) {
+  for (const std::uint64_t space :
+       std::initializer_list<std::uint64_t>{CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+                                            CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET}) {
     TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                                   SCMP_A0(SCMP_CMP_MASKED_EQ, space, space)),
+                                   argument(0, SCMP_CMP_MASKED_EQ, space, space)),
                 "clone"));
   }
   // Names are asked for over UDP and TCP, and of interfaces rtnetlink tells.
-  for (const scmp_datum_t family : {AF_PACKET, AF_ALG, AF_VSOCK, AF_XDP}) {
-    TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                   SCMP_A0_32(SCMP_CMP_EQ, family)),
-                "socket"));
+  for (const std::uint64_t family :
+       std::initializer_list<std::uint64_t>{AF_PACKET, AF_ALG, AF_VSOCK, AF_XDP}) {
+    TRY(checked(
+        ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, is(0, family)),
+        "socket"));
   }
   TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2,
-                                 SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2_32(SCMP_CMP_NE, NETLINK_ROUTE)),
+                                 is(0, AF_NETLINK), argument(2, SCMP_CMP_NE, NETLINK_ROUTE)),
               "socket"));
   // To type into a terminal.
-  for (const scmp_datum_t request : {TIOCSTI, TIOCLINUX}) {
-    TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                                   SCMP_A1_32(SCMP_CMP_EQ, request)),
+  for (const std::uint64_t request : std::initializer_list<std::uint64_t>{TIOCSTI, TIOCLINUX}) {
+    TRY(checked(::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1, is(1, request)),
                 "ioctl"));
   }
   if (const int number = ::seccomp_syscall_resolve_name("clone3"); number != __NR_SCMP_ERROR) {
