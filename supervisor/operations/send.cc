@@ -419,13 +419,15 @@ Outcome send_many(Call& call, const Socket& socket) {
       whole.answer = one.answer;
       continue;
     }
-    Status told;
+    bool left = false;
     if (one.answer.kind == Answer::Kind::kValue) {
       size += *one.size;
       lengths.push_back(static_cast<std::uint32_t>(*one.size));
-      told = tell_length(call, index, lengths.back());
+      const Status told = tell_length(call, index, lengths.back());
+      // A signal took the target out: it is told when the call comes again, and has the rest to send then.
+      left = !told && told.error().code == EINTR;
       // The bytes are gone all the same; only the count does not include them, as natively.
-      if (!told) one.answer = Answer::refuse(told.error().code);
+      if (!told && !left) one.answer = Answer::refuse(told.error().code);
     }
     if (one.answer.kind != Answer::Kind::kValue) {
       if (index == 0) {
@@ -437,7 +439,7 @@ Outcome send_many(Call& call, const Socket& socket) {
     }
     whole.answer = Answer::result(static_cast<std::int64_t>(index + 1));
     whole.size = size;
-    if (*one.size < captured->size) break;  // a stream that has no room for more
+    if (left || *one.size < captured->size) break;  // a stream that has no room for more
   }
   if (!lengths.empty()) {
     performed.lengths = std::move(lengths);
