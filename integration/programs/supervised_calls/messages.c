@@ -53,13 +53,14 @@ static void send_refused(void) {
 // A UDP socket's peer is a matter of connect(2); what it writes then nobody asks about.
 static void connect_udp(void) {
   const int fd = new_socket(SOCK_DGRAM);
-  expect("connect", 0, connect_to(fd, "127.0.0.1", me.receiver_port));
+  const int connected = expect("connect", 0, connect_to(fd, "127.0.0.1", me.receiver_port));
   told("connect allowed udp 127.0.0.1");
   expect("connect elsewhere", -EACCES, connect_to(fd, "127.0.0.2", me.receiver_port));
   told("connect denied udp 127.0.0.2");
   ++me.sequence;
-  expect("write", sizeof me.sequence, result(write(fd, &me.sequence, sizeof me.sequence)));
-  expect_datagram(me.sequence);
+  if (connected && expect("write", sizeof me.sequence, result(write(fd, &me.sequence, sizeof me.sequence)))) {
+    expect_datagram(me.sequence);
+  }
   close(fd);
 }
 
@@ -75,11 +76,19 @@ static void send_many(void) {
         (struct msghdr){.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &parts[i], .msg_iovlen = 1};
   }
   const int fd = new_socket(SOCK_DGRAM);
-  if (expect("sendmmsg", 3, CALL(sendmmsg(fd, messages, 3, 0)))) {
-    for (int i = 0; i < 3; ++i) {
+  int sent = 0;
+  while (sent < 3) {
+    const long some = CALL(sendmmsg(fd, messages + sent, (unsigned)(3 - sent), 0));
+    told("sendmmsg allowed udp 127.0.0.1");
+    // A signal may end it where some have been sent.
+    if (some <= 0 || (some != 3 && me.signals == NO_SIGNALS))
+      wrong("messages that were sent", 3 - sent, some);
+    if (some <= 0) break;
+    for (int i = sent; i < sent + (int)some; ++i) {
       expect("a length that was told", sizeof numbers[i], messages[i].msg_len);
       expect_datagram(numbers[i]);
     }
+    sent += (int)some;
   }
   expect_no_datagram();
   close(fd);
@@ -168,8 +177,7 @@ void make_messages(void) {
       send_refused();
       return told("sendto denied udp 127.0.0.2");
     case KIND_send_many:
-      send_many();
-      return told("sendmmsg allowed udp 127.0.0.1");
+      return send_many();
     case KIND_send_stream:
       return send_stream(0);
     default:

@@ -82,6 +82,9 @@ static long associate(const char* host) {
 
 static void make_bind(int port, long expected) {
   const int fd = new_socket(SOCK_STREAM);
+  const int on = 1;
+  // A process that another thread has forked may still have a copy of the last one.
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (expect("bind", expected, bind_to(fd, "127.0.0.1", port)) && expected == 0) {
     expect("the port", port, port_of(fd));
   }

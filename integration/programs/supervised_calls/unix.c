@@ -100,6 +100,7 @@ static void make_bind(void) {
   struct sockaddr_un own;
   socklen_t size = sizeof own;
   const int fd = unix_socket(SOCK_STREAM);
+  unlink(address.at.sun_path);  // of one who died
   const long bound = bind_unix(fd, name);
   if (!lost_to_tracer(bound) && expect("bind", 0, bound)) {
     getsockname(fd, (struct sockaddr*)&own, &size);
