@@ -160,13 +160,13 @@ bool Waiting::enter(const Notification& notification) {
   const pid_t tid = notification.tid();
   std::unique_lock lock(mutex_);
   for (;;) {
-    bool any = false;
+    const auto of_target = [tid](const Entry& entry) { return entry.tid == tid; };
+    if (std::none_of(serving_.begin(), serving_.end(), of_target)) break;
+    // Where this one has been abandoned as well, it is a later call that is being served.
+    if (!notification.still_stands()) return false;
     for (const Entry& entry : serving_) {
-      if (entry.tid != tid) continue;
-      any = true;
-      ::pthread_kill(entry.thread, kInterrupt);
+      if (of_target(entry)) ::pthread_kill(entry.thread, kInterrupt);
     }
-    if (!any) break;
     if (stopping_ || !leave_receivers_locked()) return false;
     ++entering_;
     changed_.wait_for(lock, kRepeatInterrupt);

@@ -251,6 +251,23 @@ TEST(Waiting, EvictsOnlyTheCallsOfOneThreadAndReturnsWhenTheyHaveEnded) {
   EXPECT_FALSE(other.interrupted);
 }
 
+// A receiver may be so late with a call that the thread makes its next one already.
+TEST(Waiting, DoesNotEvictALaterCallOfTheThread) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  BlockingCall later(receivers, kernel, 2, 200);
+  later.post();
+  ASSERT_TRUE(later.begun.wait());
+  struct seccomp_notif received = notification_of(1, SYS_connect, {});
+  received.pid = 200;
+  const Notification former = Notification::borrowed(kernel, -1, received);
+  EXPECT_FALSE(receivers.waiting.enter(former));
+  later.release();
+  EXPECT_TRUE(later.ended.wait());
+  EXPECT_FALSE(later.interrupted);
+}
+
 // The interrupt may come just before the call that it is meant for: it has to come again.
 TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
   ScriptedKernel kernel;
