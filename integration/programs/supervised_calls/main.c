@@ -53,6 +53,7 @@ enum {
   MOST_CALLERS = PROCESSES * MOST_THREADS,
   MOST_EVENTS = 64,
   MOST_TOLD = 20,
+  MOST_SIGNALS = 20,  // in one call
   DONE = -1
 };
 
@@ -120,6 +121,7 @@ int killed_with_tracer(int status) {
 
 static _Thread_local volatile sig_atomic_t signals_got;  // since the last event
 static _Thread_local volatile sig_atomic_t signals_left;
+static _Thread_local int interruptions;  // of the call that is being made again
 static _Thread_local timer_t timer_set;
 
 // No more than some: a call that begins anew with each would never end where it takes longer than they are
@@ -142,14 +144,15 @@ static void install_handlers(void) {
 
 struct alarm set_alarm(void) {
   struct alarm alarm = {0};
-  if (me.signals == NO_SIGNALS) return alarm;
+  // Not for ever of one that takes longer than they are apart.
+  if (me.signals == NO_SIGNALS || interruptions >= MOST_SIGNALS) return alarm;
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
                            .sigev_signo = me.signals == RESTARTING ? SIGALRM : SIGUSR1};
   event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
   if (timer_create(CLOCK_MONOTONIC, &event, &alarm.timer) != 0) broken("timer_create");
   alarm.set = 1;
   timer_set = alarm.timer;
-  signals_left = 20;
+  signals_left = MOST_SIGNALS;
   // While a call is being served, and while no worker is there.
   const long first = 1000L * (random_below(2) == 0 ? 1 + random_below(250) : 1000 + random_below(40000));
   const long later = 1000000L * (15 + random_below(30));
@@ -163,8 +166,11 @@ void end_alarm(const struct alarm* alarm) {
 }
 
 int interrupted(long value) {
-  if (value != -EINTR) return 0;
-  if (me.signals != INTERRUPTING) return 0;
+  if (value != -EINTR || me.signals != INTERRUPTING) {
+    interruptions = 0;
+    return 0;
+  }
+  ++interruptions;
   ++shared->interrupted[me.kind];
   return 1;
 }
