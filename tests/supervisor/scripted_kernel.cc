@@ -180,6 +180,7 @@ Result<UniqueFd> ScriptedKernel::duplicate_fd(int, int number) {
 
 Status ScriptedKernel::read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) {
   TRY(call({.kind = Kind::kReadMemory, .tid = tid, .bytes = {}}));
+  if (on_read) return on_read(address, buffer);
   const std::lock_guard lock(mutex_);
   const auto found = memory_.find(static_cast<std::uint64_t>(address));
   if (found == memory_.end() || found->second.size() < buffer.size()) return fail(EFAULT, "read_memory");

@@ -115,9 +115,13 @@ class ScriptedKernel final : public Kernel {
   // What the call does, when no failure was ordered; default: success. Called without the lock.
   std::function<Status(int socket, std::span<const std::byte> address)> on_connect;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind;
+  // Default: what put_memory() put at this very address.
+  std::function<Status(TargetAddress address, std::span<std::byte> buffer)> on_read;
   // Default: all of it is sent.
   std::function<Result<std::size_t>(const OutgoingMessage& message, int flags)> on_send;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind_unprivileged;
+  // Borrowed; default: every call of it fails.
+  FileCalls* file_calls = nullptr;
 
   // --- what happened --------------------------------------------------------------------------------
 
@@ -139,7 +143,7 @@ class ScriptedKernel final : public Kernel {
   Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) override;
   Status kill(int pidfd) override;
   Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override;
-  FileCalls& files() override { return files_; }
+  FileCalls& files() override { return file_calls != nullptr ? *file_calls : files_; }
   TraceCalls& trace() override { return trace_; }
   InjectCalls& inject() override { return inject_; }
   Result<int> add_fd(int, std::uint64_t, const seccomp::AddFd&) override { return fail(ENOSYS, "add_fd"); }

@@ -81,6 +81,7 @@ inline constexpr ScriptedKernel::Socket kUdp6{AF_INET6, SOCK_DGRAM, IPPROTO_UDP,
 class OperationRun {
  public:
   explicit OperationRun(ScriptedKernel& kernel) : kernel_(kernel) {}
+  OperationRun(ScriptedKernel& kernel, Tracer& tracer) : kernel_(kernel), tracer_(tracer) {}
 
   Outcome run(Outcome (*operation)(Call&), const Supervision& supervision,
               const struct seccomp_notif& received) {
@@ -112,7 +113,8 @@ class OperationRun {
   ScriptedKernel& kernel_;
   Repeats repeats_;
   Slot slot_;
-  LocalTracer tracer_{kernel_};
+  LocalTracer local_tracer_{kernel_};
+  Tracer& tracer_ = local_tracer_;
   // Never started: nothing of its own receives.
   Waiting waiting_{[](void*) { return false; }, nullptr, 0, 1, -1};
 };
