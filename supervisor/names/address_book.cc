@@ -1,6 +1,7 @@
 #include "supervisor/names/address_book.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -27,9 +28,6 @@ void keep_last(std::vector<T>& list, std::size_t most) {
 
 // The clock is the machine's (CLOCK_MONOTONIC), and so the same for every process.
 std::int64_t ticks(AddressBook::Time time) { return time.time_since_epoch().count(); }
-AddressBook::Time time_of(std::int64_t ticks) {
-  return AddressBook::Time(AddressBook::Time::duration(ticks));
-}
 
 nlohmann::json texts_of(const std::vector<IpAddress>& addresses) {
   auto texts = nlohmann::json::array();
@@ -37,7 +35,23 @@ nlohmann::json texts_of(const std::vector<IpAddress>& addresses) {
   return texts;
 }
 
-// Throws as the library does.
+// The integer that is one and fits: the library would make one of anything that is a number.
+template <typename Number>
+std::optional<Number> integer(const nlohmann::json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    if (std::in_range<Number>(number)) return static_cast<Number>(number);
+  } else if (value.is_number_integer()) {
+    const auto number = value.get<std::int64_t>();
+    if (std::in_range<Number>(number)) return static_cast<Number>(number);
+  }
+  return std::nullopt;
+}
+
+// These throw as the library does.
+AddressBook::Time time_of(const nlohmann::json& ticks) {
+  return AddressBook::Time(AddressBook::Time::duration(integer<std::int64_t>(ticks).value()));
+}
 IpAddress address_of(const nlohmann::json& text) {
   return policy::parse_address(text.get<std::string>()).value();
 }
@@ -86,10 +100,10 @@ bool AddressBook::restore(std::string_view saved) {
       name.all = addresses_of(found->at("all"));
       name.former.clear();
       for (const auto& each : found->at("former")) {
-        name.former.push_back({address_of(each.at(0)), time_of(each.at(1).get<std::int64_t>())});
+        name.former.push_back({address_of(each.at(0)), time_of(each.at(1))});
       }
-      name.due = time_of(found->at("due").get<std::int64_t>());
-      name.failures = found->at("failures").get<unsigned>();
+      name.due = time_of(found->at("due"));
+      name.failures = integer<unsigned>(found->at("failures")).value();
     }
   } catch (const std::exception&) {
     return false;
