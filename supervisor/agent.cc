@@ -131,7 +131,7 @@ Status Agent::prepare() {
   if (creator_.valid()) TRY(watch(creator_.get(), EPOLLIN));
   if (grace_.valid()) TRY(watch(grace_.get(), EPOLLIN));
   if (!record_.id.empty()) TRY(adopt_id(record_.id));
-  const Status opened = open_hosts();
+  Status opened = open_hosts();
   // The container that is being created needs it; a running one is not to end for it.
   if (opened || (facts_ & Begin::kCame) == 0) return opened;
   log::warning("the container's hosts file is not kept up to date", {{"error", opened.error().message()}});

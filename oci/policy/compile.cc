@@ -471,7 +471,7 @@ class Compiler {
       }
       return false;
     };
-    return std::all_of(std::begin(kExecs), std::end(kExecs), [&](const std::string name) {
+    return std::all_of(std::begin(kExecs), std::end(kExecs), [&](const std::string& name) {
       bool all_held = true;
       bool all_meant = held(profile.default_action);
       for (const seccomp::ProfileRule& rule : profile.rules) {
