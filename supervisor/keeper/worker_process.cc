@@ -115,7 +115,7 @@ void blame(int signal, siginfo_t* information, void* /*context*/) {
 Status install_blame() {
   struct sigaction action {};
   action.sa_sigaction = blame;
-  action.sa_flags = SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK;
+  action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS}) {
     if (::sigaction(signal, &action, nullptr) != 0) return fail(errno, "sigaction");
   }
