@@ -342,7 +342,6 @@ class Compiler {
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
-    demand_execs();
     std::erase_if(demands_, [](const auto& entry) {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
@@ -354,7 +353,6 @@ class Compiler {
     describe_network();
     describe_exec();
     describe_start();
-    describe_callers();
     describe_names();
     describe_baseline();
     return std::move(plan_);
@@ -421,28 +419,6 @@ class Compiler {
       notify_where_allowed(demands_[name]);
     }
     return {};
-  }
-
-  // Finding out who calls takes far longer than all the rest of a call that is decided from registers. Where
-  // the agent hears of every execve it need not do so each time (supervisor/target/identity_cache.h).
-  void demand_execs() {
-    const auto asked = [](const seccomp::SyscallDemand& demand) {
-      return demand.otherwise == kNotify ||
-             std::any_of(demand.cases.begin(), demand.cases.end(),
-                         [](const auto& one) { return one.action == kNotify; });
-    };
-    const bool wanted = std::any_of(demands_.begin(), demands_.end(), [&](const auto& entry) {
-      return !operations_.contains(entry.first) && asked(entry.second);
-    });
-    const bool possible = std::all_of(std::begin(kExecs), std::end(kExecs), [this](const char* name) {
-      return why_silent(name, runtime_).empty();
-    });
-    if (!wanted || !possible || plan_.exempts_start) return;
-    for (const std::string name : kExecs) {
-      if (operations_.contains(name)) continue;
-      notify_where_allowed(demands_[name]);
-      for_callers_ = true;
-    }
   }
 
   static void notify_where_allowed(seccomp::SyscallDemand& demand) {
@@ -807,13 +783,6 @@ class Compiler {
         "what is the runtime's");
   }
 
-  void describe_callers() {
-    if (!for_callers_) return;
-    add_row(Origin::kCallers, "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
-            "one notification per execve",
-            "between two of them the agent knows who calls without looking, which costs far more");
-  }
-
   void describe_names() {
     if (!plan_.hosts) return;
     const auto names = allowed_names();
@@ -883,7 +852,6 @@ class Compiler {
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
   std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;
-  bool for_callers_ = false;  // execve notifies for the sake of demand_execs() alone
 };
 
 }  // namespace

@@ -27,7 +27,6 @@ enum class Origin {
   kRule,      // the policy says it
   kBaseline,  // network or exec rules would not hold without it
   kStart,     // the runtime's start of a container cannot be told from the workload without it
-  kCallers,   // events could not say who called without it, or only slowly
   kNames,     // host names of the policy resolve in the container by it
   kLeftOpen,  // nothing is held
 };
@@ -53,8 +52,9 @@ struct Plan {
   // container. Then every execve and execveat is among `notified`: the first tells the agent that the start
   // is over.
   bool exempts_start = false;
-  // Whether none of the container's tasks executes a program without telling the agent. It is made so where a
-  // rule of `syscalls` has the agent asked: between two of these the agent need not find out anew who calls.
+  // Whether none of the container's tasks executes a program without telling the agent: between two of these
+  // it need not find out anew who calls (supervisor/target/identity_cache.h). It is not made so for that:
+  // each execve would cost a notification, and none would be possible once the agent has died.
   bool told_of_execs = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
   // Where network.allow has host names: what the agent's hosts file, which the bundle binds over /etc/hosts,

@@ -196,7 +196,6 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
     text += '\n' + table.text();
   }
   text += section(plan, Origin::kStart, "Added, so that the runtime can start the container:", width);
-  text += section(plan, Origin::kCallers, "Added, so that events say who called:", width);
   text += section(plan, Origin::kNames, "Added, so that these names resolve without DNS:", width);
   text += section(plan, Origin::kBaseline,
                   "Added, so that the rules hold; a [name] in the policy's unsafe_allow gives back:", width);
@@ -226,7 +225,6 @@ nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin) 
   json["supervised"] = plan.supervised();
   json["rules"] = rows_json(plan, Origin::kRule);
   json["start"] = rows_json(plan, Origin::kStart);
-  json["callers"] = rows_json(plan, Origin::kCallers);
   json["names"] = rows_json(plan, Origin::kNames);
   json["baseline"] = rows_json(plan, Origin::kBaseline);
   json["left_open"] = rows_json(plan, Origin::kLeftOpen);

@@ -258,7 +258,7 @@ TEST(Compile, NamesTheListenerOnlyWhenSomethingNotifies) {
   EXPECT_FALSE(silent.config["linux"]["seccomp"].contains("listenerMetadata"));
 
   const Plan asking = compiled(policy_of({rule({"ptrace"}, Action::kErrno)}, true));
-  EXPECT_THAT(asking.notified, ElementsAre("execve", "execveat", "ptrace"));
+  EXPECT_THAT(asking.notified, ElementsAre("ptrace"));
   EXPECT_EQ(asking.config["linux"]["seccomp"]["listenerPath"], kListener.path);
   EXPECT_EQ(asking.config["linux"]["seccomp"]["listenerMetadata"], kListener.metadata);
 }
@@ -407,28 +407,33 @@ TEST(Compile, AsksForNoExecveWhereNothingOfTheStartIsRefused) {
   EXPECT_FALSE(logged.exempts_start);
 }
 
-TEST(Compile, HasTheAgentToldOfEveryExecveWhereARuleAsksIt) {
-  const Plan plan = compiled(policy_of({rule({"ptrace"}, Action::kLog)}));
-  EXPECT_TRUE(plan.told_of_execs);
-  const Filter filter(plan.config);
-  for (const char* name : {"execve", "execveat"}) EXPECT_EQ(filter.answer(name), kAsked) << name;
-  EXPECT_EQ(rows_from(plan, Origin::kCallers), 1);
-  // The filter alone refuses, or network rules ask: events are rare, or cost far more anyway.
-  const Plan alone = compiled(policy_of({rule({"ptrace"}, Action::kErrno)}));
-  EXPECT_FALSE(alone.told_of_execs);
-  EXPECT_EQ(Filter(alone.config).answer("execve"), kAllowed);
-  EXPECT_FALSE(compiled(with_network(policy_of({}), true, false)).told_of_execs);
+TEST(Compile, KnowsWhetherTheAgentIsToldOfEveryExecve) {
+  Policy exec;
+  exec.exec.emplace().allow.emplace();
+  const Plan told = compiled(exec, bundle_with_mounts());
+  EXPECT_TRUE(told.told_of_execs);
+  for (const char* name : {"execve", "execveat"}) EXPECT_EQ(Filter(told.config).answer(name), kAsked) << name;
+  // An execve is not worth a notification for the sake of events alone.
+  for (const Policy& policy :
+       {policy_of({rule({"ptrace"}, Action::kLog)}), with_network(policy_of({}), true, false)}) {
+    const Plan plan = compiled(policy);
+    EXPECT_FALSE(plan.told_of_execs);
+    EXPECT_EQ(Filter(plan.config).answer("execve"), kAllowed);
+  }
 }
 
 TEST(Compile, DoesNotClaimToBeToldOfAnExecveThatTheBundleLetsRunItsOwnWay) {
-  const Policy policy = policy_of({rule({"ptrace"}, Action::kLog)});
+  Policy policy;
+  policy.exec.emplace().allow.emplace();
   std::set<bool> told;
   for (const char* action : {"SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"}) {
     SCOPED_TRACE(action);
     const std::string profile =
         R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["execve"], "action": ")" +
         std::string(action) + R"(", "args": [{"index": 2, "value": 7, "op": "SCMP_CMP_EQ"}]}]})";
-    const Plan plan = compiled(policy, bundle_with(profile.c_str()));
+    ordered_json config = bundle_with_mounts();
+    config["linux"]["seccomp"] = ordered_json::parse(profile);
+    const Plan plan = compiled(policy, config);
     told.insert(plan.told_of_execs);
     if (!plan.told_of_execs) continue;
     const Filter filter(plan.config);
