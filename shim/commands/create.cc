@@ -107,8 +107,11 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   }
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
+  const runtime::Surroundings surroundings =
+      file.policy.limits ? invocation.surroundings() : runtime::Surroundings();
   const policy::Plan plan =
-      TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
+      TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
+  TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
   TRY(check_entrypoint(file.policy, *bundle));
   const Record record = TRY(make_record(invocation, options, *bundle, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
