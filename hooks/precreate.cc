@@ -40,6 +40,7 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   record.policy_text = file.text;
   const Json::json_pointer seccomp("/linux/seccomp");
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
+  record.open_files = plan.open_files;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
