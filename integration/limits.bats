@@ -20,7 +20,7 @@ limited() {
 cgroup_value() {
   local pid path
   pid=$(bare state "$ID" | jq .pid)
-  path=$(sed -n "s/^[0-9]*:$1://p" "/proc/$pid/cgroup")
+  path=$(sed -nE "s/^[0-9]+:([^:]*,)?$1(,[^:]*)?://p" "/proc/$pid/cgroup")
   if [[ -n $path ]]; then
     cat "/sys/fs/cgroup/$1$path/$2"
   else
@@ -101,11 +101,16 @@ is_unified() {
   assert_output "files: EMFILE"
 }
 
-@test "limits: the least a policy may give lets containers start" {
-  limited '{"memory": "6M", "processes": 20, "cpus": 0.1, "open_files": 16}'
+@test "limits: the least a policy may give lets containers start, and programs be executed" {
+  limited '{"open_files": 16}'
   in_container echo started
   assert_success
   assert_output started
+  edit_bundle '.process.rlimits = []'
+  start_container sleep 1000
+  run shim exec "$ID" /bin/echo executed
+  assert_success
+  assert_output executed
 }
 
 @test "limits: the bundle's own are tighter" {
