@@ -93,8 +93,8 @@ is_unified() {
   in_container take_up files 200
   assert_failure 1
   assert_output "files: EMFILE"
-  in_container sh -c 'ulimit -Hn; ulimit -Sn; ulimit -n 65 2>&1 | grep -c "ulimit"'
-  assert_output $'64\n64\n1'
+  in_container sh -c 'ulimit -Hn; ulimit -Sn; (ulimit -n 65) 2>/dev/null || echo refused'
+  assert_output $'64\n64\nrefused'
   # What the bundle does not say is inherited, and no more than the policy's.
   edit_bundle 'del(.process.rlimits)'
   in_container take_up files 200
@@ -102,7 +102,7 @@ is_unified() {
 }
 
 @test "limits: the least a policy may give lets containers start, and programs be executed" {
-  limited '{"open_files": 16}'
+  limited '{"open_files": 64}'
   in_container echo started
   assert_success
   assert_output started

@@ -16,8 +16,6 @@
 namespace tidewaiter::shim {
 namespace {
 
-using runtime::Kind;
-
 constexpr std::size_t kMaxProcessFile = 16U << 20U;
 // --preserve-fds hands numbers from 3 on to the new process.
 constexpr int kAbovePreserved = 512;
@@ -42,8 +40,8 @@ Status lower_own_limit(std::uint64_t most) {
   return {};
 }
 
-// Without --process runc takes the process of the bundle as it is now, its limits among the rest, and those
-// that the container was created with only where the bundle has none.
+// Without --process runc takes the process of the bundle as it is now, its limits among the rest. (crun takes
+// no limits from anywhere.)
 Status check_bundles_process(const std::string& config_path, std::uint64_t most) {
   constexpr const char* kAdvice = ": describe the process in a file, and name it by --process";
   if (config_path.empty()) {
@@ -77,25 +75,16 @@ Status ExecutedLine::replace_process(const ValuePlace& place, std::uint64_t most
 Status ExecutedLine::hold_open_files(const Invocation& invocation, const ContainerOptions& options,
                                      const container::Record& record) {
   const std::uint64_t most = *record.open_files;
-  switch (invocation.runtime_kind) {
-    case Kind::kRunc:
-      // What no file says is what the container was created with.
-      return options.process ? replace_process(*options.process, most)
-                             : check_bundles_process(record.config_path, most);
-    case Kind::kCrun:
-      // What no file says is inherited, also without a file (crun src/libcrun/container.c,
-      // libcrun_container_exec).
-      if (options.process) TRY(replace_process(*options.process, most));
-      return lower_own_limit(most);
-    case Kind::kYouki:
-    case Kind::kUnknown:
-      break;
-  }
-  if (!options.process) {
+  if (options.process) {
+    TRY(replace_process(*options.process, most));
+  } else if (invocation.runtime_kind == runtime::Kind::kRunc) {
+    TRY(check_bundles_process(record.config_path, most));
+  } else if (invocation.runtime_kind != runtime::Kind::kCrun) {
     return fail("what limit " + std::string(invocation.traits().name) +
                 " gives a process without --process is not known: describe it in a file, and name that");
   }
-  TRY(replace_process(*options.process, most));
+  // What nobody sets is inherited from the runtime, not from the container: by crun
+  // (libcrun_container_exec in src/libcrun/container.c) as by runc (newProcess in utils_linux.go).
   return lower_own_limit(most);
 }
 

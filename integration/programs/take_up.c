@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "probe.h"
 
@@ -50,6 +51,9 @@ int main(int argc, char** argv) {
     usage("processes|memory|files COUNT");
   }
   const int code = report(argv[1], result);
-  for (long i = 0; i < kMostProcesses && children[i] != 0; i++) kill(children[i], SIGKILL);
+  for (long i = 0; i < kMostProcesses && children[i] != 0; i++) {
+    kill(children[i], SIGKILL);
+    waitpid(children[i], NULL, 0);  // until then they count
+  }
   return code;
 }

@@ -45,7 +45,9 @@ constexpr std::string_view kLaterActions[] = {"emulate"};
 
 // With less no runtime starts a container.
 constexpr std::uint64_t kLeastMemory = 6U << 20U;
-constexpr std::uint64_t kLeastOpenFiles = 16;
+// Runtimes are under it themselves while they start a process, and need half of that: crun 28, of its own and
+// of mounts; runc with 20 waits for ever.
+constexpr std::uint64_t kLeastOpenFiles = 64;
 
 constexpr std::uint64_t kMostProcesses = 4'194'304;      // PID_MAX_LIMIT (include/linux/threads.h)
 constexpr std::uint64_t kMostOpenFiles = 2'147'483'584;  // sysctl_nr_open_max (fs/file.c)

@@ -142,7 +142,7 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
   const std::string least = "expected at least 6M (6291456 bytes), without which no container starts, found ";
   const std::string processes = "expected a whole number from 1 to 4194304, found ";
   const std::string cpus = "expected a number of processors from 0.01 to 8192, as in 1.5, found ";
-  const std::string files = "expected a whole number from 16 to 2147483584, found ";
+  const std::string files = "expected a whole number from 64 to 2147483584, found ";
   const struct {
     std::string_view limits;
     std::string_view place;
@@ -185,7 +185,7 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
       {R"({"cpus": "1.5"})", "/cpus", cpus + R"("1.5")"},
       {R"({"cpus": "0-3"})", "/cpus", cpus + R"("0-3")"},
       {R"({"open_files": 0})", "/open_files", files + "0"},
-      {R"({"open_files": 15})", "/open_files", files + "15"},
+      {R"({"open_files": 63})", "/open_files", files + "63"},
       {R"({"open_files": "1024:2048"})", "/open_files", files + R"("1024:2048")"},
       {R"({"open_files": 18446744073709551615})", "/open_files", files + "18446744073709551615"},
   };
