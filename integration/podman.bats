@@ -232,7 +232,7 @@ CONF
   run podman inspect --format '{{.State.Status}}' subject
   assert_output running
   # What podman asks for is tighter.
-  run podman run --rm --network none --memory 16m --pids-limit 20 --ulimit nofile=32:48 "${under_limits[@]}" "$IMAGE" \
+  run podman run --rm --network none --memory 16m --pids-limit 20 --ulimit nofile=32:48 --ulimit nproc=1024:1024 "${under_limits[@]}" "$IMAGE" \
     sh -c 'ulimit -Sn; ulimit -Hn; take_up processes 30; take_up memory 32; echo $?'
   assert_line 32
   assert_line 48
