@@ -59,7 +59,8 @@ runtime::Surroundings surroundings_of(const Json& config, const Host& host) {
   runtime::Surroundings surroundings = host.surroundings;
   const Json* linux_part = spec::member(config, "linux");
   const Json* path = linux_part == nullptr ? nullptr : spec::member(*linux_part, "cgroupsPath");
-  surroundings.makes_no_cgroup = path == nullptr || *path == "";
+  surroundings.makes_no_cgroup =
+      path == nullptr || !path->is_string() || path->get_ref<const std::string&>().empty();
   return surroundings;
 }
 
