@@ -213,6 +213,7 @@ CONF
 }
 
 @test "podman: limits, and exec" {
+  cd "$BATS_TEST_TMPDIR" # conmon makes a file "oom" where it stands
   policy limited '{"limits": {"memory": "64M", "processes": 40, "open_files": 64}}'
   local -a under_limits=(--annotation io.tidewaiter.policy=limited)
   local all='take_up files 200; take_up processes 60; take_up memory 128; echo $?'

@@ -114,6 +114,7 @@ kill_agents() {
 }
 
 @test "hook: limits" {
+  cd "$BATS_TEST_TMPDIR" # conmon makes a file "oom" where it stands
   policy limited '{"limits": {"memory": "64M", "open_files": 64}}'
   run hooked run --rm --network none --annotation io.tidewaiter.policy=limited "$IMAGE" sh -c 'take_up files 200; take_up memory 128; echo $?'
   assert_line "files: EMFILE"
