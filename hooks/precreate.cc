@@ -41,11 +41,13 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
+  record.told_of_execs = plan.told_of_execs;
   // The hook is not told the bundle's folder; podman writes absolute paths.
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, "");
   record.log_directory = host.directories.log;
   record.log_max_bytes = host.settings.log_max_bytes;
   record.log_total_bytes = host.settings.log_total_bytes;
+  record.restart_seconds = host.settings.restart_seconds;
   return record;
 }
 

@@ -228,9 +228,8 @@ slow_runtime() {
     shim run --bundle "$BUNDLE" "$first" </dev/null >"$BATS_TEST_TMPDIR/$how" 2>&1 3>&- &
     eventually test -e "$BATS_TEST_TMPDIR/waits" || fail "the slow runtime was not called"
     if [[ $how == agent-killed ]]; then
-      an_agent_lives() { [[ -n $(agents) ]]; }
-      eventually an_agent_lives || fail "there is no agent"
-      kill -KILL "$(agents)"
+      eventually test -s "/run/tidewaiter/$first/agent.lock" || fail "there is no agent"
+      kill -KILL "$(cat "/run/tidewaiter/$first/agent.lock")"
     fi
     configure '{}'
     run shim run --bundle "$BUNDLE" "$(new_id)" </dev/null
@@ -303,10 +302,53 @@ slow_runtime() {
   eventually grep -q "connected while" "$BATS_TEST_TMPDIR/$ID.out"
 }
 
-@test "exec after the agent was killed is supervised by a new one" {
+# The keeper's child that serves; it has another one that traces, where programs are restricted.
+worker_pid() {
+  local child agent children=()
+  agent=$(agent_pid)
+  # The file's one line does not end.
+  read -ra children <"/proc/$agent/task/$agent/children" || true
+  for child in "${children[@]}"; do
+    if [[ $(cat "/proc/$child/comm") == tw-worker ]]; then echo "$child"; fi
+  done
+}
+
+@test "a worker that is killed is replaced, and the container notices nothing" {
+  local before
   start_shell
-  # Who is still being started when the agent dies does not come to a program of its own.
-  tell 'echo up'
+  tell 'try_syscall ptrace 0'
+  assert_output "ptrace: EPERM"
+  before=$(worker_pid)
+  assert [ -n "$before" ]
+  kill -KILL "$before"
+  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000; tcp_connect --listen 127.0.0.1 8000'
+  assert_output $'ptrace: EPERM\nconnect: EACCES\nconnect: ok'
+  refute [ "$(worker_pid)" = "$before" ]
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  shim delete --force "$ID"
+  assert eventually nothing_left
+}
+
+@test "a worker is replaced in place" {
+  local before
+  start_shell
+  before=$(worker_pid)
+  "$TIDEWAITER_BIN/tidewaiter-agent" --replace "$(state_folder)"
+  another_worker() { [[ -n $(worker_pid) && $(worker_pid) != *"$before"* ]]; }
+  assert eventually another_worker
+  # By execution, not by a copy of the keeper's memory: it was started as a worker.
+  run tr '\0' ' ' <"/proc/$(worker_pid)/cmdline"
+  assert_output --partial "--worker-fd"
+  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000'
+  assert_output $'ptrace: EPERM\nconnect: EACCES'
+  run "$TIDEWAITER_BIN/tidewaiter-agent" --replace /run/tidewaiter/no-such-container
+  assert_failure
+}
+
+@test "exec after the agent was killed is supervised by a new one" {
+  # It runs its own program: whoever is still being started when the agent dies does not come to that.
+  start_shell
   kill_agent
   run shim exec "$ID" /probes/try_syscall ptrace 0
   assert_output "ptrace: EPERM"

@@ -1,36 +1,28 @@
 #include "supervisor/agent.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <filesystem>
+#include <span>
+#include <utility>
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
+#include "supervisor/cgroup.h"
+#include "supervisor/keeper/state_lock.h"
+#include "supervisor/report/event_file.h"
 
 namespace tidewaiter::supervisor {
 namespace {
-
-// Connections that may be open at once. Each is a runtime's, one for `create` and one for each `exec` under
-// way.
-constexpr std::size_t kMaxConnections = 64;
-
-// Filters that may be served at once: the container's own and one for each process executed into it.
-constexpr std::size_t kMaxSessions = 1024;
 
 // How often abandoned calls are looked for while any call waits.
 constexpr std::chrono::milliseconds kAbandonedInterval{20};
@@ -38,101 +30,144 @@ constexpr std::chrono::milliseconds kAbandonedInterval{20};
 // How often a state folder that is being removed is made again before the next event has to ask for it.
 constexpr int kRestoreAttempts = 10;
 
-// How long to leave the listener alone when there was no descriptor for a connection.
-constexpr std::chrono::milliseconds kAcceptPause{500};
-
-// How long a runtime may take to come after podman's precreate hook, which is not told its pid.
-constexpr std::chrono::seconds kGrace{120};
-
-Result<UniqueFd> make_signalfd() {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGTERM);
-  ::sigaddset(&signals, SIGINT);
-  // Before any thread is started, so that all inherit it and only the descriptor tells of them.
-  if (::pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return fail(errno, "pthread_sigmask");
-  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.valid()) return fail(errno, "signalfd");
-  return fd;
+Result<Message> first_words(const Channel& keeper) {
+  auto message = TRY(keeper.receive());
+  if (!message || message->word != Word::kBegin || message->fds.size() < 2) return fail(EPROTO, "keeper");
+  return std::move(*message);
 }
 
-Result<UniqueFd> make_timer(std::chrono::seconds duration) {
-  UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer.valid()) return fail(errno, "timerfd_create");
-  struct itimerspec when {};
-  when.it_value.tv_sec = duration.count();
-  if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) return fail(errno, "timerfd_settime");
-  return timer;
+// Whether an earlier worker had begun to remove the state folder, and has come past its record. Who may be
+// needed again has removed nothing (clean_up).
+bool half_removed(const Message& begin) {
+  if ((begin.number & Begin::kEnding) == 0 || (begin.number & Begin::kOutlives) != 0) return false;
+  const auto record = sys::stat(begin.text + "/" + container::Record::kFileName);
+  return !record && record.error().code == ENOENT;
+}
+
+Status finish_cleaning_up(const std::string& state_folder, const Channel& keeper) {
+  TRY(sys::remove_tree(state_folder));
+  return keeper.send(Word::kDone);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, AgentInheritance inheritance) {
-  auto record = TRY(container::read_record(inheritance.state_folder));
-  auto supervision = TRY(Supervision::make(record));
-  std::unique_ptr<Agent> agent(
-      new Agent(kernel, std::move(inheritance), std::move(record), std::move(supervision)));
-  TRY(agent->prepare());
+Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine) {
+  Message begin = TRY(first_words(keeper));
+  // Not later: `begin` is an agent's by then.
+  const bool removed = half_removed(begin);
+  const std::string state_folder = begin.text;
+  const auto made = [&]() -> Result<std::unique_ptr<Agent>> {
+    if (begin.index != kProtocol) return fail(EPROTO, "the agent is of another version");
+    if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
+    auto slots = TRY(Slots::open(std::move(begin.fds.front())));
+    TRY(slots->share_log_bound());
+    auto record = TRY(container::read_record(begin.text));
+    auto kept = std::make_unique<KeptNames>(TRY(KeptNames::open(std::move(begin.fds[1]))));
+    auto supervision = TRY(Supervision::make(record, dns_resolver(), {}, kept.get()));
+    std::unique_ptr<Agent> agent(new Agent(kernel, std::move(keeper), std::move(begin), std::move(slots),
+                                           std::move(kept), std::move(record), std::move(supervision)));
+    if (Status prepared = agent->prepare(); !prepared) {
+      keeper = std::move(agent->keeper_);
+      return tl::unexpected(prepared.error());
+    }
+    return agent;
+  };
+  auto agent = made();
+  if (agent) {
+    TRY((*agent)->keeper_.send(Word::kReady, 0, (*agent)->record_.restart_seconds));
+    return agent;
+  }
+  if (removed) {
+    TRY(finish_cleaning_up(state_folder, keeper));
+    return agent;
+  }
+  (void)keeper.send(Word::kFailed, 0, 0, {},
+                    std::string_view(agent.error().message()).substr(0, Channel::kMostText));
   return agent;
 }
 
-Agent::Agent(Kernel& kernel, AgentInheritance inheritance, container::Record record, Supervision supervision)
+Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slots> slots,
+             std::unique_ptr<KeptNames> kept_names, container::Record record, Supervision supervision)
     : kernel_(kernel),
-      inheritance_(std::move(inheritance)),
+      keeper_(std::move(keeper)),
+      keeper_pid_(static_cast<pid_t>(begin.size)),
+      facts_(begin.number),
+      state_folder_(std::move(begin.text)),
+      slots_(std::move(slots)),
+      kept_names_(std::move(kept_names)),
       record_(std::move(record)),
-      supervision_(std::move(supervision)) {}
-
-Status Agent::prepare() {
-  const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
-  may_outlive_ = sys::stat(lock_path).has_value();
-  TRY(lock_state_folder());
-  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll_.valid()) return fail(errno, "epoll_create1");
-  signals_ = TRY(make_signalfd());
-  TRY(watch(signals_.get(), EPOLLIN));
-  wake_ = TRY(sys::eventfd(0, EFD_NONBLOCK));
-  TRY(watch(wake_.get(), EPOLLIN));
-  TRY(watch(inheritance_.listener.get(), EPOLLIN));
-  TRY(watch_state_folder());
-  if (inheritance_.creator.valid()) {
-    TRY(watch(inheritance_.creator.get(), EPOLLIN));
-  } else {
-    grace_ = TRY(make_timer(kGrace));
-    TRY(watch(grace_.get(), EPOLLIN));
+      supervision_(std::move(supervision)) {
+  auto next = begin.fds.begin() + 2;
+  const auto take = [&](std::uint64_t fact, UniqueFd& fd) {
+    if ((facts_ & fact) != 0 && next != begin.fds.end()) fd = std::move(*next++);
+  };
+  take(Begin::kCreator, creator_);
+  take(Begin::kBundle, bundle_lock_);
+  take(Begin::kGrace, grace_);
+  UniqueFd requests;
+  UniqueFd notified;
+  take(Begin::kTracer, requests);
+  take(Begin::kTracer, notified);
+  if (notified.valid()) {
+    tracer_ = std::make_unique<RemoteTracer>(kernel_, std::move(requests), std::move(notified),
+                                             slots_->stand_ins());
   }
-  if (!record_.id.empty()) TRY(adopt_id(record_.id));
-  return follow_names();
+  bundle_restored_ = (facts_ & Begin::kRestored) != 0;
+  may_outlive_ = (facts_ & Begin::kOutlives) != 0;
+  creator_pending_ = creator_.valid() || (facts_ & Begin::kCame) == 0;
 }
 
-Status Agent::follow_names() {
-  Destinations* destinations = supervision_.destinations();
-  if (destinations == nullptr || !destinations->next_refresh()) return {};
-  std::optional<container::HostsFile> hosts;
-  if (record_.hosts) {
-    hosts = TRY(container::HostsFile::open(inheritance_.state_folder + "/" + container::Record::kHostsName,
-                                           *record_.hosts));
-    TRY(hosts->write(hosts_lines(destinations->present())));
+Status Agent::prepare() {
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) return fail(errno, "epoll_create1");
+  TRY(watch(keeper_.fd(), EPOLLIN));
+  wake_ = TRY(sys::eventfd(0, EFD_NONBLOCK));
+  TRY(watch(wake_.get(), EPOLLIN));
+  // A user has so many inotify instances, and a container of the same user may have taken them all.
+  if (const Status watched = watch_state_folder(); !watched) {
+    log::warning("the state folder is not watched; should somebody remove it, it stays away",
+                 {{"folder", state_folder_}, {"error", watched.error().message()}});
   }
-  names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts)));
+  if (creator_.valid()) TRY(watch(creator_.get(), EPOLLIN));
+  if (grace_.valid()) TRY(watch(grace_.get(), EPOLLIN));
+  if (!record_.id.empty()) TRY(adopt_id(record_.id));
+  Status opened = open_hosts();
+  // The container that is being created needs it; a running one is not to end for it.
+  if (opened || (facts_ & Begin::kCame) == 0) return opened;
+  log::warning("the container's hosts file is not kept up to date", {{"error", opened.error().message()}});
+  hosts_.reset();
   return {};
 }
 
-Status Agent::lock_state_folder() {
-  const std::string path = inheritance_.state_folder + "/" + container::Record::kLockName;
-  lock_ = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(errno, "another agent serves " + inheritance_.state_folder);
+Status Agent::open_hosts() {
+  Destinations* destinations = supervision_.destinations();
+  if (destinations == nullptr || !destinations->next_refresh() || !record_.hosts) return {};
+  hosts_ =
+      TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts));
+  // The runtime is about to look at it, or an earlier worker has written the same.
+  return hosts_->write(hosts_lines(destinations->present()));
+}
+
+// An error: a denied name may get an address that nobody learns of.
+Status Agent::follow_names() {
+  Destinations* destinations = supervision_.destinations();
+  if (destinations == nullptr || !destinations->next_refresh()) return {};
+  destinations->take_over(supervision_.policy());
+  if (hosts_) {
+    if (const Status written = hosts_->write(hosts_lines(destinations->present())); !written) {
+      log::warning("cannot write the container's hosts file", {{"error", written.error().message()}});
+    }
   }
-  if (::ftruncate(lock_.get(), 0) != 0) return fail(errno, path);
-  return sys::write_all(lock_.get(), std::to_string(::getpid()) + "\n");
+  names_ = TRY(NameKeeper::start(supervision_.policy(), *destinations, dns_resolver(), std::move(hosts_)));
+  return {};
 }
 
 Status Agent::watch_state_folder() {
   inotify_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_.valid()) return fail(errno, "inotify_init1");
-  if (::inotify_add_watch(inotify_.get(), inheritance_.state_folder.c_str(),
+  if (::inotify_add_watch(inotify_.get(), state_folder_.c_str(),
                           IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
-    return fail(errno, "watch " + inheritance_.state_folder);
+    return fail(errno, "watch " + state_folder_);
   }
   return watch(inotify_.get(), EPOLLIN);
 }
@@ -148,28 +183,29 @@ Status Agent::watch(int fd, std::uint32_t events) {
 void Agent::stop_watching(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Status Agent::run() {
-  while (!terminated_) {
-    // Only when nothing is left to look at may `finished` count: a hand-over may wait in the backlog of a
-    // runtime that has already ended.
-    const bool last_look = finished();
+  while (!ending_) {
     std::array<struct epoll_event, 16> ready;
-    const int count =
-        ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), last_look ? 0 : timeout());
+    const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout());
     if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
-    if (count == 0 && last_look) break;
-    for (int i = 0; i < count; ++i) dispatch(ready[static_cast<std::size_t>(i)].data.fd);
-    resume_accepting();
+    for (int i = 0; i < count; ++i) {
+      const int fd = ready[static_cast<std::size_t>(i)].data.fd;
+      if (fd == keeper_.fd()) {
+        TRY(hear());
+      } else {
+        dispatch(fd);
+      }
+    }
     anything_waits_ = look_after_sessions();
+    // The keeper has the last look: a hand-over may be on its way.
+    if (finished() && !std::exchange(told_finished_, true)) TRY(keeper_.send(Word::kFinished));
   }
-  if (!terminated_) clean_up();
-  return {};
+  // Whoever waits for the end finds all that happened before it.
+  if (events_ != nullptr) events_->flush();
+  clean_up();
+  return keeper_.send(Word::kDone);
 }
 
-int Agent::timeout() const {
-  if (anything_waits_) return static_cast<int>(kAbandonedInterval.count());
-  if (accept_again_) return static_cast<int>(kAcceptPause.count());
-  return -1;
-}
+int Agent::timeout() const { return anything_waits_ ? static_cast<int>(kAbandonedInterval.count()) : -1; }
 
 bool Agent::look_after_sessions() {
   bool any = false;
@@ -178,38 +214,41 @@ bool Agent::look_after_sessions() {
       any |= (*session++)->interrupt_abandoned();
       continue;
     }
-    if ((*session)->gave_up()) {
+    const bool gave_up = (*session)->gave_up();
+    if (gave_up) {
       log::error("a session cannot go on; what it supervises fails closed", {{"container", record_.id}});
       may_outlive_ = true;
     }
     // Not left to closing: the runtime may hold a copy.
     stop_watching((*session)->notify_fd());
+    const unsigned number = (*session)->number();
     session = sessions_.erase(session);
+    (void)keeper_.send(Word::kSessionEnded, number, gave_up ? 1 : 0);
   }
   return any;
 }
 
-bool Agent::finished() const { return !creator_pending_ && connections_.empty() && sessions_.empty(); }
+bool Agent::finished() const {
+  return gone_ && !creator_pending_ && connections_.empty() && sessions_.empty();
+}
 
 void Agent::dispatch(int fd) {
-  if (fd == inheritance_.listener.get()) {
-    accept_connections();
-  } else if (fd == wake_.get()) {
+  if (fd == wake_.get()) {
     eventfd_t count = 0;
     (void)::eventfd_read(wake_.get(), &count);
-  } else if (fd == signals_.get()) {
-    terminated_ = true;
-  } else if (fd == inheritance_.creator.get()) {
+  } else if (fd == creator_.get()) {
     restore_bundle();
     creator_pending_ = false;
-    inheritance_.creator.reset();  // leaves epoll with its last reference
+    stop_watching(creator_.get());  // the keeper has a copy
+    creator_.reset();
   } else if (fd == grace_.get()) {
     creator_pending_ = false;
+    stop_watching(grace_.get());
     grace_.reset();
   } else if (fd == inotify_.get()) {
     if (const Status restored = restore_state_folder(); !restored) {
       log::error("the state folder was removed and cannot be made again",
-                 {{"folder", inheritance_.state_folder}, {"error", restored.error().message()}});
+                 {{"folder", state_folder_}, {"error", restored.error().message()}});
     }
   } else if (const auto session = std::find_if(sessions_.begin(), sessions_.end(),
                                                [&](const auto& each) { return each->notify_fd() == fd; });
@@ -217,100 +256,175 @@ void Agent::dispatch(int fd) {
     // The only event asked for is the hang-up. It would be told again and again until the threads have ended.
     stop_watching(fd);
     (*session)->begin_stop();
-  } else if (const auto connection = std::find_if(connections_.begin(), connections_.end(),
-                                                  [&](const auto& each) { return each.socket() == fd; });
-             connection != connections_.end()) {
-    read_connection(connection);
   }
 }
 
-// Out of descriptors or memory: the connection stays in the backlog, and asking again at once would only burn
-// the processor.
-void Agent::pause_accepting(int reason) {
-  log::error("cannot accept a connection; trying again in a moment",
-             {{"error", Error{reason, ""}.message()}});
-  stop_watching(inheritance_.listener.get());
-  accept_again_ = std::chrono::steady_clock::now() + kAcceptPause;
+Status Agent::hear() {
+  auto message = TRY(keeper_.receive());
+  return message ? obey(std::move(*message)) : Status();
 }
 
-void Agent::resume_accepting() {
-  const auto now = std::chrono::steady_clock::now();
-  if (!accept_again_ || now < *accept_again_) return;
-  accept_again_ = now + kAcceptPause;
-  if (watch(inheritance_.listener.get(), EPOLLIN)) accept_again_.reset();
-}
-
-void Agent::accept_connections() {
-  for (;;) {
-    UniqueFd socket(::accept4(inheritance_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket.valid()) {
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) pause_accepting(errno);
-      return;
-    }
-    if (connections_.size() >= kMaxConnections) {
-      log::error("too many connections; one is refused", {{"container", record_.id}});
-      continue;
-    }
-    auto connection = HandoverConnection::make(std::move(socket));
-    if (!connection) {
-      log::error("a connection is refused", {{"error", connection.error().message()}});
-      continue;
-    }
-    connections_.push_back(std::move(*connection));
-    if (const Status watched = watch(connections_.back().socket(), EPOLLIN); !watched) {
-      log::error("cannot watch a connection", {{"error", watched.error().message()}});
-      connections_.pop_back();
-      continue;
-    }
-    // Mostly the message is there already, and its sender's container waits in its first call.
-    read_connection(std::prev(connections_.end()));
+Status Agent::obey(Message message) {
+  const auto connection = connections_.find(message.number);
+  const bool known = connection != connections_.end();
+  switch (message.word) {
+    case Word::kSession:
+      if (message.fds.size() != 1) return fail(EPROTO, "session");
+      inherited_[static_cast<unsigned>(message.number)] = std::move(message.fds.front());
+      return {};
+    case Word::kConnection:
+      if (message.fds.size() != 1) return fail(EPROTO, "connection");
+      connections_.emplace(message.number, Connection{HandoverMessage(std::move(message.fds.front()))});
+      told_finished_ = false;
+      return {};
+    case Word::kBytes:
+      if (!known) return {};  // it was done
+      if (!message.fds.empty()) connection->second.message.add_fds(std::move(message.fds));
+      connection->second.size = message.size;
+      if (gone_) read_connection(message.number);
+      return {};
+    case Word::kClosed:
+      if (!known) return {};
+      if (message.size != 0) {
+        connections_.erase(connection);
+        return {};
+      }
+      connection->second.closed = true;
+      if (gone_) read_connection(message.number);
+      return {};
+    case Word::kGo:
+      TRY(go());
+      return keeper_.send(Word::kServing);
+    case Word::kEnd:
+      ending_ = true;
+      return {};
+    case Word::kBegin:
+    case Word::kReady:
+    case Word::kServing:
+    case Word::kFailed:
+    case Word::kSessionBegun:
+    case Word::kConnectionDone:
+    case Word::kSessionEnded:
+    case Word::kRestored:
+    case Word::kFolder:
+    case Word::kMoved:
+    case Word::kFinished:
+    case Word::kDone:
+      break;
   }
+  return fail(EPROTO, "keeper");
 }
 
-void Agent::read_connection(std::list<HandoverConnection>::iterator connection) {
-  const auto progress = connection->read();
-  if (progress && *progress == HandoverConnection::Progress::kWaiting) return;
+// All that earlier workers have left is known. An error: the next worker may have what this one could not.
+Status Agent::go() {
+  gone_ = true;
+  std::vector<unsigned> known;
+  for (const auto& [number, notify_fd] : inherited_) known.push_back(number);
+  slots_->forget_others(known);
+  if ((facts_ & Begin::kMoved) == 0) leave_cgroup();
+  // Nobody else does any more. What the policy's rules need they have already.
+  TRY(in_context("follow host names", follow_names()));
+  // Until now somebody else may have written to it.
+  if (events_ != nullptr) {
+    if (const Status resumed = events_->resume(); !resumed) {
+      log::error("cannot go on with the event log as another worker left it",
+                 {{"container", record_.id}, {"error", resumed.error().message()}});
+    }
+  }
+  for (auto& [number, notify_fd] : inherited_) {
+    TRY(in_context("go on with a session", start_session(number, std::move(notify_fd))));
+  }
+  inherited_.clear();
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, connection] : connections_) numbers.push_back(number);
+  for (const std::uint64_t number : numbers) read_connection(number);
+  return {};
+}
+
+// Not worth failing a container for.
+void Agent::leave_cgroup() {
+  const auto mounts = sys::read_file("/proc/self/mountinfo");
+  const std::array<pid_t, 2> both{::getpid(), keeper_pid_};
+  const Status left = mounts ? leave_callers_cgroup(*mounts, both) : tl::unexpected(mounts.error());
+  if (!left) log::info("the agent stays in its caller's cgroup", {{"error", left.error().message()}});
+  (void)keeper_.send(Word::kMoved);
+}
+
+void Agent::read_connection(std::uint64_t number) {
+  Connection& connection = connections_.at(number);
+  const auto progress = connection.message.read(connection.size, connection.closed);
+  if (progress && *progress == HandoverMessage::Progress::kWaiting) return;
   Status result;
   if (!progress) {
     result = tl::unexpected(progress.error());
-  } else if (*progress == HandoverConnection::Progress::kComplete) {
-    auto handover = connection->take();
-    result = handover ? begin_session(std::move(*handover)) : tl::unexpected(handover.error());
+  } else if (*progress == HandoverMessage::Progress::kComplete) {
+    auto handover = connection.message.take();
+    result = handover ? begin_session(number, std::move(*handover)) : tl::unexpected(handover.error());
   }
   if (!result) {
     log::error("a hand-over failed; what it supervises fails closed",
                {{"container", record_.id}, {"error", result.error().message()}});
   }
-  connections_.erase(connection);
+  connections_.erase(number);
+  (void)keeper_.send(Word::kConnectionDone, number);
 }
 
-Status Agent::begin_session(Handover handover) {
+std::optional<unsigned> Agent::free_number() const {
+  for (unsigned number = 0; number < Slots::kSessions; ++number) {
+    if (std::none_of(sessions_.begin(), sessions_.end(),
+                     [&](const auto& each) { return each->number() == number; })) {
+      return number;
+    }
+  }
+  return std::nullopt;
+}
+
+Status Agent::begin_session(std::uint64_t connection, Handover handover) {
   const std::string& id = handover.state.id;
   if (record_.id.empty()) TRY(adopt_id(id));
   if (id != record_.id)
     return fail("container \"" + id + "\" has come to the agent of \"" + record_.id + "\"");
-  if (sessions_.size() >= kMaxSessions) return fail(EMFILE, "too many processes executed into the container");
-  auto session =
-      TRY(Session::start(kernel_, std::move(handover.notify_fd), id, supervision_, *events_, wake_.get()));
+  const auto number = free_number();
+  if (!number) return fail(EMFILE, "too many processes executed into the container");
+  // Not when the one before ends: it may have ended without its filter.
+  slots_->start_over(*number) = 0;
+  // From here on the keeper passes it on, with whatever is noted under that number.
+  TRY(keeper_.send(Word::kSessionBegun, connection, *number, {}, {},
+                   static_cast<std::uint32_t>(handover.index)));
+  if (Status started = start_session(*number, std::move(handover.notify_fd)); !started) {
+    may_outlive_ = true;
+    (void)keeper_.send(Word::kSessionEnded, *number, 1);
+    return started;
+  }
+  restore_bundle();
+  if (!creator_.valid()) creator_pending_ = false;
+  return {};
+}
+
+Status Agent::start_session(unsigned number, UniqueFd notify_fd) {
+  auto session = TRY(Session::start(kernel_, std::move(notify_fd), record_.id, supervision_, *events_,
+                                    wake_.get(), *slots_, number, tracer_.get()));
   TRY(watch(session->notify_fd(), 0));
   sessions_.push_back(std::move(session));
-  restore_bundle();
-  if (!inheritance_.creator.valid()) creator_pending_ = false;
   return {};
 }
 
 Status Agent::adopt_id(const std::string& id) {
-  const std::string parent = std::filesystem::path(inheritance_.state_folder).parent_path();
+  const std::string parent = std::filesystem::path(state_folder_).parent_path();
   const std::string name = TRY(container::state_folder_name(id, parent));
-  events_ =
-      std::make_unique<EventLog>(TRY(EventLog::open(record_.log_directory, name, record_.log_max_bytes)));
+  events_ = std::make_unique<EventLog>(
+      TRY(EventLog::open(record_.log_directory, name, record_.log_max_bytes, &slots_->event_counts())));
   const std::string link = parent + "/" + name;
   container::Record named = record_;
   named.id = id;
-  if (link != inheritance_.state_folder) {
+  if (link != state_folder_) {
     // So that `status` and `exec` find it by the container's id.
-    if (::symlink(inheritance_.state_folder.c_str(), link.c_str()) != 0) return fail(errno, "link " + link);
-    if (Status written = container::write_record(inheritance_.state_folder, named); !written) {
+    // An earlier worker may have made it.
+    if (::symlink(state_folder_.c_str(), link.c_str()) != 0 &&
+        (errno != EEXIST || sys::readlink(link).value_or("") != state_folder_)) {
+      return fail(errno, "link " + link);
+    }
+    if (Status written = container::write_record(state_folder_, named); !written) {
       (void)sys::unlink(link);
       return written;
     }
@@ -325,37 +439,34 @@ Status Agent::restore_state_folder() {
   std::array<char, 4096> ignored;
   while (::read(inotify_.get(), ignored.data(), ignored.size()) > 0) {
   }
-  const std::string socket = inheritance_.state_folder + "/" + container::Record::kSocketName;
+  const std::string socket = state_folder_ + "/" + container::Record::kSocketName;
   Status made;
   // Who removes it may not have finished: once all is in its place and watched, look again.
   for (int attempt = 0; attempt < kRestoreAttempts && !sys::stat(socket); ++attempt) {
-    log::warning("the state folder lost its socket; making it again",
-                 {{"folder", inheritance_.state_folder}});
+    log::warning("the state folder lost its socket; making it again", {{"folder", state_folder_}});
     made = make_state_folder(socket);
   }
   return made;
 }
 
 Status Agent::make_state_folder(const std::string& socket) {
-  TRY(sys::make_directories(inheritance_.state_folder, 0700));
+  TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
-  TRY(container::write_record(inheritance_.state_folder, record_));
-  TRY(lock_state_folder());
-  auto listener = TRY(listen_unix(socket));
-  // As the launcher's: accept_connections() takes all there are.
-  if (::fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, socket);
-  TRY(watch(listener.get(), EPOLLIN));
-  inheritance_.listener = std::move(listener);
-  accept_again_.reset();
-  return {};
+  TRY(container::write_record(state_folder_, record_));
+  const UniqueFd lock = TRY(lock_state_folder(state_folder_, keeper_pid_));
+  const UniqueFd listener = TRY(listen_unix(socket));
+  return keeper_.send(Word::kFolder, 0, 0, std::array{listener.get(), lock.get()});
 }
 
 void Agent::restore_bundle() {
   if (bundle_restored_ || record_.config_path.empty()) return;
-  const UniqueFd lock = std::move(inheritance_.bundle_lock);
-  const Status restored = lock.valid() ? container::Bundle::restore(record_.config_path, record_.config_owner)
-                                       : container::Bundle::restore_if_idle(record_.config_path);
+  const bool locked = bundle_lock_.valid();
+  const Status restored = locked ? container::Bundle::restore(record_.config_path, record_.config_owner)
+                                 : container::Bundle::restore_if_idle(record_.config_path);
+  bundle_lock_.reset();
   bundle_restored_ = restored.has_value();
+  // It has the lock as well.
+  (void)keeper_.send(Word::kRestored, 0, restored ? 1 : 0);
   if (!restored) {
     log::error("cannot restore the bundle's config",
                {{"container", record_.id}, {"error", restored.error().message()}});
@@ -369,9 +480,9 @@ void Agent::clean_up() {
   restore_bundle();
   // The folder first: closing an inotify takes the kernel 20 ms, for which `delete` would wait.
   if (!id_link_.empty()) (void)sys::unlink(id_link_);
-  if (const Status removed = sys::remove_tree(inheritance_.state_folder); !removed) {
+  if (const Status removed = sys::remove_tree(state_folder_); !removed) {
     log::error("cannot remove the state folder",
-               {{"folder", inheritance_.state_folder}, {"error", removed.error().message()}});
+               {{"folder", state_folder_}, {"error", removed.error().message()}});
   }
   if (const Status pruned = prune_logs(record_.log_directory, record_.log_total_bytes); !pruned) {
     log::warning("cannot prune old event logs", {{"error", pruned.error().message()}});

@@ -3,7 +3,9 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,43 +14,56 @@
 #include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
 #include "supervisor/handover.h"
+#include "supervisor/keeper/channel.h"
+#include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
+#include "supervisor/slots.h"
 #include "supervisor/supervision.h"
+#include "supervisor/tracer/tracing.h"
 
 namespace tidewaiter::supervisor {
 
-// What the launcher gave the agent; oci/container/agent_launcher.h has the protocol.
-struct AgentInheritance {
-  std::string state_folder;
-  UniqueFd listener;
-  UniqueFd creator;      // pidfd of the process that becomes the runtime; invalid when unknown
-  UniqueFd bundle_lock;  // lock_bundle(); invalid where the runtime is not about to read the bundle
-};
-
-// One container's agent: accepts the runtime's connections, starts a session for each notify descriptor, and
-// goes when the container has gone. One thread runs this; the sessions have threads of their own, and so has
-// what follows the policy's host names.
+// What a worker does: it serves one container. It takes hand-overs as the keeper passes them on, starts a
+// session for each notify descriptor, and goes when the container has gone, or when the keeper has. One
+// thread runs this; the sessions have threads of their own, and so has what follows the policy's host names.
 //
-// It goes when nothing is left that could still notify: no session, no open connection (a created container
-// that waits for its start keeps one), and the runtime that was to make the container has ended.
+// The container has gone when nothing is left that could still notify: no session, no open connection (a
+// created container that waits for its start keeps one), and the runtime that was to make the container has
+// ended.
+//
+// It may die at any moment, and another will be in its place: what it has to pass on is in the shared slots,
+// in the state folder, or known to the keeper.
 class Agent {
  public:
-  // Takes the lock of the state folder, reads the record, resolves the policy's names, opens the event log.
-  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, AgentInheritance inheritance);
+  // Called before anything is looked at that a container could have written, and before there is any other
+  // thread. `traces`: whether the sessions trace by themselves.
+  using Confine = std::function<Status(bool traces)>;
 
-  // Serves until the container is gone; then puts the bundle's config back and removes the state folder.
-  // SIGTERM ends it before, and leaves both as they are: what is still supervised fails closed with ENOSYS.
+  // Waits for the keeper's first words; reads the record, resolves the policy's names, opens the event log.
+  // An error has been told to the keeper.
+  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper, const Confine& confine = {});
+
+  // Serves until the container is gone; then puts the bundle's config back and removes the state folder. An
+  // error: the keeper is gone, or of no use.
   Status run();
 
  private:
-  Agent(Kernel& kernel, AgentInheritance inheritance, container::Record record, Supervision supervision);
+  struct Connection {
+    HandoverMessage message;
+    std::size_t size = 0;  // bytes that have come
+    bool closed = false;
+  };
+  using Connections = std::map<std::uint64_t, Connection>;
+
+  Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slots> slots,
+        std::unique_ptr<KeptNames> kept_names, container::Record record, Supervision supervision);
 
   Status prepare();
-  // Keeps the policy's host names resolved from here on. REQUIRES: our signals are blocked.
+  Status open_hosts();
+  // Keeps the policy's host names resolved from here on.
   Status follow_names();
-  Status lock_state_folder();
   Status watch_state_folder();
   Status watch(int fd, std::uint32_t events);
   void stop_watching(int fd);
@@ -56,11 +71,14 @@ class Agent {
   [[nodiscard]] int timeout() const;
   // Whether any session wants to be looked after again soon.
   bool look_after_sessions();
-  void accept_connections();
-  void pause_accepting(int reason);
-  void resume_accepting();
-  void read_connection(std::list<HandoverConnection>::iterator connection);
-  Status begin_session(Handover handover);
+  Status hear();
+  Status obey(Message message);
+  Status go();
+  void read_connection(std::uint64_t number);
+  Status begin_session(std::uint64_t connection, Handover handover);
+  Status start_session(unsigned number, UniqueFd notify_fd);
+  [[nodiscard]] std::optional<unsigned> free_number() const;
+  void leave_cgroup();
   Status adopt_id(const std::string& id);
   Status restore_state_folder();
   Status make_state_folder(const std::string& socket);
@@ -71,29 +89,37 @@ class Agent {
   void clean_up();
 
   Kernel& kernel_;
-  AgentInheritance inheritance_;
-  UniqueFd lock_;
+  Channel keeper_;
+  const pid_t keeper_pid_;
+  std::uint64_t facts_;  // of Begin
+  std::string state_folder_;
+  UniqueFd creator_;      // pidfd of the process that becomes the runtime; invalid when unknown
+  UniqueFd bundle_lock_;  // lock_bundle(); invalid where the runtime is not about to read the bundle
+  UniqueFd grace_;        // timerfd: how long to wait for a runtime whose pid nobody told
+  std::unique_ptr<Slots> slots_;
+  std::unique_ptr<KeptNames> kept_names_;
+  std::unique_ptr<RemoteTracer> tracer_;  // absent: the sessions trace by themselves
   container::Record record_;
   const Supervision supervision_;
   std::unique_ptr<EventLog> events_;  // opened when the container's id is known
   std::string id_link_;  // the container id's name for a state folder that was made before the id was known
 
   UniqueFd epoll_;
-  UniqueFd signals_;
   UniqueFd inotify_;
-  UniqueFd wake_;   // see Waiting
-  UniqueFd grace_;  // timerfd: how long to wait for a runtime whose pid nobody told
-  std::list<HandoverConnection> connections_;
+  UniqueFd wake_;  // see Waiting
+  Connections connections_;
+  std::map<unsigned, UniqueFd> inherited_;  // sessions that an earlier worker has begun, until kGo
   std::list<std::unique_ptr<Session>> sessions_;
+  bool gone_ = false;            // kGo has come
   bool creator_pending_ = true;  // the runtime that was to make the container may still come
   bool bundle_restored_ = false;
-  // The container may outlive our sessions: an agent before us died, or one of ours could not go on.
+  bool told_finished_ = false;
+  bool ending_ = false;  // kEnd has come
+  // The container may outlive our sessions: an agent before us died, or a session could not go on.
   bool may_outlive_ = false;
-  // When the listener, left alone for a while, is to be watched again; absent: it is.
-  std::optional<std::chrono::steady_clock::time_point> accept_again_;
   bool anything_waits_ = false;
-  bool terminated_ = false;
-  std::unique_ptr<NameKeeper> names_;  // where the policy has host names; has a thread of its own
+  std::optional<container::HostsFile> hosts_;  // until kGo
+  std::unique_ptr<NameKeeper> names_;          // where the policy has host names; has a thread of its own
 };
 
 }  // namespace tidewaiter::supervisor

@@ -42,6 +42,12 @@ class Notification {
         received_(other.received_),
         owed_(std::exchange(other.owed_, false)) {}
   Notification& operator=(Notification&&) = delete;
+  // One that owes nothing: only to be asked about.
+  static Notification borrowed(Kernel& kernel, int notify_fd, const struct seccomp_notif& received) {
+    Notification notification(kernel, notify_fd, received);
+    notification.owed_ = false;
+    return notification;
+  }
   ~Notification() {
     if (owed_) (void)kernel_->answer_errno(notify_fd_, received_.id, EPERM);
   }
@@ -56,8 +62,9 @@ class Notification {
     return kernel_->id_valid(notify_fd_, received_.id).value_or(false);
   }
 
-  // The target has been taken out of its call otherwise, and nothing more is owed to it.
-  void forgo() { owed_ = false; }
+  // Somebody else has sent the one answer, with a copy of the descriptor.
+  void answered_elsewhere() { owed_ = false; }
+  [[nodiscard]] int notify_fd() const { return notify_fd_; }
 
   // Sends the one answer. ENOENT: a signal took the target out of the call, or it died.
   // When a kill does not succeed, the call is refused with EPERM all the same; and where the kernel does not

@@ -50,20 +50,22 @@ void inherit_cpuset(const Hierarchy& hierarchy, const std::string& cgroup) {
   }
 }
 
-Status move_to(const Hierarchy& hierarchy) {
+Status move_to(const Hierarchy& hierarchy, std::span<const pid_t> processes) {
   const std::string cgroup = hierarchy.mount_point + "/tidewaiter";
   if (Status made = sys::mkdir(cgroup, 0755); !made && made.error().code != EEXIST) return made;
   inherit_cpuset(hierarchy, cgroup);
   const auto procs = TRY(sys::open(cgroup + "/cgroup.procs", O_WRONLY));
-  return sys::write_all(procs.get(), std::to_string(::getpid()));
+  for (const pid_t process : processes) TRY(sys::write_all(procs.get(), std::to_string(process)));
+  return {};
 }
 
 }  // namespace
 
-Status leave_callers_cgroup(const std::string& mountinfo) {
+Status leave_callers_cgroup(const std::string& mountinfo, std::span<const pid_t> processes) {
   Status result;
   for (const Hierarchy& hierarchy : hierarchies(mountinfo)) {
-    Status moved = in_context("leave the caller's cgroup in " + hierarchy.mount_point, move_to(hierarchy));
+    Status moved =
+        in_context("leave the caller's cgroup in " + hierarchy.mount_point, move_to(hierarchy, processes));
     if (!moved && result) result = std::move(moved);
   }
   return result;

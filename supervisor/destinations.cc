@@ -23,10 +23,12 @@ std::string does_not_resolve(const std::string& name, const Error& error) {
 }  // namespace
 
 Result<std::unique_ptr<Destinations>> Destinations::make(const policy::Policy& policy, Resolver& resolver,
-                                                         const Pace& pace) {
+                                                         const Pace& pace, KeptNames* kept) {
   const policy::NetworkPolicy& network = *policy.network;
   std::unique_ptr<Destinations> made(new Destinations);
   made->names_ = AddressBook(network, pace);
+  made->kept_ = kept;
+  const bool known = made->restore();
   const auto names = made->names_.due({});
   const auto results = names.empty() ? std::vector<Result<Resolution>>{} : resolver.resolve(names, -1);
   const auto now = std::chrono::steady_clock::now();
@@ -38,8 +40,33 @@ Result<std::unique_ptr<Destinations>> Destinations::make(const policy::Policy& p
     log::warning("a host name does not resolve; until it does, its rule allows nothing",
                  {{"rule", rule_of(*network.allow, names[i])->pointer}, {"error", why}});
   }
+  if (!known) made->keep();
   made->put_into_effect(policy);
   return made;
+}
+
+void Destinations::take_over(const policy::Policy& policy) {
+  if (restore()) put_into_effect(policy);
+}
+
+// False: there is nothing.
+bool Destinations::restore() {
+  if (kept_ == nullptr) return false;
+  const auto saved = kept_->load();
+  const bool restored = saved && !saved->empty() && names_.restore(*saved);
+  if (!restored && (!saved || !saved->empty())) {
+    log::error("what is known of host names cannot be read; they are resolved anew");
+  }
+  if (restored) names_.expire(std::chrono::steady_clock::now());
+  return restored;
+}
+
+void Destinations::keep() {
+  if (kept_ == nullptr) return;
+  if (const Status stored = kept_->store(names_.save()); !stored) {
+    log::error("what is known of host names cannot be kept for another worker",
+               {{"error", stored.error().message()}});
+  }
 }
 
 policy::Decision Destinations::decide(const policy::Policy& policy,
@@ -58,6 +85,8 @@ bool Destinations::refresh(const policy::Policy& policy, Resolver& resolver, int
     const auto results = resolver.resolve(names, stop);
     const auto now = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < names.size(); ++i) names_.take(names[i], results[i], now);
+    // Before it counts: what has been refused once is not to be allowed by the next worker.
+    keep();
   }
   if (!names_.take_change()) return false;
   put_into_effect(policy);

@@ -9,17 +9,18 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
-#include "supervisor/agent.h"
-#include "supervisor/cgroup.h"
-#include "supervisor/waiting.h"
+#include "oci/container/agent_launcher.h"
+#include "supervisor/keeper/keeper.h"
+#include "supervisor/keeper/worker_process.h"
 
 namespace {
 
 using namespace tidewaiter;
 
 struct Options {
-  supervisor::AgentInheritance inheritance;
-  UniqueFd ready;
+  supervisor::KeeperInheritance inheritance;
+  UniqueFd worker;
+  std::string replace;
 };
 
 Result<UniqueFd> inherited(int fd, const char* option) {
@@ -31,6 +32,7 @@ Result<Options> parse_options(int argc, char** argv) {
   namespace po = boost::program_options;
   po::options_description description(
       "tidewaiter-agent, started by tidewaiter for each supervised container");
+  int worker_fd = -1;
   int listen_fd = -1;
   int ready_fd = -1;
   int creator_fd = -1;
@@ -38,11 +40,13 @@ Result<Options> parse_options(int argc, char** argv) {
   Options options;
   // clang-format off
   description.add_options()
-      ("state-folder", po::value(&options.inheritance.state_folder)->required(), "the container's state folder")
-      ("listen-fd", po::value(&listen_fd)->required(), "a listening Unix socket")
-      ("ready-fd", po::value(&ready_fd)->required(), "where to say \"ok\", or what is wrong")
+      ("state-folder", po::value(&options.inheritance.state_folder), "the container's state folder")
+      ("listen-fd", po::value(&listen_fd), "a listening Unix socket")
+      ("ready-fd", po::value(&ready_fd), "where to say \"ok\", or what is wrong")
       ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime")
-      ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle");
+      ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle")
+      ("replace", po::value(&options.replace), "of this state folder: have the agent go on as this version")
+      ("worker-fd", po::value(&worker_fd), "the channel to the keeper; then nothing else is given");
   // clang-format on
   try {
     po::variables_map values;
@@ -51,7 +55,13 @@ Result<Options> parse_options(int argc, char** argv) {
   } catch (const po::error& error) {
     return fail(error.what());
   }
-  options.ready = TRY(inherited(ready_fd, "ready-fd"));
+  if (!options.replace.empty()) return options;
+  if (worker_fd >= 0) {
+    options.worker = TRY(inherited(worker_fd, "worker-fd"));
+    return options;
+  }
+  if (options.inheritance.state_folder.empty()) return fail("--state-folder is missing");
+  options.inheritance.ready = TRY(inherited(ready_fd, "ready-fd"));
   options.inheritance.listener = TRY(inherited(listen_fd, "listen-fd"));
   if (creator_fd >= 0) options.inheritance.creator = TRY(inherited(creator_fd, "creator-fd"));
   if (bundle_fd >= 0) options.inheritance.bundle_lock = TRY(inherited(bundle_fd, "bundle-fd"));
@@ -66,19 +76,6 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Status leave_cgroup() {
-  return supervisor::leave_callers_cgroup(TRY(sys::read_file("/proc/self/mountinfo")));
-}
-
-Result<std::unique_ptr<supervisor::Agent>> prepare(Options& options) {
-  ::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
-  TRY(supervisor::Waiting::install_interrupt());
-  const int listener = options.inheritance.listener.get();
-  if (::fcntl(listener, F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
-  return supervisor::Agent::make(supervisor::system_kernel(), std::move(options.inheritance));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -87,16 +84,21 @@ int main(int argc, char** argv) {
     std::cerr << "tidewaiter-agent: " << options.error().message() << '\n';
     return 2;
   }
-  auto agent = prepare(*options);
-  (void)sys::write_all(options->ready.get(), agent ? "ok\n" : agent.error().message() + "\n");
-  options->ready.reset();
-  if (!agent) return 1;
-  // Not worth failing a container for.
-  if (const Status left = leave_cgroup(); !left) {
-    log::info("the agent stays in its caller's cgroup", {{"error", left.error().message()}});
+  if (!options->replace.empty()) {
+    const Status replaced = container::replace_agent(options->replace);
+    if (!replaced) std::cerr << "tidewaiter-agent: " << replaced.error().message() << '\n';
+    return replaced ? 0 : 1;
   }
-  if (const Status served = (*agent)->run(); !served) {
-    log::error("the agent cannot go on", {{"error", served.error().message()}});
+  ::signal(SIGPIPE, SIG_IGN);
+  if (options->worker.valid()) return supervisor::run_worker(supervisor::Channel(std::move(options->worker)));
+  raise_descriptor_limit();
+  // Now: later something else may lie there, or nothing.
+  options->inheritance.program = sys::readlink("/proc/self/exe").value_or(argv[0]);
+  auto keeper = supervisor::Keeper::make(std::move(options->inheritance), supervisor::launch_processes(),
+                                         supervisor::launch_tracing_process());
+  if (!keeper) return 1;
+  if (const Status kept = (*keeper)->run(); !kept) {
+    log::error("the agent cannot go on", {{"error", kept.error().message()}});
     return 1;
   }
   return 0;

@@ -1,13 +1,17 @@
 #include "supervisor/session.h"
 
 #include <poll.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "oci/base/log.h"
+#include "supervisor/operations/exec.h"
 #include "supervisor/report/event.h"
 
 namespace tidewaiter::supervisor {
@@ -39,6 +43,44 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
                                                                                       : EventVerdict::kDenied;
 }
 
+bool sends(policy::Operation operation) {
+  return operation != policy::Operation::kConnect && operation != policy::Operation::kBind;
+}
+
+bool fails_with(const Answer& answer, int errno_value) {
+  return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
+}
+
+// What a call that an earlier worker had taken up came to, as its repetition is to be told; nullopt: that is
+// made as if there had been none. EINTR: nobody knows, and the socket is asked.
+std::optional<Answer> left_by(const Slot& slot, policy::Operation operation, int number) {
+  switch (slot.stage.load()) {
+    case Slot::Stage::kIdle:
+      return std::nullopt;
+    case Slot::Stage::kPerforming: {
+      // A connect goes on by itself, and a bind may have taken place.
+      if (!sends(operation)) return Answer::refuse(EINTR);
+      // The kernel has noted what it took, and natively that would be the result. But of several messages the
+      // lengths are not known any more.
+      const Slot::Sent sent = slot.sent();
+      if (number == SYS_sendmmsg || (!sent.noted && sent.bytes == 0)) return std::nullopt;
+      return Answer::result(static_cast<std::int64_t>(sent.bytes));
+    }
+    case Slot::Stage::kPerformed:
+      // What failed may be tried again, and succeed.
+      if (slot.answer.kind == Answer::Kind::kValue) return slot.answer;
+      if (operation != policy::Operation::kConnect) return std::nullopt;
+      if (!fails_with(slot.answer, EINPROGRESS) && !fails_with(slot.answer, EINTR)) return std::nullopt;
+      return slot.answer;
+    case Slot::Stage::kAnswering:
+      // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever
+      // else may be another call.
+      if (sends(operation) || slot.answer.kind != Answer::Kind::kValue) return std::nullopt;
+      return slot.answer;
+  }
+  return std::nullopt;
+}
+
 // Of a call whose answer was lost, because a signal took its target out: it never happened, or comes again.
 bool without_effect(const Outcome& outcome) {
   if (outcome.performed || outcome.attempted) return false;
@@ -48,29 +90,34 @@ bool without_effect(const Outcome& outcome) {
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
-                                                const Supervision& supervision, EventLog& events,
-                                                int wake_fd) {
+                                                const Supervision& supervision, EventLog& events, int wake_fd,
+                                                Slots& slots, unsigned number, Tracer* tracer) {
   // Without it a round trip takes six times as long (kernel/seccomp.c wakes the peer on another core); a
   // kernel before 6.6 has it not.
   if (const Status fast = seccomp::set_flags(notify_fd.get(), SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); !fast) {
     log::info("no synchronous wake-up: notifications will be slower", {{"error", fast.error().message()}});
   }
-  std::unique_ptr<Session> session(
-      new Session(kernel, std::move(notify_fd), std::move(container_id), supervision, events, wake_fd));
+  std::unique_ptr<Session> session(new Session(kernel, std::move(notify_fd), std::move(container_id),
+                                               supervision, events, wake_fd, slots, number, tracer));
+  session->take_over();
   TRY(session->waiting_.start());
   return session;
 }
 
 Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
-                 EventLog& events, int wake_fd)
+                 EventLog& events, int wake_fd, Slots& slots, unsigned number, Tracer* tracer)
     : kernel_(kernel),
       notify_fd_(std::move(notify_fd)),
-      container_id_(std::move(container_id)),
+      container_id_(events.keep(std::move(container_id))),
       supervision_(supervision),
       events_(events),
-      start_(supervision.exempts_start()),
+      slots_(slots),
+      number_(number),
+      own_tracer_(kernel),
+      tracer_(tracer != nullptr ? *tracer : own_tracer_),
+      start_(supervision.exempts_start(), slots.start_over(number)),
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
-               kThreadLimit, wake_fd) {}
+               kThreadLimit, wake_fd, [](void* self) { static_cast<Session*>(self)->leave(); }) {}
 
 Session::~Session() { waiting_.stop(); }
 
@@ -79,16 +126,82 @@ bool Session::hung_up() const {
   return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
 }
 
-bool Session::receive_one() {
-  thread_local auto buffer = seccomp::NotificationBuffer::make();
-  if (!buffer) {
-    log::error("a receiver cannot begin",
-               {{"container", container_id_}, {"error", buffer.error().message()}});
-    return false;
+// What an earlier worker has left: what stands is served by the first receivers, the rest is over.
+void Session::take_over() {
+  std::uint64_t lost = 0;
+  const auto slots = slots_.take_over(number_);
+  // What an earlier worker has let run may be an execve that has not come to its end.
+  identities_.emplace(kernel_, supervision_.told_of_execs() && slots.empty());
+  for (Slot* const slot : slots) {
+    const struct seccomp_notif& received = slots_.notification(*slot).get();
+    const Notification stands_or_not = Notification::borrowed(kernel_, notify_fd_.get(), received);
+    if (received.id != 0 && stands_or_not.still_stands()) {
+      // Whoever killed the worker, it was not the call that only waited for the kernel.
+      if (slot->stage == Slot::Stage::kPerforming) slot->attempts = 0;
+      left_.push_back(slot);
+      continue;
+    }
+    remember_lost(*slot, received);
+    if (slot->owes_event()) ++lost;
+    slot->settle_event();
+    slots_.give_back(*slot);
   }
-  const Status received = kernel_.receive(notify_fd_.get(), *buffer);
+  if (lost != 0) events_.tell_lost(lost);
+  any_left_ = !left_.empty();
+}
+
+// What was performed for a target that did not get to know it.
+void Session::remember_lost(const Slot& slot, const struct seccomp_notif& received) {
+  const Syscall* const syscall = supervision_.syscalls().find(received.data.arch, received.data.nr);
+  if (syscall == nullptr) return;
+  const auto answer = left_by(slot, syscall->meaning, received.data.nr);
+  if (!answer) return;
+  repeats_.remember({.tid = static_cast<pid_t>(received.pid),
+                     .number = received.data.nr,
+                     .socket_cookie = slot.cookie,
+                     .address = {slot.address.begin(), slot.address.begin() + slot.address_size},
+                     .of_thread_alone = sends(syscall->meaning)},
+                    *answer);
+}
+
+Slot* Session::own_slot() {
+  if (Slot::own == nullptr) Slot::own = slots_.take(number_);
+  if (Slot::own == nullptr) log::error("no slot is left for a receiver", {{"container", container_id_}});
+  return Slot::own;
+}
+
+void Session::leave() {
+  if (Slot* const slot = std::exchange(Slot::own, nullptr)) slots_.give_back(*slot);
+}
+
+// Whether there was a notification that an earlier worker has left.
+bool Session::serve_left() {
+  Slot* slot = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (left_.empty()) return false;
+    slot = left_.back();
+    left_.pop_back();
+    any_left_ = !left_.empty();
+  }
+  leave();
+  Slot::own = slot;
+  serve(Notification(kernel_, notify_fd_.get(), slots_.notification(*slot).get()), *slot);
+  return true;
+}
+
+bool Session::receive_one() {
+  if (any_left_ && serve_left()) return true;
+  if (!waiting_.take_turn()) return false;
+  Slot* const slot = own_slot();
+  if (slot == nullptr) return false;
+  // What was noted of the notification before is not to be taken for the next one's.
+  slot->reset();
+  slots_.empty(*slot);
+  auto buffer = slots_.notification(*slot);
+  const Status received = kernel_.receive(notify_fd_.get(), buffer);
   if (received) {
-    serve(Notification(kernel_, notify_fd_.get(), buffer->get()));
+    serve(Notification(kernel_, notify_fd_.get(), buffer.get()), *slot);
     return true;
   }
   switch (received.error().code) {
@@ -103,30 +216,53 @@ bool Session::receive_one() {
   }
 }
 
-void Session::serve(Notification notification) {
+void Session::serve(Notification notification, Slot& slot) {
   const auto received = std::chrono::steady_clock::now();
-  if (const auto expected = stand_ins_.expected.take(notification.tid(), notification.call())) {
-    return serve_stand_in(notification, *expected);
+  if (tracer_.drives(notification.tid())) {
+    waiting_.pass_turn();
+    if (tracer_.answer_stand_in(notification)) return;
   }
+  const bool suspicious = slot.suspicious();
+  // By an earlier worker, which may have done what is to be told of.
+  const bool owed = slot.owes_event();
+  slot.count_attempt();
   Target target(kernel_, notification.tid());
-  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, stand_ins_};
-  waiting_.enter(target.tid());
+  Call call{kernel_, supervision_, notification, target, waiting_, repeats_, slot, tracer_};
 
   const Syscall* syscall = supervision_.syscalls().find(notification.call().arch, notification.call().nr);
   // No filter of ours notifies what the index does not know.
-  Outcome outcome = syscall != nullptr ? decide(call, *syscall) : Outcome::failed(ENOSYS);
+  Outcome outcome;
+  if (suspicious) {
+    outcome = Outcome::failed(EPERM);
+    outcome.reason = "serving it has killed the agent's worker before";
+  } else if (syscall != nullptr) {
+    outcome = decide(call, *syscall);
+  } else {
+    outcome = Outcome::failed(ENOSYS);
+  }
+  // What was performed was performed, whatever is thought of it now.
+  if (const auto before = slot.recorded()) outcome.answer = *before;
+  // Of a stand-in's call the target gets the result whatever becomes of us: noted here it would be taken for
+  // that of the next call like it.
+  if (!call.stand_in) slot.record(outcome.answer);
   // What was performed is to be known as that, should its answer be lost, before the call can come again.
   // And an execve that the kernel performs keeps this receiver until its end.
   // Nor is one who stands aside to call again before it is let go.
   if (!outcome.performed && !outcome.exec && !call.stand_in) waiting_.end();
   // While the target still waits: afterwards it may be gone, or be another program.
-  Identity identity = may_be_reported(outcome) ? target.identity() : Identity{};
+  Identity identity =
+      !suspicious && may_be_told_of(outcome) ? identify(notification, target, received) : Identity{};
+  if (syscall != nullptr && syscall->executes && outcome.answer.kind == Answer::Kind::kLetRun) {
+    identities_->executing(notification);
+  }
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();
 
+  if (may_be_told_of(outcome)) slot.owe_event();
+  slot.begin_answer();
   const auto send = [&] { return answer(notification, call, outcome); };
   const Status answered = syscall != nullptr && syscall->executes ? start_.end_by(send) : send();
-  if (outcome.exec) finish_exec(outcome);
+  if (outcome.exec && answered) finish_exec(outcome);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
   if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
@@ -137,41 +273,57 @@ void Session::serve(Notification notification) {
     log::error("cannot answer a notification",
                {{"container", container_id_}, {"error", answered.error().message()}});
   }
-  const bool wanted = !outcome.decision || outcome.decision->log;
-  if (!wanted || outcome.repeated || (abandoned && without_effect(outcome))) return;
-  // It may have gone before /proc was asked, and its number be another's.
-  if (abandoned && !stood) identity = {};
-  report(syscall, outcome, target.tid(), std::move(identity), duration);
+  if (outcome.logged() && !outcome.repeated && !(abandoned && without_effect(outcome))) {
+    // It may have gone before /proc was asked, and its number be another's.
+    if (abandoned && !stood) identity = {};
+    report(syscall, outcome, target.tid(), std::move(identity), received, duration);
+  } else if (owed && abandoned && !outcome.repeated) {
+    // Somebody answered in that worker's place, and nobody knows any more what there was to tell.
+    events_.tell_lost(1);
+  }
+  slot.settle_event();
 }
 
-void Session::serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected) {
-  const bool driven = is_driven(kernel_, notification.tid(), expected);
-  if (driven && expected.install >= 0) {
-    seccomp::AddFd request;
-    request.source_fd = expected.install;
-    request.close_on_exec = true;
-    request.send = true;
-    if (kernel_.add_fd(notify_fd_.get(), notification.id(), request)) return notification.forgo();
-  }
-  Target target(kernel_, notification.tid());
-  // SAFETY: see ExpectedCalls.
-  const bool makes = driven && expected.number >= 0 && expected.install < 0;
-  const Status answered = notification.answer(makes ? Answer::let_run() : Answer::refuse(EPERM), target);
-  if (!answered && answered.error().code != ENOENT) {
-    log::error("cannot answer a stand-in",
-               {{"container", container_id_}, {"error", answered.error().message()}});
-  }
+Identity Session::identify(const Notification& notification, const Target& target,
+                           std::chrono::steady_clock::time_point received) {
+  if (auto known = identities_->find(target.tid(), received)) return std::move(*known);
+  waiting_.pass_turn();
+  return identities_->read(notification, target);
 }
 
-Status Session::answer(Notification& notification, Call& call, const Outcome& outcome) {
-  if (!call.stand_in) return notification.answer(outcome.answer, call.target);
-  notification.forgo();
+Status Session::answer(Notification& notification, Call& call, Outcome& outcome) {
+  if (call.stand_in) return finish_stand_in(notification, call, outcome);
+  if (outcome.exec) {
+    const auto went = outcome.exec->trace->let_go_on(notification);
+    if (went && *went) return {};
+    // It waits no more, so there is nobody to refuse.
+    if (!went && went.error().code == ENOENT) return tl::unexpected(went.error());
+    outcome.exec.reset();
+    refuse_untraced(
+        outcome, supervision_,
+        went ? "it is not the agent's to trace" : "it cannot be traced: " + went.error().message());
+    // What the agent could not find out it has not refused (exec.cc).
+    if (supervision_.policy().mode == policy::Mode::kAudit) outcome.answer = Answer::let_run();
+  }
+  return notification.answer(outcome.answer, call.target);
+}
+
+Status Session::finish_stand_in(Notification& notification, Call& call, const Outcome& outcome) {
+  notification.answered_elsewhere();
   const Answer& answer = outcome.answer;
-  return call.stand_in->finish(answer.kind == Answer::Kind::kValue ? static_cast<long>(answer.value)
-                                                                   : -static_cast<long>(answer.errno_value));
+  switch (answer.kind) {
+    case Answer::Kind::kValue:
+      return call.stand_in->finish(static_cast<long>(answer.value));
+    case Answer::Kind::kErrno:
+      return call.stand_in->finish(-static_cast<long>(answer.errno_value));
+    case Answer::Kind::kKill:
+    case Answer::Kind::kLetRun:
+      break;  // not of what has a stand-in
+  }
+  return call.stand_in->finish(-EPERM);
 }
 
-bool Session::may_be_reported(const Outcome& outcome) const {
+bool Session::may_be_told_of(const Outcome& outcome) const {
   if (outcome.repeated) return false;
   return !outcome.decision || outcome.decision->log ||
          (outcome.exec && supervision_.policy().events.denied);  // it may have to be killed
@@ -179,7 +331,7 @@ bool Session::may_be_reported(const Outcome& outcome) const {
 
 void Session::finish_exec(Outcome& outcome) const {
   using End = ExecTrace::End;
-  const End end = outcome.exec->trace.finish(outcome.exec->decided);
+  const End end = outcome.exec->trace->finish();
   switch (end.kind) {
     case End::Kind::kRuns:
       return;
@@ -200,7 +352,7 @@ void Session::finish_exec(Outcome& outcome) const {
 }
 
 void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
-                     std::chrono::nanoseconds duration) {
+                     std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration) {
   Event event;
   event.container = container_id_;
   event.policy = supervision_.policy().name;
@@ -220,8 +372,23 @@ void Session::report(const Syscall* syscall, const Outcome& outcome, pid_t tid, 
   event.size = outcome.size;
   event.verdict = verdict_of(outcome, supervision_.policy().mode);
   event.errno_value = errno_of(outcome);
+  event.received = received;
   event.duration = duration;
-  events_.append(to_json_line(event));
+  // A log that cannot keep up holds up nobody but who is to be told of.
+  if (events_.full()) waiting_.pass_turn();
+  // Only what lives as long as the policy may be looked at later.
+  if (outcome.program || !outcome.unix_name.empty() || !outcome.reason.empty()) {
+    events_.append(to_json_line(event));
+  } else {
+    events_.append(std::move(event));
+  }
+}
+
+// Where an execve is on its way, one waits for what comes of it, and nobody else for that.
+bool Session::starting() {
+  if (start_.known_to_be_over()) return false;
+  waiting_.pass_turn();
+  return !start_.over();
 }
 
 Outcome Session::decide(Call& call, const Syscall& syscall) {
@@ -236,8 +403,8 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     return outcome;
   }
 
-  outcome.decision = supervision_.decide_syscall(syscall.name, data);
-  if (outcome.decision->verdict != policy::Verdict::kAllow && syscall.made_while_starting && !start_.over()) {
+  outcome.decision = supervision_.decide_syscall(syscall, data);
+  if (outcome.decision->verdict != policy::Verdict::kAllow && syscall.made_while_starting && starting()) {
     outcome.decision->verdict = policy::Verdict::kAllow;
     outcome.decision->log = false;
     outcome.answer = Answer::let_run();
@@ -252,6 +419,7 @@ Outcome Session::decide(Call& call, const Syscall& syscall) {
     // The compiled filter leaves no such ABI; should one come all the same, nobody could tell what it asks.
     if (syscall.operation == nullptr) return Outcome::failed(ENOSYS);
     const bool log_call = outcome.decision->log;
+    if (!waiting_.enter(call.notification)) return Outcome::failed(EAGAIN);
     outcome = syscall.operation->perform(call);
     if (outcome.decision && log_call) outcome.decision->log = true;
     return outcome;

@@ -2,17 +2,23 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "supervisor/answer.h"
 #include "supervisor/operations/operation.h"
 #include "supervisor/report/event_log.h"
+#include "supervisor/slots.h"
 #include "supervisor/start.h"
 #include "supervisor/supervision.h"
+#include "supervisor/target/identity_cache.h"
 #include "supervisor/waiting.h"
 
 namespace tidewaiter::supervisor {
@@ -22,15 +28,18 @@ namespace tidewaiter::supervisor {
 // outlive them; everything here may run on any receiver.
 class Session {
  public:
+  // Its receivers note in `slots`, under `number`, how far they have come; there it takes up what an earlier
+  // worker has left. `tracer`: who outlives this process; absent, the receivers trace themselves.
   static Result<std::unique_ptr<Session>> start(Kernel& kernel, UniqueFd notify_fd, std::string container_id,
-                                                const Supervision& supervision, EventLog& events,
-                                                int wake_fd);
+                                                const Supervision& supervision, EventLog& events, int wake_fd,
+                                                Slots& slots, unsigned number, Tracer* tracer = nullptr);
   // Interrupts whatever the receivers do and waits for them: without ended(), for as long as the kernel
   // likes.
   ~Session();
 
   // Borrowed, to be watched for the hang-up that tells that every task of the filter is gone.
   [[nodiscard]] int notify_fd() const { return notify_fd_.get(); }
+  [[nodiscard]] unsigned number() const { return number_; }
 
   // See Waiting.
   bool interrupt_abandoned() { return waiting_.interrupt_abandoned(); }
@@ -41,29 +50,45 @@ class Session {
 
  private:
   Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
-          EventLog& events, int wake_fd);
+          EventLog& events, int wake_fd, Slots& slots, unsigned number, Tracer* tracer);
 
+  void take_over();
+  void remember_lost(const Slot& slot, const struct seccomp_notif& received);
+  // The slot of the calling receiver; nullptr: there is none.
+  Slot* own_slot();
+  void leave();
   bool receive_one();
-  void serve(Notification notification);
-  // A call that a stand-in makes.
-  void serve_stand_in(Notification& notification, const ExpectedCalls::Expected& expected);
+  bool serve_left();
+  void serve(Notification notification, Slot& slot);
   // To the target, by whatever way it is still to be had.
-  Status answer(Notification& notification, Call& call, const Outcome& outcome);
+  Status answer(Notification& notification, Call& call, Outcome& outcome);
+  static Status finish_stand_in(Notification& notification, Call& call, const Outcome& outcome);
   Outcome decide(Call& call, const Syscall& syscall);
+  bool starting();
   // After the answer that let an execve go on.
   void finish_exec(Outcome& outcome) const;
-  [[nodiscard]] bool may_be_reported(const Outcome& outcome) const;
+  // Of a call that is not answered yet.
+  Identity identify(const Notification& notification, const Target& target,
+                    std::chrono::steady_clock::time_point received);
+  [[nodiscard]] bool may_be_told_of(const Outcome& outcome) const;
   void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
-              std::chrono::nanoseconds duration);
+              std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration);
   [[nodiscard]] bool hung_up() const;
 
   Kernel& kernel_;
   const UniqueFd notify_fd_;
-  const std::string container_id_;
+  const std::string_view container_id_;  // the event log keeps it
   const Supervision& supervision_;
   EventLog& events_;
+  Slots& slots_;
+  const unsigned number_;
+  LocalTracer own_tracer_;
+  Tracer& tracer_;
+  std::mutex mutex_;
+  std::vector<Slot*> left_;  // by an earlier worker, each with a notification that stands
+  std::atomic<bool> any_left_ = false;
+  std::optional<IdentityCache> identities_;  // after take_over()
   Repeats repeats_;
-  StandIns stand_ins_;
   Start start_;
   Waiting waiting_;  // last: its threads use all of the above
 };

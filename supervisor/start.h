@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 
 #include "oci/base/result.h"
@@ -20,11 +21,15 @@ namespace tidewaiter::supervisor {
 class Start {
  public:
   // `exempt`: whether there is anything to tell apart. False where an execve might not notify.
-  explicit Start(bool exempt) : over_(!exempt) {}
+  // `kept`: where it is noted for another worker; zero at the beginning.
+  Start(bool exempt, std::atomic<std::uint32_t>& kept) : kept_(kept), over_(!exempt || kept != 0) {}
+
+  // Whether over() would not wait, for it is over.
+  [[nodiscard]] bool known_to_be_over() const { return over_.load(std::memory_order_acquire); }
 
   // Whether the calls that notify now may be the workload's. Waits for an execve that is being answered.
   [[nodiscard]] bool over() const {
-    if (over_.load(std::memory_order_acquire)) return true;
+    if (known_to_be_over()) return true;
     const std::lock_guard lock(mutex_);
     return over_.load(std::memory_order_relaxed);
   }
@@ -36,13 +41,18 @@ class Start {
   Status end_by(const Send& send) {
     if (over_.load(std::memory_order_acquire)) return send();
     const std::lock_guard lock(mutex_);
+    // Before: a worker that dies right after the answer must not leave the next one with a workload that may
+    // what the runtime may.
+    kept_.store(1, std::memory_order_release);
     Status sent = send();
     // Once true it stays so, which is why it may be looked at without the lock.
     if (sent) over_.store(true, std::memory_order_release);
+    if (!sent) kept_.store(0, std::memory_order_release);
     return sent;
   }
 
  private:
+  std::atomic<std::uint32_t>& kept_;
   mutable std::mutex mutex_;
   std::atomic<bool> over_;
 };

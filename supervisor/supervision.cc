@@ -10,7 +10,9 @@
 #include "oci/seccomp/profile.h"
 
 namespace tidewaiter::supervisor {
-Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace) {
+
+Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace,
+                                      KeptNames* kept) {
   auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
   if (!parsed) {
     const auto& mistake = parsed.error().front();
@@ -18,10 +20,11 @@ Result<Supervision> Supervision::make(const container::Record& record, Resolver&
   }
   Supervision supervision(policy::complete(*parsed));
   if (supervision.policy_.network) {
-    supervision.destinations_ = TRY(
-        in_context("policy " + record.policy_name, Destinations::make(supervision.policy_, resolver, pace)));
+    supervision.destinations_ = TRY(in_context(
+        "policy " + record.policy_name, Destinations::make(supervision.policy_, resolver, pace, kept)));
   }
   supervision.exempts_start_ = record.exempts_start;
+  supervision.told_of_execs_ = record.told_of_execs;
   supervision.residual_.insert(record.residual.begin(), record.residual.end());
   if (!record.own_seccomp) return supervision;
   const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
@@ -60,10 +63,10 @@ std::optional<Answer> Supervision::own_profile(std::string_view name, const stru
   return Answer::refuse(EPERM);
 }
 
-policy::Decision Supervision::decide_syscall(std::string_view name, const struct seccomp_data& call) const {
+policy::Decision Supervision::decide_syscall(const Syscall& syscall, const struct seccomp_data& call) const {
   std::uint64_t arguments[6];
   std::copy(std::begin(call.args), std::end(call.args), arguments);
-  return policy::decide_syscall(policy_, name, arguments);
+  return policy::decide_syscall(policy_, syscall.rules, arguments);
 }
 
 policy::Decision Supervision::decide_connect(const policy::Endpoint& destination) const {

@@ -27,9 +27,9 @@ namespace tidewaiter::supervisor {
 class Supervision {
  public:
   // From the shim's record. Host names are resolved here and now; Destinations::make() says what happens to
-  // those that do not resolve.
+  // those that do not resolve, and what `kept` is.
   static Result<Supervision> make(const container::Record& record, Resolver& resolver = dns_resolver(),
-                                  const Pace& pace = {});
+                                  const Pace& pace = {}, KeptNames* kept = nullptr);
 
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
   [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }
@@ -38,6 +38,8 @@ class Supervision {
 
   // See container::Record.
   [[nodiscard]] bool exempts_start() const { return exempts_start_; }
+
+  [[nodiscard]] bool told_of_execs() const { return told_of_execs_; }
 
   // Whether the policy restricts this operation.
   [[nodiscard]] bool supervises(policy::Operation operation) const;
@@ -51,7 +53,8 @@ class Supervision {
   [[nodiscard]] std::optional<Answer> own_profile(std::string_view name,
                                                   const struct seccomp_data& call) const;
 
-  [[nodiscard]] policy::Decision decide_syscall(std::string_view name, const struct seccomp_data& call) const;
+  [[nodiscard]] policy::Decision decide_syscall(const Syscall& syscall,
+                                                const struct seccomp_data& call) const;
   // REQUIRES: policy().network.
   [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
   [[nodiscard]] policy::Decision decide_unix(const policy::UnixName& name) const;
@@ -66,13 +69,14 @@ class Supervision {
   [[nodiscard]] std::optional<Answer> settled(const policy::Decision& decision) const;
 
  private:
-  explicit Supervision(policy::Policy policy) : policy_(std::move(policy)) {}
+  explicit Supervision(policy::Policy policy) : policy_(std::move(policy)), syscalls_(policy_.syscalls) {}
 
   policy::Policy policy_;
   std::unique_ptr<Destinations> destinations_;  // where policy_.network
   SyscallIndex syscalls_;
   bool exempts_start_ = false;
   bool spares_unknown_calls_ = true;
+  bool told_of_execs_ = false;
   std::set<std::string, std::less<>> residual_;
   seccomp::BpfProgram own_profile_;
 };

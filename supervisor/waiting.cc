@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace tidewaiter::supervisor {
@@ -16,8 +19,35 @@ constexpr std::chrono::milliseconds kRepeatInterrupt{2};
 // Receivers beyond the needed ones that are kept: one call after the other would start and end a thread each.
 constexpr std::size_t kSpare = 2;
 
+// What takes longer than this while no receiver is free may take for ever.
+constexpr std::chrono::milliseconds kLong{20};
+
 // Threads serve with small buffers on the stack; sanitizers need more room.
 constexpr std::size_t kStackSize = 1U << 20U;
+
+// Of the calling receiver, which is one of a single Waiting.
+thread_local bool has_turn = false;  // see take_turn()
+thread_local bool serves = false;    // between enter() and end()
+
+// Where the calling thread handles a signal while its own stack is used up: whose notification used it up is
+// to be noted all the same (worker_process.cc).
+class SignalStack {
+ public:
+  SignalStack() : memory_(std::make_unique<std::byte[]>(kSize)) {
+    const stack_t stack = {memory_.get(), 0, kSize};
+    (void)::sigaltstack(&stack, nullptr);
+  }
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+  ~SignalStack() {
+    const stack_t none = {nullptr, SS_DISABLE, 0};
+    (void)::sigaltstack(&none, nullptr);
+  }
+
+ private:
+  static constexpr std::size_t kSize = 32768;
+  std::unique_ptr<std::byte[]> memory_;
+};
 
 }  // namespace
 
@@ -29,8 +59,13 @@ Status Waiting::install_interrupt() {
   return {};
 }
 
-Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd)
-    : body_(body), context_(context), receivers_(receivers), limit_(limit), wake_fd_(wake_fd) {}
+Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave)
+    : body_(body),
+      leave_(leave),
+      context_(context),
+      receivers_(receivers),
+      limit_(limit),
+      wake_fd_(wake_fd) {}
 
 Waiting::~Waiting() { stop(); }
 
@@ -56,9 +91,13 @@ bool Waiting::start_thread_locked() {
 }
 
 void* Waiting::run(void* self) {
+  const SignalStack signal_stack;
   auto& waiting = *static_cast<Waiting*>(self);
-  while (waiting.body_(waiting.context_) && !waiting.surplus()) {
+  // Who has the turn is not surplus.
+  while (waiting.body_(waiting.context_) && (has_turn || !waiting.surplus())) {
   }
+  waiting.pass_turn();
+  if (waiting.leave_ != nullptr) waiting.leave_(waiting.context_);
   const std::lock_guard lock(waiting.mutex_);
   std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
   // Under the lock: when the last thread is seen to be gone, `waiting` may be destroyed.
@@ -68,8 +107,29 @@ void* Waiting::run(void* self) {
 }
 
 std::size_t Waiting::waiting_locked() const {
-  return static_cast<std::size_t>(std::count_if(
-      serving_.begin(), serving_.end(), [](const Entry& entry) { return entry.waits_for != nullptr; }));
+  const auto waits = [](const Entry& entry) { return entry.waits_for != nullptr || entry.stuck; };
+  return entering_ + static_cast<std::size_t>(std::count_if(serving_.begin(), serving_.end(), waits));
+}
+
+// Sees to it that enough threads receive when one more waits.
+bool Waiting::leave_receivers_locked() {
+  if (threads_.size() >= receivers_ + waiting_locked() + 1) return true;
+  return threads_.size() < limit_ && start_thread_locked();
+}
+
+// Has interrupt_abandoned() called soon.
+void Waiting::watch_locked() {
+  if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
+}
+
+bool Waiting::all_busy_locked() const { return threads_.size() <= serving_.size() + entering_; }
+
+void Waiting::replace_stuck_locked() {
+  const Time long_ago = std::chrono::steady_clock::now() - kLong;
+  for (Entry& entry : serving_) entry.stuck = entry.stuck || entry.since < long_ago;
+  while (threads_.size() < limit_ && threads_.size() < receivers_ + waiting_locked()) {
+    if (!start_thread_locked()) break;
+  }
 }
 
 bool Waiting::surplus() {
@@ -77,35 +137,61 @@ bool Waiting::surplus() {
   return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
 }
 
-void Waiting::enter(pid_t tid) {
+bool Waiting::take_turn() {
+  if (has_turn) return true;
+  std::unique_lock lock(mutex_);
+  turn_.wait(lock, [this] { return !turn_taken_ || stopping_; });
+  if (stopping_) return false;
+  turn_taken_ = true;
+  has_turn = true;
+  return true;
+}
+
+void Waiting::pass_turn() {
+  if (!std::exchange(has_turn, false)) return;
+  // Under the lock: once it is another's, `this` may be destroyed.
+  const std::lock_guard lock(mutex_);
+  turn_taken_ = false;
+  turn_.notify_one();
+}
+
+bool Waiting::enter(const Notification& notification) {
+  pass_turn();
+  const pid_t tid = notification.tid();
   std::unique_lock lock(mutex_);
   for (;;) {
-    bool any = false;
+    const auto of_target = [tid](const Entry& entry) { return entry.tid == tid; };
+    if (std::none_of(serving_.begin(), serving_.end(), of_target)) break;
+    // Where this one has been abandoned as well, it is a later call that is being served.
+    if (!notification.still_stands()) return false;
     for (const Entry& entry : serving_) {
-      if (entry.tid != tid) continue;
-      any = true;
-      ::pthread_kill(entry.thread, kInterrupt);
+      if (of_target(entry)) ::pthread_kill(entry.thread, kInterrupt);
     }
-    if (!any) break;
+    if (stopping_ || !leave_receivers_locked()) return false;
+    ++entering_;
     changed_.wait_for(lock, kRepeatInterrupt);
+    --entering_;
+    if (!notification.still_stands()) return false;
   }
-  serving_.push_back({::pthread_self(), tid});
+  serves = true;
+  serving_.push_back({::pthread_self(), tid, std::chrono::steady_clock::now()});
+  if (all_busy_locked()) watch_locked();
+  return true;
 }
 
 bool Waiting::begin(const Notification& notification) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return false;
-  if (threads_.size() < receivers_ + waiting_locked() + 1) {
-    if (threads_.size() >= limit_ || !start_thread_locked()) return false;
-  }
+  if (!leave_receivers_locked()) return false;
   for (Entry& entry : serving_) {
     if (::pthread_equal(entry.thread, ::pthread_self())) entry.waits_for = &notification;
   }
-  if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
+  watch_locked();
   return true;
 }
 
 void Waiting::end() {
+  if (!std::exchange(serves, false)) return;
   const std::lock_guard lock(mutex_);
   if (std::erase_if(serving_, [](const Entry& entry) {
         return ::pthread_equal(entry.thread, ::pthread_self());
@@ -120,7 +206,8 @@ bool Waiting::interrupt_abandoned() {
     interrupt_all_locked();
     return !threads_.empty();
   }
-  watched_ = false;
+  watched_ = all_busy_locked();
+  if (watched_) replace_stuck_locked();
   for (const Entry& entry : serving_) {
     if (entry.waits_for == nullptr) continue;
     watched_ = true;
@@ -131,6 +218,7 @@ bool Waiting::interrupt_abandoned() {
 
 void Waiting::interrupt_all_locked() {
   for (const pthread_t thread : threads_) ::pthread_kill(thread, kInterrupt);
+  turn_.notify_all();
 }
 
 void Waiting::begin_stop() {

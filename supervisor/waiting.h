@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstddef>
@@ -17,6 +18,10 @@ namespace tidewaiter::supervisor {
 // The threads of one container that receive and serve notifications, and who of them waits in a call made on
 // a target's behalf.
 //
+// One thread at a time has the turn to receive: the kernel wakes all that wait to receive for each
+// notification, and all but one would go back to sleep. It keeps the turn while it serves what is answered at
+// once, and passes it on before anything else.
+//
 // A receiver serves what it received itself: handing it to another thread would cost a wake-up on the fast
 // path. Before a call that may block it says so (begin()), and another receiver is started when too few would
 // be left to receive. So a call that blocks holds up nobody but its caller.
@@ -25,15 +30,20 @@ namespace tidewaiter::supervisor {
 // its former call has been served to the end. enter() lets one thread at a time serve a target: else the
 // second could perform what the first is performing still.
 //
+// What is not expected to block may do so all the same: reading memory that a file system in user space backs
+// takes as long as that file system likes. While no receiver is free, those that have served for long count
+// as waiting, too, and are replaced.
+//
 // Whoever waits for a target that is gone is interrupted (SIGUSR1, so that its call ends with EINTR as the
 // target's own would have): at once when the same target calls again, else when interrupt_abandoned() is
 // called, which Agent does while anything waits: the first begin() in a while wakes it through `wake_fd`.
 class Waiting {
  public:
-  // Each thread runs `body(context)` until that returns false or the thread is surplus. `wake_fd`: a borrowed
-  // eventfd(2).
+  // Each thread runs `body(context)` until that returns false or the thread is surplus, and then
+  // `leave(context)`. `wake_fd`: a borrowed eventfd(2).
   using Body = bool (*)(void* context);
-  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd);
+  using Leave = void (*)(void* context);
+  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave = nullptr);
   ~Waiting();  // stop()
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
@@ -41,9 +51,16 @@ class Waiting {
   // Starts the receivers. Fails when no thread can be had.
   Status start();
 
-  // The calling receiver serves a call of the thread `tid` from now on. Who still serves a former call of it
-  // is interrupted, and this returns when they have ended: a thread is in one call at a time.
-  void enter(pid_t tid);
+  // Returns when the calling receiver is the one to receive. False: it is to end.
+  bool take_turn();
+  // Lets another receive, before what may take longer than an answer. A no-op without take_turn().
+  void pass_turn();
+
+  // Passes the turn on. The calling receiver serves a call of the notification's target from now on. Who
+  // still serves a former call of it is interrupted, and this returns when they have ended: a thread is in
+  // one call at a time. False: the target is not waiting any more, or no further thread can be had to receive
+  // meanwhile; the call is not to be served.
+  bool enter(const Notification& notification);
 
   // The calling receiver is about to make a call that may block for the notification's target. False: as many
   // calls wait already as the container may have, or no further thread can be had; it must not block.
@@ -75,19 +92,27 @@ class Waiting {
   static constexpr int kInterrupt = SIGUSR1;
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
   struct Entry {
     pthread_t thread;
     pid_t tid;
+    Time since;
+    bool stuck = false;                       // has served for long while no receiver was free
     const Notification* waits_for = nullptr;  // between begin() and end()
   };
 
   static void* run(void* self);
   bool start_thread_locked();
+  bool leave_receivers_locked();
+  void watch_locked();
+  [[nodiscard]] bool all_busy_locked() const;
+  void replace_stuck_locked();
   void interrupt_all_locked();
   bool surplus();
   [[nodiscard]] std::size_t waiting_locked() const;
 
   const Body body_;
+  const Leave leave_;
   void* const context_;
   const unsigned receivers_;  // threads that receive, at least
   const unsigned limit_;      // threads altogether
@@ -95,9 +120,12 @@ class Waiting {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable turn_;
+  bool turn_taken_ = false;
   std::vector<pthread_t> threads_;
   std::vector<Entry> serving_;
-  bool watched_ = false;  // interrupt_abandoned() will be called soon
+  std::size_t entering_ = 0;  // threads that wait in enter()
+  bool watched_ = false;      // interrupt_abandoned() will be called soon
   bool stopping_ = false;
 };
 

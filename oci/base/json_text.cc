@@ -92,16 +92,21 @@ void append_json_string(std::string& out, std::string_view text, std::size_t lim
   out += '"';
 }
 
-std::string rfc3339_now() {
-  struct timespec now {};
-  ::clock_gettime(CLOCK_REALTIME, &now);
+std::string rfc3339_now() { return rfc3339(std::chrono::system_clock::now()); }
+
+std::string rfc3339(std::chrono::system_clock::time_point time) {
+  using std::chrono::microseconds;
+  const auto since_epoch = std::chrono::floor<microseconds>(time.time_since_epoch());
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const std::time_t seconds = whole.count();
   struct tm utc {};
-  ::gmtime_r(&now.tv_sec, &utc);
+  ::gmtime_r(&seconds, &utc);
   std::array<char, 64> text{};
-  const std::size_t seconds = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
   std::array<char, 32> fraction{};  // as wide as the compiler thinks it may become
-  std::snprintf(fraction.data(), fraction.size(), ".%06ldZ", now.tv_nsec / 1000);
-  return std::string(text.data(), seconds) + fraction.data();
+  std::snprintf(fraction.data(), fraction.size(), ".%06ldZ",
+                static_cast<long>((since_epoch - whole).count()));
+  return std::string(text.data(), size) + fraction.data();
 }
 
 }  // namespace tidewaiter

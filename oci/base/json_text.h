@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -13,5 +14,7 @@ void append_json_string(std::string& out, std::string_view text, std::size_t lim
 
 // "2026-01-02T03:04:05.678901Z" : the wall clock now (RFC 3339).
 std::string rfc3339_now();
+// The same of another time.
+std::string rfc3339(std::chrono::system_clock::time_point time);
 
 }  // namespace tidewaiter

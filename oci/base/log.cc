@@ -12,7 +12,8 @@ namespace {
 
 std::atomic<Level> threshold{Level::kInfo};
 std::atomic<int> output{STDERR_FILENO};
-std::atomic<std::size_t> written_bytes{0};
+std::atomic<std::uint64_t> written_by_us{0};
+std::atomic<std::atomic<std::uint64_t>*> written_bytes{&written_by_us};
 
 std::string_view name_of(Level level) {
   switch (level) {
@@ -31,6 +32,10 @@ std::string_view name_of(Level level) {
 }  // namespace
 
 void set_threshold(Level level) { threshold.store(level, std::memory_order_relaxed); }
+
+void count_in(std::atomic<std::uint64_t>& counter) {
+  written_bytes.store(&counter, std::memory_order_relaxed);
+}
 
 void set_output(int fd) { output.store(fd, std::memory_order_relaxed); }
 
@@ -51,7 +56,8 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
     append_json_string(line, value);
   }
   line += "}\n";
-  const std::size_t before = written_bytes.fetch_add(line.size(), std::memory_order_relaxed);
+  auto& written_before = *written_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t before = written_before.fetch_add(line.size(), std::memory_order_relaxed);
   if (before >= kMaxWritten) {
     errno = saved;
     return;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -25,6 +27,10 @@ using Field = std::pair<std::string_view, std::string_view>;
 // A container can make its agent log; so a process writes no more than this, in bytes, and says when it
 // stops.
 inline constexpr std::size_t kMaxWritten = 1U << 20U;
+
+// Has what is written count there, for all processes together that share it. It is not to go away again. Call
+// before threads are started.
+void count_in(std::atomic<std::uint64_t>& counter);
 
 // Writes one line with one write(2). Values are escaped and cut to 4096 bytes. Thread-safe.
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});

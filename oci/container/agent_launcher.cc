@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <thread>
@@ -325,6 +327,32 @@ Status terminate_agent(const std::string& state_folder) {
   if (!agent) return {};
   if (::syscall(SYS_pidfd_send_signal, agent->get(), SIGTERM, nullptr, 0) != 0 && errno != ESRCH) {
     return fail(errno, "end the agent of " + state_folder);
+  }
+  return {};
+}
+
+namespace {
+
+// Whether a process takes SIGUSR2 for an order, and does not die of it: it has it blocked
+// (proc_pid_status(5), SigBlk), to read it from a descriptor.
+bool awaits_order(pid_t pid) {
+  const auto status = sys::read_file("/proc/" + std::to_string(pid) + "/status");
+  const std::size_t line = status ? status->find("\nSigBlk:\t") : std::string::npos;
+  if (line == std::string::npos) return false;
+  const std::uint64_t blocked = std::strtoull(status->c_str() + line + 9, nullptr, 16);
+  return (blocked >> (SIGUSR2 - 1) & 1U) != 0;
+}
+
+}  // namespace
+
+Status replace_agent(const std::string& state_folder) {
+  const UniqueFd agent = TRY(in_context(state_folder, open_agent(state_folder)));
+  if (!awaits_order(agent_pid(state_folder))) {
+    return fail("the agent of " + state_folder +
+                " is of a version that cannot be replaced: it stays, until its container ends");
+  }
+  if (::syscall(SYS_pidfd_send_signal, agent.get(), SIGUSR2, nullptr, 0) != 0) {
+    return fail(errno, "replace the agent of " + state_folder);
   }
   return {};
 }

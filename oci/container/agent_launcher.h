@@ -57,6 +57,10 @@ bool wait_for_agent_end(const std::string& state_folder, std::chrono::millisecon
 // Asks the agent to end (SIGTERM), which leaves folder and bundle as they are. None is a success.
 Status terminate_agent(const std::string& state_folder);
 
+// Has the agent go on as the program that lies at its path now (SIGUSR2); what it supervises does not notice.
+// An error where there is no agent.
+Status replace_agent(const std::string& state_folder);
+
 // Ends what a dead agent could not: restores the bundle and removes the folder `name`. One that is not there
 // is a success, one whose agent is alive an error. REQUIRES: the container is gone.
 Status clear_state_folder(const std::string& name);

@@ -61,7 +61,8 @@ std::string_view names_in(std::string_view text) {
 }  // namespace
 
 Result<HostsFile> HostsFile::open(const std::string& path, spec::HostsBase base) {
-  UniqueFd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+  // It does not wait for a lease that the container has taken on its file (F_SETLEASE).
+  UniqueFd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644));
   // Whatever the umask: the container's user reads it.
   if (::fchmod(file.get(), 0644) != 0) return fail(errno, path);
   UniqueFd lock = TRY(sys::open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));

@@ -83,6 +83,13 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "log_directory", record.log_directory));
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
+  // Absent where the container was created before there was such a thing.
+  if (document.contains("told_of_execs")) {
+    TRY(read_member(document, "told_of_execs", record.told_of_execs));
+  }
+  if (document.contains("restart_seconds")) {
+    TRY(read_member(document, "restart_seconds", record.restart_seconds));
+  }
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
   if (const auto hosts = document.find("hosts"); hosts != document.end()) {
@@ -102,9 +109,11 @@ Json to_json(const Record& record) {
   document["policy_text"] = record.policy_text;
   document["residual"] = record.residual;
   document["exempts_start"] = record.exempts_start;
+  document["told_of_execs"] = record.told_of_execs;
   document["log_directory"] = record.log_directory;
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;
+  document["restart_seconds"] = record.restart_seconds;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

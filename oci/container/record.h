@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "oci/base/result.h"
+#include "oci/container/settings.h"
 #include "oci/spec/hosts_mount.h"
 
 namespace tidewaiter::container {
@@ -22,11 +23,13 @@ struct Record {
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
   std::vector<std::string> residual;                  // policy::Plan::residual
   bool exempts_start = false;                         // policy::Plan::exempts_start
+  bool told_of_execs = false;                         // policy::Plan::told_of_execs
   // What the container's hosts file, which the agent keeps as kHostsName, begins with; absent: it keeps none.
   std::optional<spec::HostsBase> hosts;
-  std::string log_directory;          // of the event log
-  std::uint64_t log_max_bytes = 0;    // one file's bound; one rotated file is kept beside it
-  std::uint64_t log_total_bytes = 0;  // the log folder's bound: beyond it the oldest logs go
+  std::string log_directory;                        // of the event log
+  std::uint64_t log_max_bytes = 0;                  // one file's bound; one rotated file is kept beside it
+  std::uint64_t log_total_bytes = 0;                // the log folder's bound: beyond it the oldest logs go
+  std::uint64_t restart_seconds = kRestartSeconds;  // Settings::restart_seconds
 
   // File names inside the state folder.
   static constexpr const char* kFileName = "record.json";

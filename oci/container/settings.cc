@@ -49,6 +49,14 @@ Result<std::uint64_t> read_size(const Place& place, const Json& value) {
   return size;
 }
 
+Result<std::uint64_t> read_seconds(const Place& place, const Json& value) {
+  constexpr std::uint64_t kMost = 3600;
+  if (!value.is_number_unsigned()) return wrong_type(place, value, "a number of seconds, 0 to 3600");
+  const auto seconds = value.get<std::uint64_t>();
+  if (seconds > kMost) return fail(place.text() + " is " + std::to_string(seconds) + ", must be 0 to 3600");
+  return seconds;
+}
+
 bool is_policy_name(std::string_view name) {
   constexpr std::string_view kValid = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   return !name.empty() && name.size() <= 128 && name.front() != '.' &&
@@ -95,6 +103,8 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
     settings.require_policy = TRY(read_bool(place, value));
   } else if (key == "allow_policy_paths") {
     settings.allow_policy_paths = TRY(read_bool(place, value));
+  } else if (key == "restart_seconds") {
+    settings.restart_seconds = TRY(read_seconds(place, value));
   } else if (key == "allowed_policies") {
     settings.allowed_policies = TRY(read_policy_names(place, value));
   } else if (key == "log") {
@@ -102,7 +112,7 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
   } else {
     return fail(place.text() +
                 " is not a setting; valid are runtime, agent, default_policy, require_policy, "
-                "allow_policy_paths, allowed_policies and log");
+                "allow_policy_paths, allowed_policies, restart_seconds and log");
   }
   return {};
 }

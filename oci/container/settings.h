@@ -11,6 +11,9 @@
 
 namespace tidewaiter::container {
 
+// How long calls wait for an agent's worker that cannot be started, before they are refused.
+inline constexpr std::uint64_t kRestartSeconds = 60;
+
 // The configuration file (docs/operations.md). A missing file means the defaults; an unknown key or wrong
 // type is an error.
 struct Settings {
@@ -22,8 +25,9 @@ struct Settings {
   bool allow_policy_paths = false;            // "allow_policy_paths": the annotation may be an absolute path
   // "allowed_policies": which an annotation may name, for engines take annotations from images; absent: any.
   std::optional<std::vector<std::string>> allowed_policies;
-  std::uint64_t log_max_bytes = 16U << 20U;   // "log": {"max_bytes": …}: of one container's event log
-  std::uint64_t log_total_bytes = 1U << 30U;  // "log": {"total_bytes": …}: of all logs together
+  std::uint64_t log_max_bytes = 16U << 20U;         // "log": {"max_bytes": …}: of one container's event log
+  std::uint64_t log_total_bytes = 1U << 30U;        // "log": {"total_bytes": …}: of all logs together
+  std::uint64_t restart_seconds = kRestartSeconds;  // "restart_seconds"
 
   // The defaults where there is no such file, unless it `must_exist`.
   static Result<Settings> load(const std::string& path, bool must_exist = false);

@@ -320,6 +320,9 @@ void simplify(seccomp::SyscallDemand& demand) {
 
 // --- compiling --------------------------------------------------------------------------------------
 
+// The calls that execute a program.
+constexpr const char* kExecs[] = {"execve", "execveat"};
+
 class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
@@ -409,19 +412,51 @@ class Compiler {
   // brings other code under the filter.
   Status demand_end_of_start() {
     if (!plan_.exempts_start) return {};
-    for (const std::string name : {"execve", "execveat"}) {
+    for (const std::string name : kExecs) {
       if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
         return fail("`" + name + "` cannot notify: " + std::string(silent));
       }
-      auto& demand = demands_[name];
-      const auto let_run = [](const ProfileAction& action) { return action == kAllow; };
-      for (auto& one : demand.cases) {
-        if (let_run(one.action)) one.action = kNotify;
-      }
-      if (let_run(demand.otherwise)) demand.otherwise = kNotify;
-      simplify(demand);
+      notify_where_allowed(demands_[name]);
     }
     return {};
+  }
+
+  static void notify_where_allowed(seccomp::SyscallDemand& demand) {
+    const auto let_run = [](const ProfileAction& action) { return action == kAllow; };
+    for (auto& one : demand.cases) {
+      if (let_run(one.action)) one.action = kNotify;
+    }
+    if (let_run(demand.otherwise)) demand.otherwise = kNotify;
+    simplify(demand);
+  }
+
+  // Whether the filter lets no execve run without the agent.
+  static bool tells_of_execs(const seccomp::Profile& profile) {
+    const auto held = [](const ProfileAction& action) {
+      switch (action.kind) {
+        case ActionKind::kNotify:
+        case ActionKind::kErrno:
+        case ActionKind::kKillThread:
+        case ActionKind::kKillProcess:
+        case ActionKind::kTrap:
+          return true;
+        case ActionKind::kTrace:  // a tracer may let it run
+        case ActionKind::kAllow:
+        case ActionKind::kLog:
+          return false;
+      }
+      return false;
+    };
+    return std::all_of(std::begin(kExecs), std::end(kExecs), [&](const std::string& name) {
+      bool all_held = true;
+      bool all_meant = held(profile.default_action);
+      for (const seccomp::ProfileRule& rule : profile.rules) {
+        if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
+        all_held = all_held && held(rule.action);
+        all_meant = all_meant || rule.args.empty();
+      }
+      return all_held && all_meant;
+    });
   }
 
   Status demand_operations() {
@@ -483,6 +518,7 @@ class Compiler {
     for (const seccomp::ProfileRule& rule : merged.profile.rules) {
       if (rule.action == kNotify) plan_.notified.insert(rule.names.begin(), rule.names.end());
     }
+    plan_.told_of_execs = plan_.notified.contains("execve") && tells_of_execs(merged.profile);
     plan_.residual = std::move(merged.residual);
     plan_.dropped_architectures = std::move(merged.dropped_architectures);
 

@@ -52,6 +52,10 @@ struct Plan {
   // container. Then every execve and execveat is among `notified`: the first tells the agent that the start
   // is over.
   bool exempts_start = false;
+  // Whether none of the container's tasks executes a program without telling the agent: between two of these
+  // it need not find out anew who calls (supervisor/target/identity_cache.h). It is not made so for that:
+  // each execve would cost a notification, and none would be possible once the agent has died.
+  bool told_of_execs = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
   // Where network.allow has host names: what the agent's hosts file, which the bundle binds over /etc/hosts,
   // begins with. Relative paths are the bundle's (spec::in_bundle()).

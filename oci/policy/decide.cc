@@ -65,6 +65,31 @@ const ExecRule* first_match(const std::vector<ExecRule>& rules, const Execution&
   return match == rules.end() ? nullptr : &*match;
 }
 
+bool hits(const SyscallRule& rule, const std::uint64_t (&args)[6]) {
+  return std::all_of(rule.args.begin(), rule.args.end(),
+                     [&](const ArgumentTest& test) { return holds(test, args[test.index]); });
+}
+
+Decision by_rule(const Policy& policy, const SyscallRule& rule) {
+  switch (rule.action) {
+    case Action::kAllow:
+      return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule.pointer, .log = false};
+    case Action::kLog:
+      return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule.pointer, .log = true};
+    case Action::kErrno:
+      return {.verdict = Verdict::kDeny,
+              .errno_value = rule.errno_value,
+              .rule = rule.pointer,
+              .log = policy.events.denied};
+    case Action::kKill:
+      return {.verdict = Verdict::kKill, .errno_value = 0, .rule = rule.pointer, .log = policy.events.denied};
+  }
+  return {};  // not reached: every action returned
+}
+
+// Of a call that no rule of `syscalls` is about.
+Decision unnamed() { return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = "", .log = false}; }
+
 Decision exec_denied(const Policy& policy, std::string_view rule) {
   return {.verdict = Verdict::kDeny,
           .errno_value = policy.exec->errno_value,
@@ -171,25 +196,18 @@ bool holds(const ArgumentTest& test, std::uint64_t argument) {
 Decision decide_syscall(const Policy& policy, std::string_view name, const std::uint64_t (&args)[6]) {
   for (const SyscallRule& rule : policy.syscalls) {
     if (std::find(rule.names.begin(), rule.names.end(), name) == rule.names.end()) continue;
-    if (!std::all_of(rule.args.begin(), rule.args.end(),
-                     [&](const ArgumentTest& test) { return holds(test, args[test.index]); }))
-      continue;
-    switch (rule.action) {
-      case Action::kAllow:
-        return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule.pointer, .log = false};
-      case Action::kLog:
-        return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = rule.pointer, .log = true};
-      case Action::kErrno:
-        return {.verdict = Verdict::kDeny,
-                .errno_value = rule.errno_value,
-                .rule = rule.pointer,
-                .log = policy.events.denied};
-      case Action::kKill:
-        return {
-            .verdict = Verdict::kKill, .errno_value = 0, .rule = rule.pointer, .log = policy.events.denied};
-    }
+    if (hits(rule, args)) return by_rule(policy, rule);
   }
-  return {.verdict = Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
+  return unnamed();
+}
+
+Decision decide_syscall(const Policy& policy, std::span<const std::uint32_t> naming,
+                        const std::uint64_t (&args)[6]) {
+  for (const std::uint32_t place : naming) {
+    const SyscallRule& rule = policy.syscalls[place];
+    if (hits(rule, args)) return by_rule(policy, rule);
+  }
+  return unnamed();
 }
 
 }  // namespace tidewaiter::policy

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "oci/base/result.h"
@@ -42,6 +43,9 @@ Result<NotifySizes> notify_sizes();
 class NotificationBuffer {
  public:
   static Result<NotificationBuffer> make();
+  // Borrowed room, which may lie in memory that other processes share. REQUIRES: it holds the larger of the
+  // kernel's structure and ours, aligned to 8 bytes.
+  explicit NotificationBuffer(std::span<std::byte> room) : bytes_(room) {}
 
   // The last notification received, or zeros after a receive that failed. `pid` is a thread id as this
   // process's pid namespace sees it, and 0 when it cannot see it.
@@ -51,9 +55,10 @@ class NotificationBuffer {
 
  private:
   friend Status receive(int notify_fd, NotificationBuffer& buffer);
-  explicit NotificationBuffer(std::size_t size) : bytes_(size) {}
+  explicit NotificationBuffer(std::size_t size) : own_(size), bytes_(own_) {}
 
-  std::vector<std::byte> bytes_;  // from operator new, hence aligned for every structure
+  std::vector<std::byte> own_;  // from operator new, hence aligned for every structure
+  std::span<std::byte> bytes_;  // of `own_`, which keeps its place when it is moved
 };
 
 // Waits for the next notification (SECCOMP_IOCTL_NOTIF_RECV), whatever O_NONBLOCK says. Not retried:

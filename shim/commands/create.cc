@@ -50,10 +50,12 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
+  record.told_of_execs = plan.told_of_execs;
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, TRY(locate_bundle(options)).directory);
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
   record.log_total_bytes = invocation.settings.log_total_bytes;
+  record.restart_seconds = invocation.settings.restart_seconds;
   return record;
 }
 

@@ -1,7 +1,11 @@
 #include "supervisor/names/address_book.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "oci/policy/address.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -22,6 +26,41 @@ void keep_last(std::vector<T>& list, std::size_t most) {
   if (list.size() > most) list.erase(list.begin(), list.end() - static_cast<std::ptrdiff_t>(most));
 }
 
+// The clock is the machine's (CLOCK_MONOTONIC), and so the same for every process.
+std::int64_t ticks(AddressBook::Time time) { return time.time_since_epoch().count(); }
+
+nlohmann::json texts_of(const std::vector<IpAddress>& addresses) {
+  auto texts = nlohmann::json::array();
+  for (const IpAddress& address : addresses) texts.push_back(policy::to_string(address));
+  return texts;
+}
+
+// The integer that is one and fits: the library would make one of anything that is a number.
+template <typename Number>
+std::optional<Number> integer(const nlohmann::json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    if (std::in_range<Number>(number)) return static_cast<Number>(number);
+  } else if (value.is_number_integer()) {
+    const auto number = value.get<std::int64_t>();
+    if (std::in_range<Number>(number)) return static_cast<Number>(number);
+  }
+  return std::nullopt;
+}
+
+// These throw as the library does.
+AddressBook::Time time_of(const nlohmann::json& ticks) {
+  return AddressBook::Time(AddressBook::Time::duration(integer<std::int64_t>(ticks).value()));
+}
+IpAddress address_of(const nlohmann::json& text) {
+  return policy::parse_address(text.get<std::string>()).value();
+}
+std::vector<IpAddress> addresses_of(const nlohmann::json& texts) {
+  std::vector<IpAddress> addresses;
+  for (const auto& text : texts) addresses.push_back(address_of(text));
+  return addresses;
+}
+
 }  // namespace
 
 AddressBook::AddressBook(const policy::NetworkPolicy& network, const Pace& pace) : pace_(pace) {
@@ -32,6 +71,46 @@ AddressBook::AddressBook(const policy::NetworkPolicy& network, const Pace& pace)
   for (const auto& rule : *network.allow) {
     if (const auto* host = std::get_if<policy::HostName>(&rule.host)) names_[host->name].in_allow = true;
   }
+}
+
+std::string AddressBook::save() const {
+  auto saved = nlohmann::json::object();
+  for (const auto& [text, name] : names_) {
+    auto former = nlohmann::json::array();
+    for (const Former& each : name.former) {
+      former.push_back({policy::to_string(each.address), ticks(each.until)});
+    }
+    saved[text] = {{"present", texts_of(name.present)},
+                   {"former", std::move(former)},
+                   {"all", texts_of(name.all)},
+                   {"due", ticks(name.due)},
+                   {"failures", name.failures}};
+  }
+  return saved.dump();
+}
+
+bool AddressBook::restore(std::string_view saved) {
+  auto restored = names_;
+  try {
+    const auto document = nlohmann::json::parse(saved);
+    for (auto& [text, name] : restored) {
+      const auto found = document.find(text);
+      if (found == document.end()) continue;
+      name.present = addresses_of(found->at("present"));
+      name.all = addresses_of(found->at("all"));
+      name.former.clear();
+      for (const auto& each : found->at("former")) {
+        name.former.push_back({address_of(each.at(0)), time_of(each.at(1))});
+      }
+      name.due = time_of(found->at("due"));
+      name.failures = integer<unsigned>(found->at("failures")).value();
+    }
+  } catch (const std::exception&) {
+    return false;
+  }
+  names_ = std::move(restored);
+  changed_ = true;
+  return true;
 }
 
 std::vector<std::string> AddressBook::due(Time now) const {

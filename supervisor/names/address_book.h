@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oci/policy/decide.h"
@@ -37,6 +38,12 @@ class AddressBook {
   AddressBook() = default;
   // Every name of both lists is due.
   AddressBook(const policy::NetworkPolicy& network, const Pace& pace);
+
+  // All that is known, and since when, for a book that another process makes from the same rules.
+  [[nodiscard]] std::string save() const;
+  // Takes over what such a book has saved of the names that are in this one; the others stay due. False: it
+  // is no such text, and nothing was taken.
+  bool restore(std::string_view saved);
 
   // The names to be resolved now.
   [[nodiscard]] std::vector<std::string> due(Time now) const;

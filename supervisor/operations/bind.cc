@@ -33,13 +33,21 @@ bool may_bind_privileged(const Call& call, int socket) {
          call.notification.still_stands();
 }
 
-Answer perform(Call& call, const Socket& socket, std::span<const std::byte> address, std::uint16_t port) {
+// `perhaps_made`: an earlier worker may have come so far, with this call or before a signal interrupted it.
+Answer perform(Call& call, const Socket& socket, std::uint64_t cookie, std::span<const std::byte> address,
+               std::uint16_t port, bool perhaps_made) {
   const int fd = socket.fd.get();
+  const bool begun = perhaps_made || call.slot.begun(cookie, address);
+  call.slot.begin(cookie, address);
   // Where privileged ports end is the network namespace's affair (net.ipv4.ip_unprivileged_port_start), so
   // the kernel is asked without the capability first.
   Status bound = port == 0 ? call.kernel.bind(fd, address) : call.kernel.bind_unprivileged(fd, address, port);
   if (!bound && bound.error().code == EACCES && port != 0 && may_bind_privileged(call, fd)) {
     bound = call.kernel.bind(fd, address);
+  }
+  if (begun && !bound && bound.error().code == EINVAL) {
+    const auto own = call.kernel.own_address(fd);
+    if (own && is_address(*own, address)) return Answer::result(0);
   }
   return bound ? Answer::result(0) : Answer::refuse(bound.error().code);
 }
@@ -84,13 +92,19 @@ Outcome bind(Call& call) {
                           .number = call.notification.call().nr,
                           .socket_cookie = call.kernel.socket_cookie(socket->fd.get()).value_or(0),
                           .address = *address};
-  if (const auto lost = call.repeats.take(performed)) {
+  const auto lost = call.repeats.take(performed);
+  // So Session::remember_lost() says that nobody knows; of itself it never fails so.
+  const bool perhaps_made = lost && lost->kind == Answer::Kind::kErrno && lost->errno_value == EINTR;
+  if (lost && !perhaps_made) {
     outcome.answer = *lost;
     outcome.repeated = true;
     outcome.performed = std::move(performed);
     return outcome;
   }
-  outcome.answer = perform(call, *socket, *address, port);
+  const auto before = call.slot.recorded();
+  if (outcome.logged()) call.slot.owe_event();
+  outcome.answer =
+      before ? *before : perform(call, *socket, performed.socket_cookie, *address, port, perhaps_made);
   if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
   return outcome;
 }

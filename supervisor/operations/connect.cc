@@ -21,7 +21,18 @@ bool fails_with(const Answer& answer, int errno_value) {
   return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
 }
 
-void perform(Call& call, const Socket& socket, std::span<const std::byte> address, Outcome& outcome) {
+// What a connect came to that had been made already, perhaps.
+Answer as_if_once(const Call& call, int socket, std::span<const std::byte> address, const Answer& second) {
+  if (!fails_with(second, EISCONN)) return second;
+  const auto peer = call.kernel.peer_address(socket);
+  // A peer that has reset the connection since is none any more; the connect had succeeded all the same.
+  if (!peer) return peer.error().code == ENOTCONN ? Answer::result(0) : second;
+  return is_address(*peer, address) ? Answer::result(0) : second;
+}
+
+// `performed`: the call as the target made it. `goes_on`: a signal interrupted the same call before.
+void perform(Call& call, const Socket& socket, const PerformedCall& performed,
+             std::span<const std::byte> address, bool goes_on, Outcome& outcome) {
   // Whatever its flags say: O_NONBLOCK belongs to the target as well, which can clear it under our hands.
   const bool may_block = socket.type == SOCK_STREAM;
   if (may_block && !call.waiting.begin(call.notification)) {
@@ -30,8 +41,15 @@ void perform(Call& call, const Socket& socket, std::span<const std::byte> addres
     return;
   }
   outcome.attempted = true;
-  const Status connected = call.kernel.connect(socket.fd.get(), address);
+  const int fd = socket.fd.get();
+  // By an earlier worker.
+  const bool begun = call.slot.begun(performed.socket_cookie, performed.address);
+  if (outcome.logged()) call.slot.owe_event();
+  call.slot.begin(performed.socket_cookie, performed.address);
+  const Status connected = call.kernel.connect(fd, address);
   outcome.answer = connected ? Answer::result(0) : Answer::refuse(connected.error().code);
+  if (begun || goes_on) outcome.answer = as_if_once(call, fd, address, outcome.answer);
+  if (begun && fails_with(outcome.answer, EALREADY)) outcome.answer = Answer::refuse(EINPROGRESS);
 }
 
 }  // namespace
@@ -76,7 +94,12 @@ Outcome connect(Call& call) {
     outcome.performed = std::move(performed);
     return outcome;
   }
-  perform(call, *socket, where_decided(*address, outcome.endpoint), outcome);
+  if (const auto before = call.slot.recorded()) {
+    outcome.attempted = true;
+    outcome.answer = *before;
+  } else {
+    perform(call, *socket, performed, where_decided(*address, outcome.endpoint), goes_on, outcome);
+  }
   const bool interrupted = fails_with(outcome.answer, EINTR);
   outcome.repeated = goes_on && interrupted;
   // Asked a second time, a connection under way would answer EALREADY.

@@ -241,23 +241,27 @@ Outcome decide_and_trace(Call& call) {
   // Again, for the decision may have taken its time, and nobody else is to be stopped, however shortly.
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
   const struct seccomp_data& data = call.notification.call();
-  auto trace = ExecTrace::attach(call.kernel, call.target.tid(), {data.nr, data.instruction_pointer});
+  auto trace =
+      call.tracer.attach(call.target.tid(), {data.nr, data.instruction_pointer}, decided(programs->back()));
   if (!trace) {
-    outcome.decision->verdict = policy::Verdict::kDeny;
-    outcome.decision->log = call.supervision.policy().events.denied;
-    outcome.reason =
-        "its caller cannot be traced, for a debugger may be attached to it: " + trace.error().message();
-    outcome.answer = Answer::refuse(EPERM);
+    refuse_untraced(outcome, call.supervision, trace.error().message());
     return outcome;
   }
   // Now it is known that who is traced is who had called: the number may have become another's meanwhile.
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
-  outcome.exec.emplace(PendingExec{std::move(*trace), decided(programs->back()), std::move(share)});
+  outcome.exec.emplace(PendingExec{std::move(*trace), std::move(share)});
   outcome.answer = Answer::let_run();
   return outcome;
 }
 
 }  // namespace
+
+void refuse_untraced(Outcome& outcome, const Supervision& supervision, const std::string& why) {
+  outcome.decision->verdict = policy::Verdict::kDeny;
+  outcome.decision->log = supervision.policy().events.denied;
+  outcome.reason = "its caller cannot be traced, for a debugger may be attached to it: " + why;
+  outcome.answer = Answer::refuse(EPERM);
+}
 
 Outcome exec(Call& call) {
   Outcome outcome = decide_and_trace(call);

@@ -8,4 +8,7 @@ namespace tidewaiter::supervisor {
 // ExecTrace, which Session finishes when it has answered.
 Outcome exec(Call& call);
 
+// Of an execve that is allowed, and must not run all the same.
+void refuse_untraced(Outcome& outcome, const Supervision& supervision, const std::string& why);
+
 }  // namespace tidewaiter::supervisor

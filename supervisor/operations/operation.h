@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -10,10 +11,11 @@
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
 #include "supervisor/operations/memory_budget.h"
+#include "supervisor/slots.h"
 #include "supervisor/supervision.h"
-#include "supervisor/target/exec_trace.h"
-#include "supervisor/target/stand_in.h"
+#include "supervisor/target/stand_in_calls.h"
 #include "supervisor/target/target.h"
+#include "supervisor/tracer/tracer.h"
 #include "supervisor/waiting.h"
 
 // An operation is what a supervised call means, however it is spelled. Each is one function in a file of its
@@ -69,15 +71,18 @@ struct Call {
   Target& target;
   Waiting& waiting;
   Repeats& repeats;
-  StandIns& stand_ins;
+  Slot& slot;  // how far an earlier worker has come with it, and this one
+  Tracer& tracer;
   // What makes the call for the target, which it has then been taken out of; the outcome's answer is what it
   // gets.
-  std::optional<StandIn> stand_in = {};
+  std::unique_ptr<StandInCalls> stand_in = {};
   // Its descriptor of the working directory that it had; -1: it is there still.
   int working_directory = -1;
+  // Of a call that sends several messages: which one is next, from 1 on; else 0.
+  long message = 0;
 
   // Whether what is read of the target is its own still.
-  [[nodiscard]] bool still_stands() const { return stand_in.has_value() || notification.still_stands(); }
+  [[nodiscard]] bool still_stands() const { return stand_in != nullptr || notification.still_stands(); }
   [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
 };
 
@@ -92,9 +97,8 @@ struct ExecutedProgram {
 
 // An execve that the kernel may perform once it is answered, and what it has to come to.
 struct PendingExec {
-  ExecTrace trace;
-  DecidedExecution decided;
-  MemoryBudget::Share memory;  // what `decided` takes
+  std::unique_ptr<Trace> trace;
+  MemoryBudget::Share memory;  // what was decided on takes it
 };
 
 // What became of it.
@@ -111,6 +115,9 @@ struct Outcome {
   std::optional<ExecutedProgram> program = {};
   std::optional<PendingExec> exec = {};  // to be finished when the answer is sent
   std::string reason = {};               // why it ended otherwise than its rule says; empty: it did not
+
+  // Whether it is to be told of, as far as is known by now.
+  [[nodiscard]] bool logged() const { return !decision || decision->log; }
 
   static Outcome failed(int errno_value) {
     Outcome outcome;

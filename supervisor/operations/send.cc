@@ -48,6 +48,8 @@ struct Outgoing {
   std::vector<std::byte> piece;  // the next bytes to be sent
   std::vector<std::byte> name;   // the address that was decided on; empty: none
   Control control;
+  std::uint32_t number = 0;  // of the call's messages
+  std::uint64_t sent = 0;    // bytes
 };
 
 // --- where it goes ----------------------------------------------------------------------------------
@@ -192,9 +194,11 @@ PerformedCall identity(const Call& call, const Socket& socket, const Outgoing& m
 
 // --- sending ----------------------------------------------------------------------------------------
 
-// Whether a call of the target's waits, or may. One for all messages of a call.
+// Whether a call of the target's waits, or may, and what an earlier worker has sent of it. One for all
+// messages of a call.
 struct Patience {
   bool waits = false;
+  Slot::Sent before{};
 
   // Before what may take its time. False: it must not.
   bool begin(Call& call) {
@@ -231,7 +235,8 @@ Sent send_piece(Call& call, const Socket& socket, Outgoing& message, Patience& p
   bool blocks = false;
   for (;;) {
     const auto rest = std::span<const std::byte>(message.piece).subspan(sent.bytes);
-    const auto count = call.kernel.send(socket.fd.get(), {message.name, message.control.bytes, rest},
+    auto& note = call.slot.next_send(message.number, message.sent);
+    const auto count = call.kernel.send(socket.fd.get(), {message.name, message.control.bytes, rest, &note},
                                         flags | (blocks ? 0 : MSG_DONTWAIT));
     if (!count) {
       sent.error = count.error().code;
@@ -242,6 +247,7 @@ Sent send_piece(Call& call, const Socket& socket, Outgoing& message, Patience& p
       continue;
     }
     sent.bytes += *count;
+    message.sent += *count;
     message.control.bytes = message.control.without_descriptors;
     sent.error = 0;
     // A send that blocks is cut short by what ends it.
@@ -249,8 +255,30 @@ Sent send_piece(Call& call, const Socket& socket, Outgoing& message, Patience& p
   }
 }
 
+// Leaves out what an earlier worker has sent. False: there is nothing left to send, or it cannot be read.
+bool skip(const Socket& socket, Outgoing& message, std::uint64_t bytes) {
+  message.control.bytes = message.control.without_descriptors;
+  message.sent = bytes;
+  while (bytes >= message.piece.size()) {
+    bytes -= message.piece.size();
+    if (message.payload.left() == 0 || !capture_piece(socket, message)) return false;
+  }
+  message.piece.erase(message.piece.begin(), message.piece.begin() + static_cast<std::ptrdiff_t>(bytes));
+  return true;
+}
+
 Sent send_all(Call& call, const Socket& socket, Outgoing& message, Patience& patience) {
   Sent all;
+  const Slot::Sent& before = patience.before;
+  if (message.number < before.messages) {
+    all.bytes = message.captured.size;
+    return all;
+  }
+  if (message.number == before.messages && (before.noted || before.bytes != 0)) {
+    all.bytes = before.bytes;
+    if (socket.type != SOCK_STREAM || !skip(socket, message, before.bytes)) return all;
+    if (!call.notification.still_stands()) return all;
+  }
   for (;;) {
     const Sent sent = send_piece(call, socket, message, patience);
     all.bytes += sent.bytes;
@@ -263,15 +291,23 @@ Sent send_all(Call& call, const Socket& socket, Outgoing& message, Patience& pat
   }
 }
 
+// As sk_stream_error (net/core/stream.c) and unix_stream_sendmsg do it.
+bool breaks_pipe(const Socket& socket, int flags, const Answer& answer) {
+  return answer.kind == Answer::Kind::kErrno && answer.errno_value == EPIPE && socket.type == SOCK_STREAM &&
+         (flags & MSG_NOSIGNAL) == 0;
+}
+
 // Sends one message: the answer is the number of its bytes. `performed` tells the call from others, and is
 // asked whether it was performed before; nullptr when that is settled.
 Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captured, int flags,
-                 Patience& patience, PerformedCall* performed, std::uint64_t count) {
+                 Patience& patience, PerformedCall* performed, std::uint64_t count,
+                 std::uint64_t number = 0) {
   if (socket.domain == AF_UNIX && ((captured.name && socket.type == SOCK_DGRAM) || call.stand_in)) {
     return send_unix(call, socket, captured, flags);
   }
   Outcome outcome;
   Outgoing message(call, captured, flags);
+  message.number = static_cast<std::uint32_t>(number);
   if (!prepare(call, socket, message, outcome)) return outcome;
   if (performed != nullptr) {
     *performed = identity(call, socket, message, count);
@@ -280,16 +316,24 @@ Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captur
       outcome.repeated = true;
       return outcome;
     }
+    if (const auto before = call.slot.recorded()) {
+      outcome.attempted = true;
+      outcome.answer = *before;
+      outcome.broken_pipe = breaks_pipe(socket, flags, *before);
+      return outcome;
+    }
+    if (call.slot.begun(performed->socket_cookie, performed->address)) patience.before = call.slot.sent();
+    call.slot.begin(performed->socket_cookie, performed->address);
   }
   outcome.attempted = true;
+  if (outcome.logged()) call.slot.owe_event();
   const Sent sent = send_all(call, socket, message, patience);
   // Nobody names another process as the sender without CAP_SYS_ADMIN over its pid namespace (scm_check_creds,
   // net/core/scm.c), which a rootless agent has not.
   if (sent.error == EPERM && socket.domain == AF_UNIX) return send_unix(call, socket, captured, flags);
   if (sent.error != 0) {
     outcome.answer = Answer::refuse(sent.error);
-    // As sk_stream_error (net/core/stream.c) and unix_stream_sendmsg do it.
-    outcome.broken_pipe = sent.error == EPIPE && socket.type == SOCK_STREAM && (flags & MSG_NOSIGNAL) == 0;
+    outcome.broken_pipe = breaks_pipe(socket, flags, outcome.answer);
     return outcome;
   }
   outcome.size = sent.bytes;
@@ -343,10 +387,11 @@ Outcome send_many(Call& call, const Socket& socket) {
   Patience patience;
   for (std::uint64_t index = 0; index < count; ++index) {
     const bool first = index == 0;
+    call.message = static_cast<long>(index) + 1;
     const auto captured = capture_message(call, header_at(call, index));
-    Outcome one =
-        captured ? send_one(call, socket, *captured, flags, patience, first ? &performed : nullptr, count)
-                 : Outcome::failed(captured.error().code);
+    Outcome one = captured ? send_one(call, socket, *captured, flags, patience, first ? &performed : nullptr,
+                                      count, index)
+                           : Outcome::failed(captured.error().code);
     if (!refused(whole)) report(whole, one, first);
     whole.attempted = whole.attempted || one.attempted;
     if (one.repeated && call.stand_in) {
@@ -364,17 +409,25 @@ Outcome send_many(Call& call, const Socket& socket) {
       for (std::uint64_t i = 0; i < lengths.size(); ++i) (void)tell_length(call, i, lengths[i]);
       break;
     }
+    if (first && call.slot.recorded()) {
+      // What was told of the messages then stands in the target's memory.
+      whole.answer = one.answer;
+      whole.broken_pipe = one.broken_pipe;
+      break;
+    }
     if (let_run(one)) {
       whole.answer = one.answer;
       continue;
     }
-    Status told;
+    bool left = false;
     if (one.answer.kind == Answer::Kind::kValue) {
       size += *one.size;
       lengths.push_back(static_cast<std::uint32_t>(*one.size));
-      told = tell_length(call, index, lengths.back());
+      const Status told = tell_length(call, index, lengths.back());
+      // A signal took the target out: it is told when the call comes again, and has the rest to send then.
+      left = !told && told.error().code == EINTR;
       // The bytes are gone all the same; only the count does not include them, as natively.
-      if (!told) one.answer = Answer::refuse(told.error().code);
+      if (!told && !left) one.answer = Answer::refuse(told.error().code);
     }
     if (one.answer.kind != Answer::Kind::kValue) {
       if (index == 0) {
@@ -386,7 +439,7 @@ Outcome send_many(Call& call, const Socket& socket) {
     }
     whole.answer = Answer::result(static_cast<std::int64_t>(index + 1));
     whole.size = size;
-    if (*one.size < captured->size) break;  // a stream that has no room for more
+    if (left || *one.size < captured->size) break;  // a stream that has no room for more
   }
   if (!lengths.empty()) {
     performed.lengths = std::move(lengths);

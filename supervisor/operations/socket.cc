@@ -110,6 +110,18 @@ std::vector<std::byte> where_decided(std::vector<std::byte> address,
   return address;
 }
 
+bool is_address(std::span<const std::byte> found, std::span<const std::byte> asked) {
+  const auto one = parse_endpoint(policy::Transport::kTcp, found);
+  const auto other = parse_endpoint(policy::Transport::kTcp, asked);
+  if (one && other) {
+    return one->address == other->address && one->port != 0 && (one->port == other->port || other->port == 0);
+  }
+  if (family(found) == AF_UNIX && family(asked) == AF_UNIX && asked.size() == sizeof(sa_family_t)) {
+    return found.size() > asked.size();  // a name of the kernel's choice
+  }
+  return std::equal(found.begin(), found.end(), asked.begin(), asked.end());
+}
+
 void replace_host(std::span<std::byte> address, const policy::IpAddress& host) {
   const bool ipv4 = host.family == policy::IpAddress::Family::kIpv4;
   std::size_t offset = offsetof(struct sockaddr_in, sin_addr);

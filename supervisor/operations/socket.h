@@ -52,6 +52,10 @@ bool is_netlink_kernel(std::span<const std::byte> address);
 std::vector<std::byte> where_decided(std::vector<std::byte> address,
                                      const std::optional<policy::Endpoint>& destination);
 
+// Whether a socket that says `found` of itself has the address that was `asked` for, where 0 asks for any
+// port.
+bool is_address(std::span<const std::byte> found, std::span<const std::byte> asked);
+
 // Puts `host` where parse_endpoint() found the IP address. REQUIRES: it found one, of the same family.
 void replace_host(std::span<std::byte> address, const policy::IpAddress& host);
 

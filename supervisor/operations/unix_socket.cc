@@ -15,7 +15,8 @@
 #include <utility>
 
 #include "supervisor/target/lookup.h"
-#include "supervisor/target/stand_in.h"
+#include "supervisor/target/sealed_memory.h"
+#include "supervisor/target/stand_in_calls.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -100,7 +101,7 @@ bool decide_first(Call& call, const Name& name, Outcome& outcome) {
 void refuse(const Call& call, const Error& error, Outcome& outcome) {
   if (error.code == EINTR) {
     // Natively it would come again, or fail with EINTR, as the target's handler says.
-    outcome.answer = Answer::result(StandIn::kRestart);
+    outcome.answer = Answer::result(StandInCalls::kRestart);
     outcome.repeated = true;
     return;
   }
@@ -108,21 +109,23 @@ void refuse(const Call& call, const Error& error, Outcome& outcome) {
   outcome.decision->verdict = policy::Verdict::kDeny;
   outcome.decision->log = call.supervision.policy().events.denied;
   outcome.reason = "it cannot be made with arguments that nobody else can change: " + error.message();
-  outcome.answer = Answer::refuse(error.code == EAGAIN || error.code == ENOMEM ? error.code : EACCES);
+  const bool for_want_of_room = error.code == EAGAIN || error.code == ENOMEM || error.code == ENOBUFS;
+  outcome.answer = Answer::refuse(for_want_of_room ? error.code : EACCES);
 }
 
 // Starts it, unless the call has one. REQUIRES: the call waits (Waiting::begin()).
 Status begin_stand_in(Call& call, const Socket& socket) {
   if (call.stand_in) return {};
-  StandIn::Request request;
+  StandInRequest request;
   request.tid = call.target.tid();
   request.process = TRY(call.target.process());
   request.number = call.notification.call().nr;
   for (int i = 0; i < 6; ++i) request.arguments[static_cast<std::size_t>(i)] = call.argument(i);
   request.spares_unknown_calls = call.supervision.spares_unknown_calls();
+  request.message = call.message;
   request.stands = [&notification = call.notification] { return notification.still_stands(); };
   request.stopping = [&waiting = call.waiting] { return waiting.stopping(); };
-  TRY(StandIn::start(call.kernel, call.stand_ins, request, call.stand_in));
+  TRY(call.tracer.start_stand_in(call.notification, request, call.stand_in));
   // The very socket that was looked at, under a number that nobody exchanges any more.
   const UniqueFd own = TRY(call.stand_in->duplicate_fd(static_cast<int>(call.argument(0))));
   if (TRY(call.kernel.socket_cookie(own.get())) != TRY(call.kernel.socket_cookie(socket.fd.get()))) {
@@ -132,7 +135,7 @@ Status begin_stand_in(Call& call, const Socket& socket) {
 }
 
 // `directory`: a descriptor of the stand-in's, for a relative path.
-Result<int> open_path(StandIn& stand_in, int directory, std::string_view path) {
+Result<int> open_path(StandInCalls& stand_in, int directory, std::string_view path) {
   std::vector<std::byte> bytes(path.size() + 1);
   std::memcpy(bytes.data(), path.data(), path.size());
   const std::uint64_t at = stand_in.put(kPathAt, bytes);
@@ -145,7 +148,7 @@ bool sends_several(const Call& call) { return call.notification.call().nr == SYS
 // Has the stand-in's working directory be procfs's own root, from where it can name its descriptors whatever
 // the target's root has there.
 Status enter_proc(Call& call) {
-  StandIn& stand_in = *call.stand_in;
+  StandInCalls& stand_in = *call.stand_in;
   if (call.working_directory >= 0) return {};  // for an earlier message
   // The next message's path may be relative.
   const int left = sends_several(call) ? TRY(open_path(stand_in, AT_FDCWD, ".")) : -1;
@@ -225,13 +228,14 @@ void make_decided(Call& call, const Name& name, std::span<const std::byte> captu
 // Makes the call; its result is the target's.
 void perform(Call& call, long number, const std::array<std::uint64_t, 6>& arguments, Outcome& outcome) {
   outcome.attempted = true;
-  const auto result = call.stand_in->perform(number, arguments);
+  if (outcome.logged()) call.slot.owe_event();
+  const auto result = call.stand_in->perform(number, arguments, call.message);
   if (!result) {
     refuse(call, result.error(), outcome);
     return;
   }
   const bool failed = -4095 <= *result && *result < 0;
-  outcome.repeated = StandIn::restarts(*result);
+  outcome.repeated = StandInCalls::restarts(*result);
   outcome.answer =
       failed && !outcome.repeated ? Answer::refuse(static_cast<int>(-*result)) : Answer::result(*result);
 }

@@ -72,7 +72,10 @@ std::string to_text(const policy::IpAddress& address) {
 }
 
 std::string to_json_line(const Event& event) {
-  std::string line = "{\"time\":\"" + rfc3339_now() + "\"";
+  const auto ago = std::chrono::steady_clock::now() - event.received;
+  const auto time =
+      std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
+  std::string line = "{\"time\":\"" + rfc3339(time) + "\"";
   append(line, "container", event.container);
   append(line, "policy", event.policy);
   if (!event.rule.empty()) append(line, "rule", event.rule);

@@ -23,8 +23,8 @@ enum class EventVerdict {
              // memory
 };
 
-// What is reported of one notification. docs/events.md describes the fields; what is not known is left out of
-// the line.
+// What is reported of one notification. docs/operations.md (Events) describes the fields; what is not known
+// is left out of the line.
 struct Event {
   std::string_view container;
   std::string_view policy;
@@ -41,8 +41,9 @@ struct Event {
   std::string_view reason;            // why it ended otherwise than its rule says
   std::optional<std::uint64_t> size;  // bytes
   EventVerdict verdict = EventVerdict::kFailed;
-  int errno_value = 0;                  // what the call failed with; 0: it did not
-  std::chrono::nanoseconds duration{};  // from receipt to answer
+  int errno_value = 0;                               // what the call failed with; 0: it did not
+  std::chrono::steady_clock::time_point received{};  // the line says when that was by the wall clock
+  std::chrono::nanoseconds duration{};               // from receipt to answer
 };
 
 // One JSON object, with a newline.

@@ -1,142 +1,234 @@
 #include "supervisor/report/event_log.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <set>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
 
-#include "oci/base/json_text.h"
 #include "oci/base/log.h"
-#include "oci/base/system.h"
+#include "supervisor/report/event_file.h"
 
 namespace tidewaiter::supervisor {
 namespace {
 
-// flock(2), however often a signal interrupts it.
-int lock(int fd, int operation) {
-  int result = 0;
-  do {
-    result = ::flock(fd, operation);
-  } while (result != 0 && errno == EINTR);
-  return result;
-}
+// How often the thread looks for more before it sleeps: as long as events keep coming, nobody who answers has
+// to wake it.
+constexpr int kLooks = 25;
 
-Result<UniqueFd> open_for_appending(const std::string& path) {
-  for (;;) {
-    auto file = TRY(sys::open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
-    // Tells prune_logs() of whichever agent that the log is in use. One that is removing it holds the lock
-    // for a moment, and then it is another file that has to be opened.
-    if (lock(file.get(), LOCK_SH) != 0) return fail(errno, "lock " + path);
-    if (TRY(sys::fstat(file.get())).st_nlink != 0) return file;
-  }
-}
+// Lines that are written together.
+constexpr std::size_t kBatchBytes = 64U << 10U;
 
-// Removes a log unless an agent writes to it; whether it is gone.
-Result<bool> remove_unused(const std::string& path) {
-  const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW);
-  if (!file && file.error().code == ENOENT) return true;
-  // What cannot be opened is no log of ours.
-  if (!file || lock(file->get(), LOCK_EX | LOCK_NB) != 0) return false;
-  // Under the lock nobody begins to write to this file. But it may have lost its name to another meanwhile.
-  const auto held = TRY(sys::fstat(file->get()));
-  const auto named = sys::stat(path);
-  if (!named && named.error().code == ENOENT) return true;
-  if (!named || named->st_ino != held.st_ino) return false;
-  TRY(sys::unlink(path));
-  return true;
-}
+struct Entry {
+  Event event;
+  std::string line;  // of an event that came as one; else empty
+};
 
 }  // namespace
 
+class EventLog::Queue {
+ public:
+  Queue(EventFile file, EventCounts* counts, const Bounds& bounds)
+      : file_(std::move(file)), counts_(counts != nullptr ? *counts : own_counts_), bounds_(bounds) {
+    file_.keep_lost_in(counts_.lost);
+    waiting_.reserve(bounds_.events);
+    taken_.reserve(bounds_.events);
+  }
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+  ~Queue() {
+    if (!thread_.joinable()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+  }
+
+  Status start() {
+    // Signals are for the threads that wait for them.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    Status started;
+    try {
+      thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& error) {
+      started = fail(error.code().value(), "start the thread of the event log");
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return started;
+  }
+
+  std::string_view keep(std::string name) {
+    const std::lock_guard lock(mutex_);
+    return *names_.insert(std::move(name)).first;
+  }
+
+  void append(Entry entry) {
+    // Before all else: what a killed process had on its way is not to be missed.
+    counts_.appended.fetch_add(1, std::memory_order_release);
+    std::unique_lock lock(mutex_);
+    if (!has_room() && !wait_for_room(lock)) {
+      ++lost_;
+      return;
+    }
+    const bool half_before = half_full();
+    bytes_ += entry.line.size();
+    waiting_.push_back(std::move(entry));
+    ++appended_;
+    full_.store(!has_room(), std::memory_order_relaxed);
+    // Half full: sooner than after kDelay, that nobody has to wait for room.
+    const bool wake = std::exchange(asleep_, false) || (!half_before && half_full());
+    lock.unlock();
+    if (wake) work_.notify_one();
+  }
+
+  [[nodiscard]] bool full() const { return full_.load(std::memory_order_relaxed); }
+
+  Status resume() {
+    Status resumed = file_.resume();
+    const std::uint64_t appended = counts_.appended.load(std::memory_order_acquire);
+    const std::uint64_t settled = counts_.settled.load(std::memory_order_acquire);
+    // What is counted twice, should this process die in between, is better than what is not counted.
+    file_.count_lost(appended - std::min(appended, settled));
+    counts_.settled.store(appended, std::memory_order_release);
+    return resumed;
+  }
+  void tell_lost(std::uint64_t events) { file_.count_lost(events); }
+
+  void flush() {
+    std::unique_lock lock(mutex_);
+    const std::uint64_t until = appended_;
+    if (written_ >= until && lost_ == 0) return;
+    hurry_ = true;
+    work_.notify_one();
+    done_.wait(lock, [&] { return written_ >= until && lost_ == 0; });
+  }
+
+ private:
+  [[nodiscard]] bool has_room() const { return waiting_.size() < bounds_.events && bytes_ < bounds_.bytes; }
+  [[nodiscard]] bool half_full() const {
+    return waiting_.size() >= bounds_.events / 2 || bytes_ >= bounds_.bytes / 2;
+  }
+
+  bool wait_for_room(std::unique_lock<std::mutex>& lock) {
+    // Who comes while a file system hangs does not wait again for what others have waited for in vain.
+    if (hangs_) return false;
+    const bool room =
+        room_.wait_for(lock, bounds_.patience, [&] { return has_room() || hangs_; }) && has_room();
+    hangs_ = !room;
+    return room;
+  }
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    int looks = 0;
+    for (;;) {
+      if (waiting_.empty() && lost_ == 0) {
+        hurry_ = false;
+        if (ending_) return;
+        if (++looks < kLooks) {
+          work_.wait_for(lock, kDelay, [&] { return ending_ || hurry_; });
+        } else {
+          asleep_ = true;
+          work_.wait(lock, [&] { return ending_ || hurry_ || !asleep_; });
+          asleep_ = false;
+        }
+        continue;
+      }
+      looks = 0;
+      waiting_.swap(taken_);
+      bytes_ = 0;
+      full_.store(false, std::memory_order_relaxed);
+      const std::uint64_t lost = std::exchange(lost_, 0);
+      hurry_ = false;
+      hangs_ = false;
+      room_.notify_all();
+      lock.unlock();
+      write();
+      // They found no room behind what has just been written.
+      if (lost > 0) {
+        log::error("events are being lost: they cannot be written fast enough");
+        file_.count_lost(lost);
+      }
+      const std::size_t written = taken_.size();
+      counts_.settled.fetch_add(written + lost, std::memory_order_release);
+      taken_.clear();
+      lock.lock();
+      written_ += written;
+      done_.notify_all();
+      work_.wait_for(lock, kDelay, [&] { return ending_ || hurry_ || half_full(); });
+    }
+  }
+
+  void write() {
+    for (const Entry& entry : taken_) {
+      text_ += entry.line.empty() ? to_json_line(entry.event) : entry.line;
+      ends_.push_back(text_.size());
+      if (text_.size() >= kBatchBytes) write_batch();
+    }
+    write_batch();
+  }
+
+  void write_batch() {
+    if (!ends_.empty()) file_.append_lines(text_, ends_);
+    text_.clear();
+    ends_.clear();
+  }
+
+  EventFile file_;
+  EventCounts own_counts_;
+  EventCounts& counts_;
+  const Bounds bounds_;
+  // Of the thread alone.
+  std::vector<Entry> taken_;
+  std::string text_;
+  std::vector<std::size_t> ends_;
+
+  std::mutex mutex_;  // of what follows; never held while anything is written
+  std::condition_variable work_;
+  std::condition_variable room_;
+  std::condition_variable done_;
+  std::set<std::string> names_;
+  std::vector<Entry> waiting_;
+  std::size_t bytes_ = 0;  // of its lines
+  std::atomic<bool> full_ = false;
+  std::uint64_t appended_ = 0;
+  std::uint64_t written_ = 0;
+  std::uint64_t lost_ = 0;  // since `waiting_` was taken the last time
+  bool asleep_ = false;
+  bool hurry_ = false;
+  bool hangs_ = false;  // somebody has waited in vain since `waiting_` was taken the last time
+  bool ending_ = false;
+  std::thread thread_;
+};
+
 Result<EventLog> EventLog::open(const std::string& directory, const std::string& name,
-                                std::uint64_t max_bytes) {
-  TRY(sys::make_directories(directory, 0700));
-  std::string path = directory + "/" + name + ".jsonl";
-  auto file = TRY(in_context("event log", open_for_appending(path)));
-  const auto status = TRY(sys::fstat(file.get()));
-  return EventLog(std::move(path), max_bytes, std::move(file), static_cast<std::uint64_t>(status.st_size));
+                                std::uint64_t max_bytes, EventCounts* counts, const Bounds& bounds) {
+  auto queue = std::make_unique<Queue>(TRY(EventFile::open(directory, name, max_bytes)), counts, bounds);
+  TRY(queue->start());
+  return EventLog(std::move(queue));
 }
 
-EventLog::EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size)
-    : path_(std::move(path)), max_bytes_(max_bytes), file_(std::move(file)), size_(size) {}
+EventLog::EventLog(std::unique_ptr<Queue> queue) : queue_(std::move(queue)) {}
+EventLog::EventLog(EventLog&& other) noexcept = default;
+EventLog::~EventLog() = default;
 
-EventLog::EventLog(EventLog&& other) noexcept
-    : path_(std::move(other.path_)),
-      max_bytes_(other.max_bytes_),
-      file_(std::move(other.file_)),
-      size_(other.size_),
-      lost_(other.lost_) {}
-
-void EventLog::append(std::string_view line) {
-  const std::lock_guard lock(mutex_);
-  Status written;
-  if (size_ + line.size() > max_bytes_ && size_ > 0) written = rotate_locked();
-  if (written && lost_ > 0) {
-    const std::string notice =
-        "{\"time\":\"" + rfc3339_now() + "\",\"lost\":" + std::to_string(lost_) + "}\n";
-    if (write_locked(notice)) lost_ = 0;
-  }
-  if (written) written = write_locked(line);
-  if (!written && lost_++ == 0) {
-    log::error("events are being lost", {{"log", path_}, {"error", written.error().message()}});
-  }
-}
-
-Status EventLog::write_locked(std::string_view line) {
-  Status written = sys::write_all(file_.get(), line);
-  if (written) {
-    size_ += line.size();
-  } else if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
-    // Half a line stays, and spoils the next one that can be written; there is nothing left to try.
-  }
-  return written;
-}
-
-Status EventLog::rotate_locked() {
-  const Status renamed = sys::rename(path_, path_ + ".1");
-  // Where it has no name, somebody has removed it, or the next one could not be opened the last time.
-  if (!renamed && renamed.error().code != ENOENT) {
-    log::error("cannot rotate the event log", {{"log", path_}, {"error", renamed.error().message()}});
-    // The bound holds all the same: start over.
-    if (::ftruncate(file_.get(), 0) == 0) size_ = 0;
-    return {};
-  }
-  // Until this succeeds `file_` is the rotated one, as full as it may be.
-  file_ = TRY(open_for_appending(path_));
-  size_ = 0;
-  return {};
-}
-
-Status prune_logs(const std::string& directory, std::uint64_t total_bytes) {
-  struct File {
-    std::filesystem::path path;
-    std::filesystem::file_time_type changed;
-    std::uint64_t size;
-  };
-  std::vector<File> files;
-  std::uint64_t total = 0;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    if (!name.ends_with(".jsonl") && !name.ends_with(".jsonl.1")) continue;
-    std::error_code gone;
-    const File file{entry->path(), entry->last_write_time(gone), entry->file_size(gone)};
-    if (gone) continue;
-    total += file.size;
-    files.push_back(file);
-  }
-  if (error) return fail(error.value(), "prune " + directory);
-  std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.changed < b.changed; });
-  for (const File& file : files) {
-    if (total <= total_bytes) break;
-    if (TRY(remove_unused(file.path))) total -= file.size;
-  }
-  return {};
-}
+std::string_view EventLog::keep(std::string name) { return queue_->keep(std::move(name)); }
+void EventLog::append(Event event) { queue_->append({std::move(event), {}}); }
+void EventLog::append(std::string line) { queue_->append({{}, std::move(line)}); }
+bool EventLog::full() const { return queue_->full(); }
+void EventLog::flush() { queue_->flush(); }
+Status EventLog::resume() { return queue_->resume(); }
+void EventLog::tell_lost(std::uint64_t events) { queue_->tell_lost(events); }
 
 }  // namespace tidewaiter::supervisor

@@ -1,46 +1,82 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "oci/base/result.h"
-#include "oci/base/unique_fd.h"
+#include "supervisor/report/event.h"
 
 namespace tidewaiter::supervisor {
 
-// A container's event log: DIRECTORY/NAME.jsonl, and one rotated file NAME.jsonl.1 beside it, so that a flood
-// of events costs at most twice the bound and the newest are always there. Outlives the container.
-// Thread-safe.
+// How many events came to a log and how many of them are done with, written or counted as lost: in memory
+// that outlives the process, so that the next one knows how many its death has cost.
+struct EventCounts {
+  std::atomic<std::uint64_t> appended{0};
+  std::atomic<std::uint64_t> settled{0};
+  // Settled without having been written, and the log does not say so yet.
+  std::atomic<std::uint64_t> lost{0};
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+// A container's event log. Whoever answers a notification only puts its event into a queue: a target that
+// waits for its next answer would else wait for the event of its last one to be formatted and written. A
+// thread of the log's own does both, many events at a time where many come, at the latest kDelay after they
+// came; a single one at once. Thread-safe.
+//
+// The queue is bounded. Where the file is slower than the calls, append() waits for room: a call that is held
+// up is better than one that nobody hears of. It waits for at most kPatience, for a file system that hangs
+// must not hold up the container for good. What finds no room by then is counted, and the count stands in the
+// log behind what was queued before it.
 class EventLog {
  public:
-  // Makes the folder (mode 0700) and opens the log for appending.
-  static Result<EventLog> open(const std::string& directory, const std::string& name,
-                               std::uint64_t max_bytes);
-  EventLog(EventLog&& other) noexcept;
+  struct Bounds {
+    std::size_t events = 8192;       // in the queue
+    std::size_t bytes = 16U << 20U;  // of those that are lines already; targets choose their length
+    std::chrono::milliseconds patience{1'000};  // of append()
+  };
+  static constexpr std::chrono::milliseconds kDelay{2};
 
-  // Appends one line, which ends in a newline. A line that cannot be written is counted, and the count is
-  // written before the next line that can.
-  void append(std::string_view line);
+  // Opens the file as EventFile does, and starts the thread. `counts` outlives the log; nullptr: nobody goes
+  // on after this process.
+  static Result<EventLog> open(const std::string& directory, const std::string& name, std::uint64_t max_bytes,
+                               EventCounts* counts, const Bounds& bounds);
+  static Result<EventLog> open(const std::string& directory, const std::string& name, std::uint64_t max_bytes,
+                               EventCounts* counts = nullptr) {
+    return open(directory, name, max_bytes, counts, Bounds{});
+  }
+  EventLog(EventLog&& other) noexcept;
+  EventLog& operator=(EventLog&&) = delete;
+  ~EventLog();  // flush()
+
+  // A name that events have, kept as long as the log.
+  std::string_view keep(std::string name);
+  // In the order of the calls. What the event's views name has to outlive the log.
+  void append(Event event);
+  // The same for an event that is a line already, with its newline.
+  void append(std::string line);
+
+  // Whether append() would wait.
+  [[nodiscard]] bool full() const;
+
+  // Returns when everything that was appended before is written, or counted as lost.
+  void flush();
+
+  // Goes on as EventFile::resume() does, and tells how many events the other process has lost: of those, it
+  // may have written the last ones. Nothing was appended yet.
+  Status resume();
+  // So many more have been lost, by somebody else.
+  void tell_lost(std::uint64_t events);
 
  private:
-  EventLog(std::string path, std::uint64_t max_bytes, UniqueFd file, std::uint64_t size);
-  // An error: there is no log to write to, for now.
-  Status rotate_locked();
-  // Wholly or not at all: a disk may be full in the middle of a line.
-  Status write_locked(std::string_view line);
+  class Queue;
+  explicit EventLog(std::unique_ptr<Queue> queue);
 
-  std::string path_;
-  std::uint64_t max_bytes_;
-  std::mutex mutex_;
-  UniqueFd file_;
-  std::uint64_t size_;
-  std::uint64_t lost_ = 0;
+  std::unique_ptr<Queue> queue_;
 };
-
-// Removes the oldest logs of a folder (by modification time) until what is left takes at most `total_bytes`,
-// except those that an agent still writes to. Files with other names are left alone.
-Status prune_logs(const std::string& directory, std::uint64_t total_bytes);
 
 }  // namespace tidewaiter::supervisor

@@ -4,10 +4,19 @@
 #include <seccomp.h>
 
 #include <cstdlib>
+#include <map>
+#include <string_view>
 
 namespace tidewaiter::supervisor {
 
-SyscallIndex::SyscallIndex() {
+SyscallIndex::SyscallIndex(const std::vector<policy::SyscallRule>& rules) {
+  std::map<std::string_view, std::vector<std::uint32_t>> naming;
+  for (std::uint32_t rule = 0; rule < rules.size(); ++rule) {
+    for (const std::string& name : rules[rule].names) {
+      auto& those = naming[name];
+      if (those.empty() || those.back() != rule) those.push_back(rule);
+    }
+  }
   struct Known {
     std::uint32_t libseccomp;
     std::uint32_t audit;
@@ -31,6 +40,7 @@ SyscallIndex::SyscallIndex() {
       Syscall& call = abi.calls[static_cast<std::size_t>(number)];
       call.name = name;
       std::free(name);
+      if (const auto those = naming.find(call.name); those != naming.end()) call.rules = those->second;
       call.executes = call.name == "execve" || call.name == "execveat";
       const policy::SyscallEntry* entry = policy::find_syscall(call.name);
       if (entry == nullptr) continue;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "oci/policy/policy.h"
 #include "oci/policy/syscalls.h"
 #include "supervisor/syscalls/table.h"
 
@@ -17,13 +18,15 @@ struct Syscall {
   policy::Operation meaning = policy::Operation::kNone;
   bool made_while_starting = false;         // policy::SyscallEntry::made_while_starting
   bool executes = false;                    // execve, execveat
+  std::vector<std::uint32_t> rules = {};    // of Policy::syscalls, those that name it, in their order
   const OperationRow* operation = nullptr;  // only on the native ABI, whose structures it decodes
 };
 
 // (architecture, number) -> Syscall, for the ABIs of this machine. Built once from libseccomp's tables.
 class SyscallIndex {
  public:
-  SyscallIndex();
+  // `rules`: Policy::syscalls.
+  explicit SyscallIndex(const std::vector<policy::SyscallRule>& rules);
 
   // nullptr: no such call.
   [[nodiscard]] const Syscall* find(std::uint32_t audit_architecture, int number) const;

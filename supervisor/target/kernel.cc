@@ -218,6 +218,13 @@ class SystemKernel final : public Kernel {
     return value;
   }
 
+  Result<std::vector<std::byte>> peer_address(int socket) override {
+    return address_by(::getpeername, socket, "getpeername");
+  }
+  Result<std::vector<std::byte>> own_address(int socket) override {
+    return address_by(::getsockname, socket, "getsockname");
+  }
+
   Status connect(int socket, std::span<const std::byte> address) override {
     if (::connect(socket, reinterpret_cast<const struct sockaddr*>(address.data()),
                   static_cast<socklen_t>(address.size())) != 0) {
@@ -256,9 +263,24 @@ class SystemKernel final : public Kernel {
     header.msg_iovlen = 1;
     header.msg_control = message.control.empty() ? nullptr : mutable_data(message.control);
     header.msg_controllen = message.control.size();
+    if (message.note != nullptr) {
+      // Not sendmsg(2): what that tells, it tells us alone.
+      message.note->msg_hdr = header;
+      if (::sendmmsg(socket, message.note, 1, flags) != 1) return fail(errno, "sendmmsg");
+      return message.note->msg_len;
+    }
     const ssize_t count = ::sendmsg(socket, &header, flags);
     if (count < 0) return fail(errno, "sendmsg");
     return static_cast<std::size_t>(count);
+  }
+
+  template <typename Call>
+  static Result<std::vector<std::byte>> address_by(const Call& call, int socket, const char* name) {
+    std::vector<std::byte> bytes(sizeof(struct sockaddr_storage));
+    auto size = static_cast<socklen_t>(bytes.size());
+    if (call(socket, reinterpret_cast<struct sockaddr*>(bytes.data()), &size) != 0) return fail(errno, name);
+    bytes.resize(size);
+    return bytes;
   }
 
   Result<bool> nonblocking(int socket) override {

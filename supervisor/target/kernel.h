@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
@@ -25,6 +26,9 @@ struct OutgoingMessage {
   std::span<const std::byte> name;
   std::span<const std::byte> control;
   std::span<const std::byte> payload;
+  // Where the kernel is to note how much it took (`msg_len`), whatever becomes of this process; nullptr:
+  // nowhere.
+  struct mmsghdr* note = nullptr;
 };
 
 // Every system call the agent makes between receiving a notification and answering it. The one seam: tests
@@ -69,6 +73,9 @@ class Kernel {
   // socket(7) calls on a copy of the target's socket.
   virtual Result<int> socket_option(int socket, int level, int name) = 0;
   virtual Result<std::uint64_t> socket_cookie(int socket) = 0;  // SO_COOKIE: unique per socket and boot
+  // getpeername(2), getsockname(2).
+  virtual Result<std::vector<std::byte>> peer_address(int socket) = 0;
+  virtual Result<std::vector<std::byte>> own_address(int socket) = 0;
   virtual Status connect(int socket, std::span<const std::byte> address) = 0;
   virtual Status bind(int socket, std::span<const std::byte> address) = 0;
   // bind() as a task without CAP_NET_BIND_SERVICE would do it.

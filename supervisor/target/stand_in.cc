@@ -89,31 +89,33 @@ bool is_driven(Kernel& kernel, pid_t tid, const ExpectedCalls::Expected& expecte
          status->find("\nTracerPid:\t" + std::to_string(expected.tracer) + "\n") != std::string::npos;
 }
 
-Status StandIn::start(Kernel& kernel, StandIns& shared, const Request& request,
-                      std::optional<StandIn>& stand_in) {
-  StandIn made(kernel, shared, request);
-  TRY(made.take_out());
-  stand_in.emplace(std::move(made));
-  TRY(stand_in->make_thread());
-  return stand_in->map_memory();
+void answer_stand_in(Kernel& kernel, int notify_fd, std::uint64_t id, pid_t tid,
+                     const ExpectedCalls::Expected& expected) {
+  const bool driven = is_driven(kernel, tid, expected);
+  if (driven && expected.install >= 0) {
+    seccomp::AddFd request;
+    request.source_fd = expected.install;
+    request.close_on_exec = true;
+    request.send = true;
+    if (kernel.add_fd(notify_fd, id, request)) return;
+  }
+  // SAFETY: see ExpectedCalls.
+  const bool makes = driven && expected.number >= 0 && expected.install < 0;
+  const Status answered =
+      makes ? kernel.answer_continue(notify_fd, id) : kernel.answer_errno(notify_fd, id, EPERM);
+  if (!answered && answered.error().code != ENOENT) {
+    log::error("cannot answer a stand-in", {{"error", answered.error().message()}});
+    (void)kernel.answer_errno(notify_fd, id, EPERM);
+  }
 }
 
-StandIn::StandIn(StandIn&& other) noexcept
-    : kernel_(other.kernel_),
-      shared_(other.shared_),
-      request_(std::move(other.request_)),
-      attached_(std::exchange(other.attached_, false)),
-      parked_(other.parked_),
-      gone_(other.gone_),
-      filter_passed_(other.filter_passed_),
-      thread_(std::exchange(other.thread_, 0)),
-      interrupted_(other.interrupted_),
-      astray_(other.astray_),
-      masked_(other.masked_),
-      mask_(other.mask_),
-      registers_(other.registers_),
-      slot_(std::move(other.slot_)) {
-  other.slot_.reset();
+Status StandIn::start(Kernel& kernel, StandIns& shared, const StandInRequest& request,
+                      std::unique_ptr<StandIn>& stand_in) {
+  std::unique_ptr<StandIn> made(new StandIn(kernel, shared, request));
+  TRY(made->take_out());
+  stand_in = std::move(made);
+  TRY(stand_in->make_thread());
+  return stand_in->map_memory();
 }
 
 StandIn::~StandIn() {
@@ -123,7 +125,7 @@ StandIn::~StandIn() {
 std::uint64_t StandIn::put(std::size_t offset, std::span<const std::byte> bytes) {
   const std::span<std::byte> part = slot_->bytes();
   std::memcpy(part.subspan(offset, bytes.size()).data(), bytes.data(), bytes.size());
-  return slot_->memory().address() + slot_->offset() + offset;
+  return address() + offset;
 }
 
 // --- the target -------------------------------------------------------------------------------------
@@ -291,7 +293,7 @@ Result<long> StandIn::call(long number, const std::array<std::uint64_t, 6>& argu
   return result;
 }
 
-Result<long> StandIn::perform(long number, const std::array<std::uint64_t, 6>& arguments) {
+Result<long> StandIn::perform(long number, const std::array<std::uint64_t, 6>& arguments, long /*message*/) {
   TRY(suspend_filter(thread_, false));
   shared_->expected.expect(thread_, {number, arguments, -1});
   return make_call(thread_, number, arguments);
@@ -355,6 +357,7 @@ Result<InjectStop> StandIn::wait_for(pid_t tid, Phase phase) {
     if (!stop) return tl::unexpected(stop.error());
     switch (stop->kind) {
       case InjectStop::Kind::kGone:
+        if (thread_ != 0) shared_->expected.forget(thread_);
         thread_ = 0;
         gone_ = true;
         return fail(ESRCH, "the target has gone");

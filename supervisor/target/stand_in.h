@@ -4,7 +4,7 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +13,7 @@
 #include "supervisor/target/expected_calls.h"
 #include "supervisor/target/kernel.h"
 #include "supervisor/target/sealed_memory.h"
+#include "supervisor/target/stand_in_calls.h"
 
 namespace tidewaiter::supervisor {
 
@@ -25,6 +26,10 @@ struct StandIns {
 // Whether the thread, whose call a notification is that still stands, is the stand-in that `expected` was
 // expected of.
 bool is_driven(Kernel& kernel, pid_t tid, const ExpectedCalls::Expected& expected);
+
+// Answers a notification of a call that the thread makes, of which `expected` was expected.
+void answer_stand_in(Kernel& kernel, int notify_fd, std::uint64_t id, pid_t tid,
+                     const ExpectedCalls::Expected& expected);
 
 // A thread of the target's own process that makes a call for it, with arguments that nobody else can change.
 //
@@ -45,62 +50,33 @@ bool is_driven(Kernel& kernel, pid_t tid, const ExpectedCalls::Expected& expecte
 // When it is done it is gone, and the target returns from its call with the result.
 //
 // The thread that starts it is its tracer and has to finish; should that one die, the target dies with it.
-class StandIn {
+class StandIn final : public StandInCalls {
  public:
-  struct Request {
-    pid_t tid = 0;      // the target
-    pid_t process = 0;  // its thread group
-    long number = -1;   // of the call it waits in, and what it said
-    std::array<std::uint64_t, 6> arguments = {};
-    // Whether the notification still stands.
-    std::function<bool()> stands;
-    // Whether calls that the container's filter does not know may be tried under it, where it cannot be
-    // passed over: they fail, and kill nobody.
-    bool spares_unknown_calls = false;
-    // Whether what is under way is to be given up, the agent being about to end.
-    std::function<bool()> stopping;
-  };
-
   // Puts it into `stand_in` as soon as the target has been taken out of its call, so that finish() has to be
   // called even if this fails. EINTR: a signal has done that before, or is to, and nothing else was done.
   // EPERM: the target is traced by somebody else, or not ours to trace. ENOSYS, ENOTTY: the kernel is too
   // old.
-  static Status start(Kernel& kernel, StandIns& shared, const Request& request,
-                      std::optional<StandIn>& stand_in);
-  StandIn(StandIn&& other) noexcept;
-  StandIn& operator=(StandIn&&) = delete;
-  // Not finished: the target's call fails with EPERM.
-  ~StandIn();
+  static Status start(Kernel& kernel, StandIns& shared, const StandInRequest& request,
+                      std::unique_ptr<StandIn>& stand_in);
+  StandIn(const StandIn&) = delete;
+  StandIn& operator=(const StandIn&) = delete;
+  ~StandIn() override;
 
-  // Where `bytes`, put into the sealed memory at `offset` of this call's part, will be read.
-  // REQUIRES: they fit into SealedMemory::kSlotSize.
-  std::uint64_t put(std::size_t offset, std::span<const std::byte> bytes);
+  std::uint64_t put(std::size_t offset, std::span<const std::byte> bytes) override;
+  Result<long> call(long number, const std::array<std::uint64_t, 6>& arguments) override;
+  Result<long> perform(long number, const std::array<std::uint64_t, 6>& arguments, long message) override;
+  [[nodiscard]] Result<UniqueFd> duplicate_fd(int number) const override;
+  [[nodiscard]] Result<UniqueFd> open_descriptor(int number) const override;
+  [[nodiscard]] Result<UniqueFd> open_working_directory() const override;
+  Status finish(long result) override;
 
-  // Makes a call that the filter is not to see, or that it lets run; its value, or its errno.
-  // EINTR: the target got a signal meanwhile. Where filters cannot be passed over, one of the target's own
-  // may have answered in the kernel's place: what matters is to be looked at.
-  Result<long> call(long number, const std::array<std::uint64_t, 6>& arguments);
-
-  // Makes a call of the kind the target waits in, as the filter tells the agent. The value, or a negative
-  // errno, as a thread's register has it; -ERESTARTSYS and its like when a signal for the target ended it.
-  Result<long> perform(long number, const std::array<std::uint64_t, 6>& arguments);
-
-  // A copy of its descriptor. ESRCH: it is gone.
-  Result<UniqueFd> duplicate_fd(int number) const;
-  // What its descriptor stands for, and its working directory (O_PATH).
-  Result<UniqueFd> open_descriptor(int number) const;
-  Result<UniqueFd> open_working_directory() const;
-
-  // Ends the thread, and has the target return `result` from its call. ENOENT: there is no target any more.
-  Status finish(long result);
-
-  // -ERESTARTSYS (include/linux/errno.h): a signal came in between.
-  static constexpr long kRestart = -512;
-  // Whether the kernel would make the call again, or have it fail with EINTR, as the target's handler says.
-  static bool restarts(long result) { return -516 <= result && result <= -512; }
+  // The thread; 0: there is none.
+  [[nodiscard]] pid_t thread() const { return thread_; }
+  // Of this call's part of the sealed memory, as the target has it. REQUIRES: start() succeeded.
+  [[nodiscard]] std::uint64_t address() const { return slot_->memory().address() + slot_->offset(); }
 
  private:
-  StandIn(Kernel& kernel, StandIns& shared, const Request& request)
+  StandIn(Kernel& kernel, StandIns& shared, const StandInRequest& request)
       : kernel_(&kernel), shared_(&shared), request_(request) {}
 
   enum class Phase {
@@ -127,7 +103,7 @@ class StandIn {
 
   Kernel* kernel_;
   StandIns* shared_;
-  Request request_;
+  StandInRequest request_;
   bool attached_ = false;                    // the target is traced
   bool parked_ = false;                      // and stopped, out of its call
   bool gone_ = false;                        // it has ended

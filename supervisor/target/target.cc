@@ -86,6 +86,16 @@ Result<pid_t> Target::process() const {
   return process;
 }
 
+Result<ThreadGroup> Target::thread_group() const {
+  const std::string status = TRY(kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit));
+  ThreadGroup group;
+  if (!parse(status_field(status, "Tgid"), group.pid) ||
+      !parse(status_field(status, "Threads"), group.threads)) {
+    return fail(EPROTO, "no thread group in /proc status");
+  }
+  return group;
+}
+
 Result<std::string> Target::innermost_number(const char* field) const {
   const std::string status = TRY(kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit));
   const std::string_view numbers = status_field(status, field);

@@ -21,6 +21,11 @@ struct Identity {
   std::string executable;
 };
 
+struct ThreadGroup {
+  pid_t pid = 0;
+  std::uint64_t threads = 0;
+};
+
 // As whom a task sends: what the kernel attaches to its messages on Unix sockets (unix(7), SCM_CREDENTIALS).
 struct Credentials {
   pid_t process = 0;                // thread group, in the agent's pid namespace
@@ -66,6 +71,8 @@ class Target {
 
   // Its thread group, in the agent's pid namespace.
   [[nodiscard]] Result<pid_t> process() const;
+  // From /proc/TID/status; an error where it does not say so.
+  [[nodiscard]] Result<ThreadGroup> thread_group() const;
 
   // Its number, or its process's, in its own pid namespace: the last of the `field` (NSpid, NStgid) of
   // /proc/TID/status.

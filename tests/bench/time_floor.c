@@ -1,7 +1,9 @@
-// time_floor COUNT: times personality(2) under the least supervisor there can be: a loop of RECV and SEND
-// with synchronous wake-up that refuses everything with EPERM. What a notification costs before anything is
-// decided.
+// time_floor COUNT [THREADS [PROCESSES...]]: times personality(2) under the least supervisor there can be: a
+// loop of RECV and SEND with synchronous wake-up that refuses everything with EPERM. What a notification
+// costs before anything is decided. The target makes its calls in THREADS threads, in the cgroups whose
+// cgroup.procs are named.
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -46,9 +48,16 @@ static int serve(int listener) {
   }
 }
 
+static void enter_cgroup(const char* processes) {
+  const int fd = open(processes, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) != 1) broken(processes);
+  close(fd);
+}
+
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: time_floor COUNT\n");
+  const int threads = argc > 2 ? atoi(argv[2]) : 1;
+  if (argc < 2 || threads < 1) {
+    fprintf(stderr, "usage: time_floor COUNT [THREADS [PROCESSES...]]\n");
     return 2;
   }
   int sockets[2];
@@ -56,13 +65,14 @@ int main(int argc, char** argv) {
   const pid_t target = fork();
   if (target < 0) return 2;
   if (target == 0) {
+    for (int i = 3; i < argc; ++i) enter_cgroup(argv[i]);
     const int listener = install_filter();
     const int failed = listener < 0 || write(sockets[0], &listener, sizeof listener) != sizeof listener;
     char go;
     if (failed || read(sockets[0], &go, 1) != 1) _exit(2);
     // The last reference besides the supervisor's must go, or the end is never seen.
     close(listener);
-    const int result = time_calls(atol(argv[1]), EPERM);
+    const int result = time_calls(atol(argv[1]), EPERM, threads);
     fflush(stdout);
     _exit(result);
   }

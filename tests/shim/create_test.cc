@@ -60,6 +60,7 @@ TEST_F(CreateTest, RunsTheRuntimeUnderThePolicy) {
   EXPECT_EQ(record->log_directory, folder_ / "log");
   EXPECT_EQ(record->log_max_bytes, 16U << 20U);
   EXPECT_EQ(record->log_total_bytes, 1U << 30U);
+  EXPECT_EQ(record->restart_seconds, 60U);
   const auto bundle = container::Bundle::open(folder_ / "bundle");
   EXPECT_EQ(bundle->original(), nlohmann::ordered_json::parse(original));
 

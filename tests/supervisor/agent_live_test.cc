@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@
 
 #include "oci/base/unix_socket.h"
 #include "supervisor/agent.h"
+#include "supervisor/keeper/keeper.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 #include "tests/supervisor/live_target.h"
@@ -65,7 +67,37 @@ class Workload {
   LiveTarget target_;
 };
 
-// The agent of container "box", its thread, and the process that becomes the runtime.
+// A worker that is a thread of this process, which cannot be killed: it ends when its channel is closed.
+class ThreadWorker final : public Worker {
+ public:
+  ThreadWorker(Kernel& kernel, Channel channel)
+      : ended_(::eventfd(0, EFD_CLOEXEC)),
+        channel_(::fcntl(channel.fd(), F_DUPFD_CLOEXEC, 0)),
+        thread_([this, &kernel, channel = std::move(channel)]() mutable {
+          if (auto agent = Agent::make(kernel, std::move(channel))) (void)(*agent)->run();
+          (void)::eventfd_write(ended_.get(), 1);
+        }) {}
+  ThreadWorker(const ThreadWorker&) = delete;
+  ThreadWorker& operator=(const ThreadWorker&) = delete;
+  ~ThreadWorker() override { thread_.join(); }
+
+  [[nodiscard]] int ended_fd() const override { return ended_.get(); }
+  void kill() override { (void)::shutdown(channel_.get(), SHUT_RDWR); }
+  std::optional<std::string> reap() override { return "thread"; }
+
+ private:
+  UniqueFd ended_;
+  UniqueFd channel_;
+  std::thread thread_;
+};
+
+Launch launch_threads(Kernel& kernel) {
+  return [&kernel](Channel channel, int) -> Result<std::unique_ptr<Worker>> {
+    return std::make_unique<ThreadWorker>(kernel, std::move(channel));
+  };
+}
+
+// The agent of container "box", keeper and worker each in a thread, and the process that becomes the runtime.
 class RunningAgent {
  public:
   // `id` as the record has it: empty where the launcher did not know it.
@@ -98,19 +130,19 @@ class RunningAgent {
     if (!listener || ::fcntl(listener->get(), F_SETFL, O_NONBLOCK) != 0) std::abort();
     auto creator = sys::pidfd_open(creator_.pid());
     if (!creator) std::abort();
-    AgentInheritance inheritance;
+    auto ready = sys::pipe();
+    if (!ready) std::abort();
+    KeeperInheritance inheritance;
     inheritance.state_folder = state_folder_;
     inheritance.listener = std::move(*listener);
     inheritance.creator = std::move(*creator);
-    std::promise<Status> made;
-    std::future<Status> is_made = made.get_future();
-    run_ = std::async(std::launch::async, [this, &made, inheritance = std::move(inheritance)]() mutable {
-      auto agent = Agent::make(kernel_, std::move(inheritance));
-      made.set_value(agent ? Status() : tl::unexpected(agent.error()));
-      return agent ? (*agent)->run() : Status();
+    inheritance.ready = std::move(ready->write_end);
+    inheritance.leaves_cgroup = false;
+    run_ = std::async(std::launch::async, [this, inheritance = std::move(inheritance)]() mutable {
+      auto keeper = Keeper::make(std::move(inheritance), launch_threads(kernel_));
+      return keeper ? (*keeper)->run() : tl::unexpected(keeper.error());
     });
-    const Status status = is_made.get();
-    ASSERT_TRUE(status) << status.error().message();
+    EXPECT_EQ(sys::read_all(ready->read_end.get()).value_or("nothing"), "ok\n");
   }
 
   void creator_ends() { EXPECT_EQ(::write(creator_end_.write_end.get(), "x", 1), 1); }
@@ -491,7 +523,9 @@ TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
 TEST(LiveAgent, IsAloneWithItsFolder) {
   RunningAgent agent;
   agent.start();
-  auto second = Agent::make(system_kernel(), {agent.state_folder(), {}, {}, {}});
+  KeeperInheritance inheritance;
+  inheritance.state_folder = agent.state_folder();
+  auto second = Keeper::make(std::move(inheritance), launch_threads(system_kernel()));
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message().find("another agent serves"), std::string::npos)
       << second.error().message();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 
@@ -14,6 +15,8 @@ namespace tidewaiter::supervisor {
 namespace {
 
 using testing::TemporaryFolder;
+
+const std::array<pid_t, 1> kSelf{::getpid()};
 
 void write_file(const std::string& path, const std::string& text) {
   const auto file = sys::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -48,7 +51,7 @@ TEST(LeaveCallersCgroup, MovesThisProcessInEveryHierarchy) {
                                 mountinfo_line(folder / "cpuset", "cgroup cgroup rw,cpuset") +
                                 mountinfo_line(folder / "tmpfs", "tmpfs tmpfs rw") +
                                 "a line of another kind\n";
-  const Status left = leave_callers_cgroup(mountinfo);
+  const Status left = leave_callers_cgroup(mountinfo, kSelf);
   EXPECT_TRUE(left) << left.error().message();
   for (const char* name : {"v2", "memory", "cpuset"}) {
     EXPECT_EQ(text_of(folder / name + "/tidewaiter/cgroup.procs"), std::to_string(::getpid())) << name;
@@ -63,7 +66,8 @@ TEST(LeaveCallersCgroup, GoesOnWhereOneHierarchyIsClosedToIt) {
   const TemporaryFolder folder;
   make_hierarchy(folder / "open");
   const Status left = leave_callers_cgroup(mountinfo_line(folder / "missing", "cgroup2 cgroup2 rw") +
-                                           mountinfo_line(folder / "open", "cgroup cgroup rw,memory"));
+                                               mountinfo_line(folder / "open", "cgroup cgroup rw,memory"),
+                                           kSelf);
   ASSERT_FALSE(left);
   EXPECT_EQ(left.error().code, ENOENT);
   EXPECT_NE(left.error().message().find(folder / "missing"), std::string::npos) << left.error().message();
@@ -71,7 +75,7 @@ TEST(LeaveCallersCgroup, GoesOnWhereOneHierarchyIsClosedToIt) {
 }
 
 TEST(LeaveCallersCgroup, HasNothingToLeaveWithoutCgroups) {
-  EXPECT_TRUE(leave_callers_cgroup(mountinfo_line("/", "ext4 /dev/root rw")));
+  EXPECT_TRUE(leave_callers_cgroup(mountinfo_line("/", "ext4 /dev/root rw"), kSelf));
 }
 
 }  // namespace

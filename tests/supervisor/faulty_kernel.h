@@ -115,6 +115,8 @@ class FaultyKernel final : public Kernel {
     TRY(ask("socket_cookie"));
     return real_.socket_cookie(socket);
   }
+  Result<std::vector<std::byte>> peer_address(int socket) override { return real_.peer_address(socket); }
+  Result<std::vector<std::byte>> own_address(int socket) override { return real_.own_address(socket); }
   Status connect(int socket, std::span<const std::byte> address) override {
     TRY(ask("connect"));
     return real_.connect(socket, address);

@@ -10,12 +10,13 @@
 #include <filesystem>
 #include <thread>
 
+#include "supervisor/keeper/runtime_connection.h"
 #include "tests/oci/seccomp/target.h"
 
 namespace tidewaiter::supervisor {
 namespace {
 
-using Progress = HandoverConnection::Progress;
+using Progress = HandoverMessage::Progress;
 
 constexpr const char* kState = R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "pid": 4711, "metadata": "m",
     "state": {"id": "box", "status": "created", "pid": 4711, "bundle": "/b {\"}"}})";
@@ -44,6 +45,28 @@ class LeakCheck {
 
  private:
   std::size_t before_;
+};
+
+// What keeper and worker make of a connection, between them.
+class HandoverConnection {
+ public:
+  static Result<HandoverConnection> make(UniqueFd socket) {
+    return HandoverConnection(TRY(RuntimeConnection::make(std::move(socket))));
+  }
+  Result<Progress> read() {
+    TRY(connection_.receive());
+    std::vector<UniqueFd> fds;
+    for (UniqueFd& fd : connection_.fds()) fds.push_back(std::move(fd));
+    if (!fds.empty() && fds.front().valid()) message_.add_fds(std::move(fds));
+    return message_.read(connection_.size(), connection_.closed());
+  }
+  Result<Handover> take() { return message_.take(); }
+
+ private:
+  explicit HandoverConnection(RuntimeConnection connection)
+      : connection_(std::move(connection)), message_(UniqueFd(::dup(connection_.bytes()))) {}
+  RuntimeConnection connection_;
+  HandoverMessage message_;
 };
 
 // A runtime and the agent's end of its connection.
@@ -223,7 +246,7 @@ TEST(Handover, FailsOnDescriptorsAfterTheFirstBytes) {
 TEST(Handover, FailsOnMoreDescriptorsThanItTakes) {
   const LeakCheck leaks;
   const UniqueFd file = make_file();
-  for (const std::size_t count : {HandoverConnection::kMaxFds + 1, std::size_t{253}}) {
+  for (const std::size_t count : {RuntimeConnection::kMaxFds + 1, std::size_t{253}}) {
     Connection connection;
     connection.send(kState, std::vector(count, file.get()));
     expect_failure(*connection.handover, EMSGSIZE, "too many descriptors");
@@ -243,10 +266,10 @@ TEST(Handover, FailsOnAStateBeyondItsBound) {
       break;
     }
     ASSERT_EQ(static_cast<int>(*progress), static_cast<int>(Progress::kWaiting));
-    ASSERT_LE(sent, HandoverConnection::kLimit);
+    ASSERT_LE(sent, RuntimeConnection::kLimit);
     sent += connection.send(piece);
   }
-  EXPECT_GT(sent, HandoverConnection::kLimit);
+  EXPECT_GT(sent, RuntimeConnection::kLimit);
 }
 
 TEST(Handover, FailsOnWhatIsNoState) {

@@ -63,7 +63,7 @@ LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, c
       stop_watching_(::eventfd(0, EFD_CLOEXEC)) {
   events_.emplace(*EventLog::open(folder_.path(), "box", 64U << 20U));
   auto session = Session::start(kernel != nullptr ? *kernel : kernel_, target_.take_notify_fd(), "box",
-                                supervision_, *events_, wake_.get());
+                                supervision_, *events_, wake_.get(), *slots_, 0);
   if (!session) std::abort();
   session_ = std::move(*session);
   watcher_ = std::thread([this] { watch(); });
@@ -90,6 +90,7 @@ std::vector<nlohmann::json> LiveSession::end() {
   (void)::eventfd_write(stop_watching_.get(), 1);
   watcher_.join();
   session_.reset();
+  events_->flush();
   return event_lines(folder_ / "box.jsonl");
 }
 

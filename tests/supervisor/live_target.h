@@ -69,6 +69,7 @@ class LiveSession {
   UniqueFd wake_;
   UniqueFd stop_watching_;
   std::optional<EventLog> events_;
+  std::unique_ptr<Slots> slots_ = std::move(*Slots::make());
   std::unique_ptr<Session> session_;
   std::thread watcher_;
 };

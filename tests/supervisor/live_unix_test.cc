@@ -189,7 +189,7 @@ TEST_F(LiveUnix, MakesManyCallsWithTheSameMemory) {
     for (int i = 0; i < 200; ++i) failed += connect_new(at("pg"), SOCK_DGRAM) == 0 ? 0 : 1;
     // One mapping, and no thread more.
     const std::string maps = *sys::read_file("/proc/self/maps");
-    const std::string ours = "memfd:tidewaiter";
+    const std::string ours = "/memfd:tidewaiter (deleted)";
     long mappings = 0;
     for (std::size_t found = maps.find(ours); found != std::string::npos;
          found = maps.find(ours, found + 1)) {

@@ -32,6 +32,8 @@ class ObservedKernel : public Kernel {
   Status answer_continue(int notify_fd, std::uint64_t id) override;
   Status connect(int socket, std::span<const std::byte> address) override;
 
+  Result<std::vector<std::byte>> peer_address(int socket) override { return real_.peer_address(socket); }
+  Result<std::vector<std::byte>> own_address(int socket) override { return real_.own_address(socket); }
   Result<bool> id_valid(int notify_fd, std::uint64_t id) override { return real_.id_valid(notify_fd, id); }
   Result<UniqueFd> open_thread(pid_t tid) override { return real_.open_thread(tid); }
   Result<UniqueFd> duplicate_fd(int pidfd, int number) override { return real_.duplicate_fd(pidfd, number); }

@@ -180,6 +180,7 @@ Result<UniqueFd> ScriptedKernel::duplicate_fd(int, int number) {
 
 Status ScriptedKernel::read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) {
   TRY(call({.kind = Kind::kReadMemory, .tid = tid, .bytes = {}}));
+  if (on_read) return on_read(address, buffer);
   const std::lock_guard lock(mutex_);
   const auto found = memory_.find(static_cast<std::uint64_t>(address));
   if (found == memory_.end() || found->second.size() < buffer.size()) return fail(EFAULT, "read_memory");
@@ -256,6 +257,14 @@ Status ScriptedKernel::connect(int socket, std::span<const std::byte> address) {
   return perform(Kind::kConnect, socket, address, on_connect);
 }
 
+Result<std::vector<std::byte>> ScriptedKernel::peer_address(int) {
+  if (peer.empty()) return fail(ENOTCONN, "peer");
+  if (peer.empty()) return fail(ENOTCONN, "getpeername");
+  return peer;
+}
+
+Result<std::vector<std::byte>> ScriptedKernel::own_address(int) { return own; }
+
 Status ScriptedKernel::bind(int socket, std::span<const std::byte> address) {
   return perform(Kind::kBind, socket, address, on_bind);
 }
@@ -294,7 +303,9 @@ Result<std::size_t> ScriptedKernel::send(int socket, const OutgoingMessage& mess
             .control = {message.control.begin(), message.control.end()},
             .payload = {message.payload.begin(), message.payload.end()}}));
   if (!found) return tl::unexpected(found.error());
-  return on_send ? on_send(message, flags) : message.payload.size();
+  Result<std::size_t> count = on_send ? on_send(message, flags) : message.payload.size();
+  if (count && message.note != nullptr) message.note->msg_len = static_cast<unsigned>(*count);
+  return count;
 }
 
 Result<bool> ScriptedKernel::nonblocking(int socket) {

@@ -106,14 +106,22 @@ class ScriptedKernel final : public Kernel {
   void fail_from(std::size_t index, int code) { fail_from_ = {index, code}; }
   void fail_always(Kind kind, int code) { fail_always_[kind] = code; }
 
+  // What a socket says it is connected and bound to.
+  std::vector<std::byte> peer;
+  std::vector<std::byte> own;
+
   // Runs before each call; may change the script. Called without the lock.
   std::function<void(const Recorded&)> before;
   // What the call does, when no failure was ordered; default: success. Called without the lock.
   std::function<Status(int socket, std::span<const std::byte> address)> on_connect;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind;
+  // Default: what put_memory() put at this very address.
+  std::function<Status(TargetAddress address, std::span<std::byte> buffer)> on_read;
   // Default: all of it is sent.
   std::function<Result<std::size_t>(const OutgoingMessage& message, int flags)> on_send;
   std::function<Status(int socket, std::span<const std::byte> address)> on_bind_unprivileged;
+  // Borrowed; default: every call of it fails.
+  FileCalls* file_calls = nullptr;
 
   // --- what happened --------------------------------------------------------------------------------
 
@@ -135,13 +143,15 @@ class ScriptedKernel final : public Kernel {
   Status read_memory(pid_t tid, TargetAddress address, std::span<std::byte> buffer) override;
   Status kill(int pidfd) override;
   Result<std::string> read_proc_file(pid_t tid, const char* name, std::size_t limit) override;
-  FileCalls& files() override { return files_; }
+  FileCalls& files() override { return file_calls != nullptr ? *file_calls : files_; }
   TraceCalls& trace() override { return trace_; }
   InjectCalls& inject() override { return inject_; }
   Result<int> add_fd(int, std::uint64_t, const seccomp::AddFd&) override { return fail(ENOSYS, "add_fd"); }
   Result<std::string> read_proc_link(pid_t tid, const char* name) override;
   Result<int> socket_option(int socket, int level, int name) override;
   Result<std::uint64_t> socket_cookie(int socket) override;
+  Result<std::vector<std::byte>> peer_address(int socket) override;
+  Result<std::vector<std::byte>> own_address(int socket) override;
   Status connect(int socket, std::span<const std::byte> address) override;
   Status bind(int socket, std::span<const std::byte> address) override;
   Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) override;

@@ -1,12 +1,15 @@
 #include "supervisor/session.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <set>
 #include <thread>
 
@@ -43,12 +46,25 @@ class ScriptedSession {
     kernel.put_memory(kPointer, ipv4("192.0.2.1", 80));
   }
 
-  void start(const Supervision& with = supervision()) {
+  void start(const Supervision& with = supervision(), Tracer* tracer = nullptr) {
     events_.emplace(*EventLog::open(folder_.path(), "box", 1U << 20U));
-    auto session =
-        Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_, wake_.get());
+    auto session = Session::start(kernel, UniqueFd(::eventfd(0, EFD_CLOEXEC)), "box", with, *events_,
+                                  wake_.get(), *slots_, 0, tracer);
     ASSERT_TRUE(session) << session.error().message();
     session_ = std::move(*session);
+  }
+
+  // An earlier worker's slot, with a notification that it had received.
+  Slot& leave_slot(const struct seccomp_notif& received) {
+    Slot& slot = *slots_->take(0);
+    auto buffer = slots_->notification(slot);
+    std::memcpy(&const_cast<struct seccomp_notif&>(buffer.get()), &received, sizeof received);
+    slot.count_attempt();
+    slots_ = std::move(*Slots::open(UniqueFd(::fcntl(slots_->memory(), F_DUPFD_CLOEXEC, 0))));
+    return *left_
+                .emplace_back(
+                    std::move(*Slots::open(UniqueFd(::fcntl(slots_->memory(), F_DUPFD_CLOEXEC, 0)))))
+                ->take_over(0)[0];
   }
 
   // Serves one notification and ends; the events.
@@ -60,6 +76,7 @@ class ScriptedSession {
 
   std::vector<nlohmann::json> end() {
     session_.reset();
+    events_->flush();
     return event_lines(folder_ / "box.jsonl");
   }
 
@@ -77,6 +94,8 @@ class ScriptedSession {
   TemporaryFolder folder_;
   UniqueFd wake_;
   std::optional<EventLog> events_;
+  std::unique_ptr<Slots> slots_ = std::move(*Slots::make());
+  std::vector<std::unique_ptr<Slots>> left_;
   std::unique_ptr<Session> session_;
 };
 
@@ -643,6 +662,269 @@ TEST(Session, NeverFailsOpenAndNeverLeavesATargetWaiting) {
       }
     }
   }
+}
+
+// --- what an earlier worker left ----------------------------------------------------------------------
+
+TEST(Session, ServesWhatAnEarlierWorkerHadReceived) {
+  ScriptedSession scripted;
+  scripted.kernel.stand(7);
+  scripted.leave_slot(address_call(7, SYS_connect, 16));
+  scripted.start();
+  ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+  EXPECT_EQ(scripted.kernel.answers()[0].id, 7U);
+  EXPECT_EQ(scripted.end().size(), 1U);
+}
+
+TEST(Session, SendsTheAnswerThatAnEarlierWorkerHadAndDoesNothingTwice) {
+  for (const bool answering : {false, true}) {
+    ScriptedSession scripted;
+    scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+    slot.record(Answer::refuse(ECONNREFUSED));
+    if (answering) slot.begin_answer();
+    scripted.start();
+    ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    EXPECT_EQ(scripted.kernel.answers()[0].value, ECONNREFUSED);
+    EXPECT_TRUE(scripted.kernel.performed().empty());
+    (void)scripted.end();
+  }
+}
+
+TEST(Session, LeavesAloneWhatIsOver) {
+  ScriptedSession scripted;
+  scripted.leave_slot(address_call(7, SYS_connect, 16));
+  scripted.start();
+  const auto events = scripted.serve(notification_of(8, SYS_getpgid, {0}));
+  ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].id, 8U);
+  for (const auto& event : events) EXPECT_FALSE(event.contains("lost"));
+}
+
+// A signal took the target out of its call before the worker died.
+TEST(Session, KnowsWhatAnEarlierWorkerPerformedInVain) {
+  ScriptedSession scripted;
+  Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+  slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+  slot.record(Answer::result(0));
+  scripted.start();
+  (void)scripted.serve(address_call(8, SYS_connect, 16));
+  ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].value, 0);
+  EXPECT_TRUE(scripted.kernel.performed().empty());
+}
+
+// The worker died in it, and the signal came before there was another one.
+TEST(Session, AsksTheSocketWhetherAnEarlierWorkerHasBoundIt) {
+  for (const bool bound : {true, false}) {
+    ScriptedSession scripted;
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_bind, 16));
+    slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+    scripted.kernel.own = ipv4("192.0.2.1", 80);
+    if (bound) {
+      scripted.kernel.on_bind_unprivileged = [](int, std::span<const std::byte>) -> Status {
+        return fail(EINVAL, "bind");
+      };
+    }
+    scripted.start();
+    (void)scripted.serve(address_call(8, SYS_bind, 16));
+    ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+    EXPECT_EQ(scripted.kernel.answers()[0].kind, Kind::kAnswerValue);
+    EXPECT_EQ(scripted.kernel.answers()[0].value, 0);
+  }
+}
+
+// Likewise. What the kernel has noted is what the target would have been told of natively.
+TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfACall) {
+  constexpr std::uint32_t kTaken = 3;
+  constexpr std::uint64_t kHeaderAt = 8192;
+  constexpr std::uint64_t kPartsAt = 16384;
+  constexpr std::uint64_t kBytesAt = 32768;
+  const auto call = [](std::uint64_t id) {
+    return notification_of(id, SYS_sendmsg, {kSocketNumber, kHeaderAt, 0});
+  };
+  for (const bool noted : {true, false}) {
+    // How a worker notes the call.
+    std::uint64_t cookie = 0;
+    std::vector<std::byte> address;
+    const auto prepare = [&](ScriptedSession& scripted) {
+      const struct iovec part = {reinterpret_cast<void*>(kBytesAt), 5};
+      struct msghdr header {};
+      header.msg_iov = reinterpret_cast<struct iovec*>(kPartsAt);
+      header.msg_iovlen = 1;
+      scripted.kernel.put_memory(kHeaderAt, bytes_of(header));
+      scripted.kernel.put_memory(kPartsAt, bytes_of(part));
+      scripted.kernel.put_memory(kBytesAt, std::vector<std::byte>(5, std::byte{1}));
+      scripted.kernel.on_send = [&](const OutgoingMessage&, int) -> Result<std::size_t> {
+        cookie = Slot::own->cookie;
+        address.assign(Slot::own->address.begin(), Slot::own->address.begin() + Slot::own->address_size);
+        return 5;
+      };
+    };
+    ScriptedSession first;
+    prepare(first);
+    first.start();
+    (void)first.serve(call(7));
+    ASSERT_NE(cookie, 0U);
+
+    ScriptedSession next;
+    prepare(next);
+    Slot& slot = next.leave_slot(call(7));
+    slot.begin(cookie, address);
+    struct mmsghdr& note = slot.next_send(0, 0);
+    if (noted) note.msg_len = kTaken;
+    next.start();
+    (void)next.serve(call(8));
+    ASSERT_EQ(next.kernel.answers().size(), 1U);
+    EXPECT_EQ(next.kernel.answers()[0].value, noted ? kTaken : 5);
+    EXPECT_EQ(next.kernel.calls(Kind::kSend).size(), noted ? 0U : 1U);
+  }
+}
+
+TEST(Session, SaysThatAnEventWasLostWithAnEarlierWorker) {
+  for (const bool stands : {false, true}) {
+    ScriptedSession scripted;
+    if (stands) scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.owe_event();
+    scripted.start();
+    // Whoever still waits is served, and told of.
+    if (stands) {
+      ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    }
+    const auto events = scripted.end();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].value("lost", 0), stands ? 0 : 1);
+    EXPECT_FALSE(slot.owes_event());
+  }
+}
+
+TEST(Session, RefusesWhatHasCrashedTwoWorkers) {
+  ScriptedSession scripted;
+  scripted.kernel.stand(7);
+  scripted.leave_slot(address_call(7, SYS_connect, 16)).crashes = Slot::kMostCrashes;
+  scripted.start();
+  ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+  EXPECT_EQ(scripted.kernel.answers()[0].value, EPERM);
+  EXPECT_TRUE(scripted.kernel.performed().empty());
+  const auto events = scripted.end();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["verdict"], "failed");
+}
+
+// Whether the answer had reached the target is not known. That it succeeded may be said twice.
+TEST(Session, KnowsASuccessThatWasBeingAnsweredWhenAWorkerDied) {
+  for (const bool succeeded : {true, false}) {
+    ScriptedSession scripted;
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    slot.begin(kTcp4.cookie, ipv4("192.0.2.1", 80));
+    slot.record(succeeded ? Answer::result(0) : Answer::refuse(ECONNREFUSED));
+    slot.begin_answer();
+    scripted.start();
+    (void)scripted.serve(address_call(8, SYS_connect, 16));
+    ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+    EXPECT_EQ(scripted.kernel.answers()[0].kind, Kind::kAnswerValue);
+    // What failed may be another call, which has yet to be made.
+    EXPECT_EQ(scripted.kernel.performed().empty(), succeeded);
+  }
+}
+
+// The one who was asked by the worker that died answers in the end, and has the effect.
+TEST(Session, CountsTheEventOfWhatAnotherOneAnswered) {
+  for (const bool owed : {true, false}) {
+    ScriptedSession scripted;
+    scripted.kernel.put_memory(kPointer, ipv4("192.0.2.2", 80));
+    scripted.kernel.stand(7);
+    Slot& slot = scripted.leave_slot(address_call(7, SYS_connect, 16));
+    if (owed) slot.owe_event();
+    scripted.kernel.before = [&](const ScriptedKernel::Recorded& call) {
+      if (call.kind == Kind::kAnswerErrno) scripted.kernel.invalidate(7);
+    };
+    scripted.start();
+    ASSERT_TRUE(scripted.kernel.wait_for_answers(1));
+    const auto events = scripted.end();
+    ASSERT_EQ(events.size(), owed ? 1U : 0U);
+    if (owed) {
+      EXPECT_EQ(events[0].value("lost", 0), 1);
+    }
+    EXPECT_FALSE(slot.owes_event());
+  }
+}
+
+// Performs everything, and looks at the slot before the target gets the result.
+class ScriptedStandIn final : public StandInCalls {
+ public:
+  ScriptedStandIn(Kernel& kernel, pid_t tid, std::function<void()> finished)
+      : kernel_(kernel), tid_(tid), finished_(std::move(finished)) {}
+  std::uint64_t put(std::size_t offset, std::span<const std::byte> /*bytes*/) override { return offset; }
+  Result<long> call(long /*number*/, const std::array<std::uint64_t, 6>& /*arguments*/) override { return 0; }
+  Result<long> perform(long /*number*/, const std::array<std::uint64_t, 6>& /*arguments*/,
+                       long /*message*/) override {
+    return 5;
+  }
+  [[nodiscard]] Result<UniqueFd> duplicate_fd(int number) const override {
+    return kernel_.duplicate_fd(TRY(kernel_.open_thread(tid_)).get(), number);
+  }
+  [[nodiscard]] Result<UniqueFd> open_descriptor(int /*number*/) const override { return fail(ENOSYS, ""); }
+  [[nodiscard]] Result<UniqueFd> open_working_directory() const override { return fail(ENOSYS, ""); }
+  Status finish(long result) override {
+    EXPECT_EQ(result, 5);
+    finished_();
+    return {};
+  }
+
+ private:
+  Kernel& kernel_;
+  pid_t tid_;
+  std::function<void()> finished_;
+};
+
+class ScriptedTracer final : public Tracer {
+ public:
+  explicit ScriptedTracer(Kernel& kernel) : kernel_(kernel) {}
+  Result<std::unique_ptr<Trace>> attach(pid_t, CallSite, DecidedExecution) override {
+    return fail(EPERM, "");
+  }
+  Status start_stand_in(const Notification& notification, const StandInRequest& /*request*/,
+                        std::unique_ptr<StandInCalls>& stand_in) override {
+    stand_in = std::make_unique<ScriptedStandIn>(kernel_, notification.tid(), [this] {
+      stage = Slot::own->stage.load();
+      finished.store(true);
+    });
+    return {};
+  }
+  [[nodiscard]] bool drives(pid_t /*tid*/) const override { return false; }
+  bool answer_stand_in(Notification& /*notification*/) override { return false; }
+
+  std::atomic<bool> finished{false};
+  Slot::Stage stage = Slot::Stage::kIdle;
+
+ private:
+  Kernel& kernel_;
+};
+
+// A worker that dies then leaves nothing that could be taken for the result of the next message like it.
+TEST(Session, DoesNotNoteWhatAStandInPerformed) {
+  ScriptedSession scripted;
+  ScriptedTracer tracer(scripted.kernel);
+  scripted.kernel.put_process(
+      kTid,
+      {"Name:\tx\nTgid:\t99\nPPid:\t98\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNStgid:\t99\n", "/usr/bin/x"});
+  scripted.kernel.put_socket(kSocketNumber, {AF_UNIX, SOCK_DGRAM, 0, 75});
+  scripted.kernel.put_memory(kPointer, std::vector<std::byte>(5, std::byte{1}));
+  // As to a rootless agent, which may not name its target as the sender.
+  scripted.kernel.on_send = [](const OutgoingMessage&, int) -> Result<std::size_t> {
+    return fail(EPERM, "");
+  };
+  scripted.start(supervision(), &tracer);
+  scripted.kernel.notify(notification_of(1, SYS_sendto, {kSocketNumber, kPointer, 5, 0, 0, 0}));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!tracer.finished && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  (void)scripted.end();
+  ASSERT_TRUE(tracer.finished);
+  EXPECT_EQ(scripted.kernel.calls(Kind::kSend).size(), 1U);
+  EXPECT_EQ(tracer.stage, Slot::Stage::kPerforming);
 }
 
 }  // namespace

@@ -81,28 +81,40 @@ inline constexpr ScriptedKernel::Socket kUdp6{AF_INET6, SOCK_DGRAM, IPPROTO_UDP,
 class OperationRun {
  public:
   explicit OperationRun(ScriptedKernel& kernel) : kernel_(kernel) {}
+  OperationRun(ScriptedKernel& kernel, Tracer& tracer) : kernel_(kernel), tracer_(tracer) {}
 
   Outcome run(Outcome (*operation)(Call&), const Supervision& supervision,
               const struct seccomp_notif& received) {
+    slot_.reset();
+    return run_again(operation, supervision, received);
+  }
+
+  // As the worker after one that died.
+  Outcome run_again(Outcome (*operation)(Call&), const Supervision& supervision,
+                    const struct seccomp_notif& received) {
     // Stands, but is not to be received by anybody.
     kernel_.stand(received.id);
     Notification notification(kernel_, -1, received);
     Target target(kernel_, notification.tid());
-    waiting_.enter(notification.tid());
-    Call call{kernel_, supervision, notification, target, waiting_, repeats_, stand_ins_};
+    (void)waiting_.enter(notification);
+    Call call{kernel_, supervision, notification, target, waiting_, repeats_, slot_, tracer_};
     Outcome outcome = operation(call);
     waiting_.end();
     return outcome;
   }
 
   [[nodiscard]] Repeats& repeats() { return repeats_; }
+  // What has been noted of the last call.
+  [[nodiscard]] Slot& slot() { return slot_; }
   // No call may wait any more.
   void stop_waiting() { waiting_.stop(); }
 
  private:
   ScriptedKernel& kernel_;
   Repeats repeats_;
-  StandIns stand_ins_;
+  Slot slot_;
+  LocalTracer local_tracer_{kernel_};
+  Tracer& tracer_ = local_tracer_;
   // Never started: nothing of its own receives.
   Waiting waiting_{[](void*) { return false; }, nullptr, 0, 1, -1};
 };

@@ -131,7 +131,7 @@ TEST(Supervision, AnswersForTheBundlesProfileOnlyWhereItIsResidual) {
 // --- the index ----------------------------------------------------------------------------------------
 
 TEST(SyscallIndex, KnowsTheCallsOfEveryAbi) {
-  const SyscallIndex index;
+  const SyscallIndex index({});
   const Syscall* connect = index.find(kNativeAudit, SYS_connect);
   ASSERT_NE(connect, nullptr);
   EXPECT_EQ(connect->name, "connect");
@@ -154,6 +154,41 @@ TEST(SyscallIndex, KnowsTheCallsOfEveryAbi) {
   EXPECT_EQ(x32->operation, nullptr);
   EXPECT_EQ(x32->meaning, Operation::kConnect);
 #endif
+}
+
+TEST(SyscallIndex, HasTheRulesOfEachCallInTheirOrder) {
+  std::vector<policy::SyscallRule> rules(3);
+  rules[0].names = {"ptrace", "bpf"};
+  rules[1].names = {"bpf"};
+  rules[2].names = {"ptrace", "ptrace"};
+  const SyscallIndex index(rules);
+  EXPECT_EQ(index.find(kNativeAudit, SYS_ptrace)->rules, (std::vector<std::uint32_t>{0, 2}));
+  EXPECT_EQ(index.find(kNativeAudit, SYS_bpf)->rules, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_TRUE(index.find(kNativeAudit, SYS_connect)->rules.empty());
+#if defined(__x86_64__)
+  EXPECT_EQ(index.find(AUDIT_ARCH_I386, 26)->rules, (std::vector<std::uint32_t>{0, 2}));
+#endif
+}
+
+// Whatever the rules: found by name or by place, the decision is the same.
+TEST(Supervision, DecidesByPlaceWhatIsDecidedByName) {
+  const Supervision made = supervision_of(R"({"version": 1, "syscalls": [
+      {"names": ["ptrace"], "args": [{"index": 0, "value": 1, "op": "eq"}], "action": "log"},
+      {"names": ["bpf"], "args": [{"index": 0, "value": 2, "op": "lt"}], "action": "errno"},
+      {"names": ["bpf", "ptrace"], "action": "kill"}]})");
+  for (const int number : {SYS_ptrace, SYS_bpf, SYS_getpid}) {
+    for (std::uint64_t argument = 0; argument < 4; ++argument) {
+      struct seccomp_data call {};
+      call.args[0] = argument;
+      const Syscall& syscall = *made.syscalls().find(kNativeAudit, number);
+      const auto decision = made.decide_syscall(syscall, call);
+      const auto by_name = policy::decide_syscall(made.policy(), syscall.name, {argument, 0, 0, 0, 0, 0});
+      EXPECT_EQ(decision.verdict, by_name.verdict);
+      EXPECT_EQ(decision.rule, by_name.rule);
+      EXPECT_EQ(decision.errno_value, by_name.errno_value);
+      EXPECT_EQ(decision.log, by_name.log);
+    }
+  }
 }
 
 }  // namespace

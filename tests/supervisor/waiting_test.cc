@@ -40,7 +40,12 @@ class Receivers {
 
   // As if the thread called anew.
   void evict(pid_t tid) {
-    waiting.enter(tid);
+    struct seccomp_notif received {};
+    received.id = kAnew;
+    received.pid = static_cast<__u32>(tid);
+    kernel_.stand(kAnew);
+    const Notification anew(kernel_, -1, received);
+    EXPECT_TRUE(waiting.enter(anew));
     waiting.end();
   }
 
@@ -50,6 +55,10 @@ class Receivers {
     return changed_.wait_for(lock, kLongest, [&] { return least <= idle_ && idle_ <= most; });
   }
   [[nodiscard]] bool wait_for_idle(unsigned count) { return wait_for_idle(count, count); }
+  [[nodiscard]] unsigned idle() {
+    const std::lock_guard lock(mutex_);
+    return idle_;
+  }
 
   [[nodiscard]] bool woken() const {
     eventfd_t count = 0;
@@ -79,6 +88,9 @@ class Receivers {
     changed_.notify_all();
   }
 
+  static constexpr std::uint64_t kAnew = 1'000'000;
+
+  ScriptedKernel kernel_;
   std::mutex mutex_;
   std::condition_variable changed_;
   unsigned idle_ = 0;
@@ -135,7 +147,7 @@ class BlockingCall {
     received.pid = static_cast<__u32>(tid_);
     kernel_.stand(id_);
     Notification notification(kernel_, -1, received);
-    receivers_.waiting.enter(tid_);
+    EXPECT_TRUE(receivers_.waiting.enter(notification));
     admitted = receivers_.waiting.begin(notification);
     begun.set();
     if (admitted) {
@@ -239,6 +251,23 @@ TEST(Waiting, EvictsOnlyTheCallsOfOneThreadAndReturnsWhenTheyHaveEnded) {
   EXPECT_FALSE(other.interrupted);
 }
 
+// A receiver may be so late with a call that the thread makes its next one already.
+TEST(Waiting, DoesNotEvictALaterCallOfTheThread) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  BlockingCall later(receivers, kernel, 2, 200);
+  later.post();
+  ASSERT_TRUE(later.begun.wait());
+  struct seccomp_notif received = notification_of(1, SYS_connect, {});
+  received.pid = 200;
+  const Notification former = Notification::borrowed(kernel, -1, received);
+  EXPECT_FALSE(receivers.waiting.enter(former));
+  later.release();
+  EXPECT_TRUE(later.ended.wait());
+  EXPECT_FALSE(later.interrupted);
+}
+
 // The interrupt may come just before the call that it is meant for: it has to come again.
 TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
   ScriptedKernel kernel;
@@ -253,7 +282,7 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
     kernel.stand(1);
     struct seccomp_notif received = notification_of(1, SYS_connect, {});
     Notification notification(kernel, -1, received);
-    receivers.waiting.enter(kTid);
+    ASSERT_TRUE(receivers.waiting.enter(notification));
     ASSERT_TRUE(receivers.waiting.begin(notification));
     begun.set();
     // Interrupted at least once here, where it does no good.
@@ -271,15 +300,19 @@ TEST(Waiting, EvictsACallThatHasNotYetBegunToBlock) {
 }
 
 TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
-  Receivers receivers(4, 8);
+  constexpr int kCalls = 500;
+  ScriptedKernel kernel;
+  for (int i = 0; i < kCalls; ++i) kernel.stand(static_cast<std::uint64_t>(i));
+  // Who waits is replaced, so there may come to be as many threads as calls.
+  Receivers receivers(4, kCalls + 8);
   ASSERT_TRUE(receivers.waiting.start());
-  constexpr int kCalls = 2000;
   int inside = 0;  // unguarded: only one thread may stand there
   int served = 0;
   Event done;
   for (int i = 0; i < kCalls; ++i) {
-    receivers.post([&] {
-      receivers.waiting.enter(kTid);
+    receivers.post([&, i] {
+      Notification notification(kernel, -1, notification_of(static_cast<std::uint64_t>(i), SYS_connect, {}));
+      EXPECT_TRUE(receivers.waiting.enter(notification));
       EXPECT_EQ(++inside, 1);
       const bool last = ++served == kCalls;
       --inside;
@@ -288,6 +321,105 @@ TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
     });
   }
   EXPECT_TRUE(done.wait());
+}
+
+// A call that nothing interrupts, as of a target whose memory a file system in user space backs, and that has
+// not said it may block, unless it `begins`.
+class StuckCall {
+ public:
+  StuckCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid, bool begins = false) {
+    receivers.post([this, &receivers, &kernel, id, tid, begins] {
+      struct seccomp_notif received = notification_of(id, SYS_connect, {});
+      received.pid = static_cast<__u32>(tid);
+      kernel.stand(id);
+      Notification notification(kernel, -1, received);
+      entered = receivers.waiting.enter(notification);
+      if (begins) {
+        EXPECT_TRUE(receivers.waiting.begin(notification));
+      }
+      begun.set();
+      if (entered) {
+        (void)released.wait();
+        receivers.waiting.end();
+      }
+      ended.set();
+    });
+  }
+  Event begun;  // `entered` says how it went
+  Event released;
+  Event ended;
+  bool entered = false;
+};
+
+TEST(Waiting, KeepsReceiversForOthersWhileOneTargetCallsAgainAndAgain) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  StuckCall first(receivers, kernel, 1, 200);
+  ASSERT_TRUE(first.begun.wait());
+  // Signals take it out of each, and each time a receiver waits for the first one's end.
+  std::deque<StuckCall> more;
+  for (std::uint64_t id = 2; id < 6; ++id) more.emplace_back(receivers, kernel, id, 200);
+  StuckCall other(receivers, kernel, 9, 201);
+  EXPECT_TRUE(other.begun.wait());
+  // Who waits for a call that is over no longer does.
+  for (std::uint64_t id = 2; id < 6; ++id) kernel.invalidate(id);
+  for (StuckCall& call : more) EXPECT_TRUE(call.ended.wait());
+  EXPECT_FALSE(first.ended.is_set());
+  for (StuckCall* call : {&first, &other}) {
+    call->released.set();
+    EXPECT_TRUE(call->ended.wait());
+  }
+  for (StuckCall& call : more) call.released.set();
+}
+
+TEST(Waiting, LeavesNoReceiverWaitingBeyondItsLimit) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 4);
+  ASSERT_TRUE(receivers.waiting.start());
+  StuckCall first(receivers, kernel, 1, 200, true);
+  StuckCall second(receivers, kernel, 2, 201, true);
+  ASSERT_TRUE(first.begun.wait());
+  ASSERT_TRUE(second.begun.wait());
+  // Their targets call again and again, and no receiver waits for the end of what nothing ends.
+  std::deque<StuckCall> more;
+  for (std::uint64_t id = 3; id < 23; ++id) {
+    more.emplace_back(receivers, kernel, id, id % 2 == 0 ? 201 : 200);
+  }
+  StuckCall other(receivers, kernel, 30, 202);
+  EXPECT_TRUE(other.begun.wait());
+  EXPECT_TRUE(other.entered);
+  for (StuckCall& call : more) {
+    EXPECT_TRUE(call.ended.wait());
+    EXPECT_FALSE(call.entered);
+  }
+  for (StuckCall* call : {&first, &second, &other}) {
+    EXPECT_FALSE(call->ended.is_set());
+    call->released.set();
+    EXPECT_TRUE(call->ended.wait());
+  }
+}
+
+TEST(Waiting, ReplacesReceiversThatAreStuck) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8);
+  ASSERT_TRUE(receivers.waiting.start());
+  std::deque<StuckCall> stuck;
+  for (std::uint64_t id = 1; id < 5; ++id) {
+    stuck.emplace_back(receivers, kernel, id, static_cast<pid_t>(200 + id));
+    // As Agent does while it is woken.
+    while (!stuck.back().begun.is_set()) (void)receivers.waiting.interrupt_abandoned();
+  }
+  // Not waited for otherwise: nobody is replaced unless somebody looks.
+  while (receivers.idle() == 0 && !stuck.front().ended.is_set()) {
+    (void)receivers.waiting.interrupt_abandoned();
+  }
+  // None of them had to end for that.
+  for (StuckCall& call : stuck) EXPECT_FALSE(call.ended.is_set());
+  for (StuckCall& call : stuck) {
+    call.released.set();
+    EXPECT_TRUE(call.ended.wait());
+  }
 }
 
 TEST(Waiting, InterruptsCallsWhoseTargetsNoLongerWait) {

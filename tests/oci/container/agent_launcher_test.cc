@@ -248,6 +248,13 @@ TEST_F(AgentLauncherTest, TerminatesAnAgentAndNobodyElse) {
   EXPECT_TRUE(terminate_agent(state_));
 }
 
+// SIGUSR2 kills who does not await it.
+TEST_F(AgentLauncherTest, OrdersNoReplacementOfAnAgentThatKnowsOfNone) {
+  ASSERT_TRUE(launch_agent(FAKE_AGENT, state_, record_, Creator::kThisProcess));
+  EXPECT_THAT(failure(replace_agent(state_)), HasSubstr("is of a version that cannot be replaced"));
+  EXPECT_FALSE(wait_for_agent_end(state_, milliseconds(20)));
+}
+
 TEST_F(AgentLauncherTest, ClearsWhatADeadAgentLeft) {
   std::filesystem::create_directories(folder_ / "bundle");
   const std::string config = folder_ / "bundle/config.json";

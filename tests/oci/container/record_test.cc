@@ -31,10 +31,12 @@ Record full_record() {
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
+  record.told_of_execs = true;
   record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
   record.log_total_bytes = 1;
+  record.restart_seconds = 3600;
   return record;
 }
 
@@ -48,10 +50,12 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
+  EXPECT_EQ(a.told_of_execs, b.told_of_execs);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
   EXPECT_EQ(a.log_total_bytes, b.log_total_bytes);
+  EXPECT_EQ(a.restart_seconds, b.restart_seconds);
 }
 
 TEST(Record, IsReadAsItWasWritten) {
@@ -64,6 +68,20 @@ TEST(Record, IsReadAsItWasWritten) {
     expect_same(*read, record);
   }
   EXPECT_EQ(sys::stat(folder / Record::kFileName)->st_mode & 07777U, 0600U);
+}
+
+TEST(Record, HasTheDefaultWhereItIsOlderThanASetting) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_record(folder.path(), full_record()));
+  const std::string path = folder / Record::kFileName;
+  auto document = spec::parse_json(sys::read_file(path).value(), path).value();
+  ASSERT_EQ(document.erase("restart_seconds"), 1U);
+  ASSERT_EQ(document.erase("told_of_execs"), 1U);
+  ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
+  const auto read = read_record(folder.path());
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->restart_seconds, kRestartSeconds);
+  EXPECT_FALSE(read->told_of_execs);
 }
 
 TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
@@ -110,6 +128,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"exempts_start", 1}, "/exempts_start: expected true or false, found number"},
       {{"hosts", "/etc/hosts"}, "/hosts: expected an object, found string"},
       {{"hosts", {{"root", "/"}}}, "/hosts: /path: is missing"},
+      {{"restart_seconds", "x"}, "/restart_seconds: expected a non-negative integer, found string"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -121,7 +140,8 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
     EXPECT_EQ(read.error().message(), path + ": " + error);
   }
   for (const auto& [key, value] : good.items()) {
-    if (key == "own_seccomp" || key == "hosts") continue;
+    if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs")
+      continue;
     auto document = good;
     document.erase(key);
     ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));

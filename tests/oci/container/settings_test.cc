@@ -45,12 +45,14 @@ TEST_F(SettingsTest, AreTheDefaultsWithoutAFile) {
   EXPECT_FALSE(settings->allow_policy_paths);
   EXPECT_EQ(settings->log_max_bytes, 16U * 1024 * 1024);
   EXPECT_EQ(settings->log_total_bytes, 1024U * 1024 * 1024);
+  EXPECT_EQ(settings->restart_seconds, 60U);
 }
 
 TEST_F(SettingsTest, AreReadFromTheFile) {
   const auto settings = load(R"({
     "runtime": "/usr/bin/crun", "agent": "/opt/agent", "default_policy": "web", "require_policy": true,
-    "allow_policy_paths": true, "allowed_policies": ["web", "db"], "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
+    "allow_policy_paths": true, "allowed_policies": ["web", "db"], "restart_seconds": 7,
+    "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
   ASSERT_TRUE(settings) << settings.error().message();
   EXPECT_EQ(settings->runtime, "/usr/bin/crun");
   EXPECT_EQ(settings->agent, "/opt/agent");
@@ -60,6 +62,7 @@ TEST_F(SettingsTest, AreReadFromTheFile) {
   EXPECT_EQ(settings->allowed_policies, (std::vector<std::string>{"web", "db"}));
   EXPECT_EQ(settings->log_max_bytes, 4096U);
   EXPECT_EQ(settings->log_total_bytes, UINT64_MAX);
+  EXPECT_EQ(settings->restart_seconds, 7U);
 }
 
 TEST_F(SettingsTest, NameWhatIsWrong) {
@@ -83,6 +86,9 @@ TEST_F(SettingsTest, NameWhatIsWrong) {
        "/allowed_policies/1 is \"a/b\", must be the name of a policy"},
       {R"({"allowed_policies": [1]})", "/allowed_policies/0 is number, must be a string"},
       {R"({"allow_policy_paths": {}})", "/allow_policy_paths is object, must be true or false"},
+      {R"({"restart_seconds": "7"})", "/restart_seconds is string, must be a number of seconds"},
+      {R"({"restart_seconds": -1})", "/restart_seconds is number, must be a number of seconds"},
+      {R"({"restart_seconds": 3601})", "/restart_seconds is 3601, must be 0 to 3600"},
       {R"({"log": 5})", "/log is number, must be an object"},
       {R"({"log": {"max": 5}})", "/log/max is not a setting; valid in /log are max_bytes and total_bytes"},
       {R"({"log": {"max_bytes": "5"}})", "/log/max_bytes is string, must be a number of bytes"},

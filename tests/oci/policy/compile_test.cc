@@ -398,10 +398,53 @@ TEST(Compile, AsksTheAgentForWhatTheRuntimeCallsWhileItStarts) {
 }
 
 TEST(Compile, AsksForNoExecveWhereNothingOfTheStartIsRefused) {
-  const Plan plan =
-      compiled(policy_of({rule({"ptrace"}, Action::kErrno), rule({"setuid"}, Action::kLog)}), early_bundle());
+  const Plan plan = compiled(
+      policy_of({rule({"ptrace"}, Action::kErrno), rule({"setuid"}, Action::kErrno, {equals(0, 1)})}));
   EXPECT_FALSE(plan.exempts_start);
   EXPECT_FALSE(plan.notified.contains("execve"));
+  EXPECT_FALSE(plan.told_of_execs);
+  const Plan logged = compiled(policy_of({rule({"setuid"}, Action::kLog)}), early_bundle());
+  EXPECT_FALSE(logged.exempts_start);
+}
+
+TEST(Compile, KnowsWhetherTheAgentIsToldOfEveryExecve) {
+  Policy exec;
+  exec.exec.emplace().allow.emplace();
+  const Plan told = compiled(exec, bundle_with_mounts());
+  EXPECT_TRUE(told.told_of_execs);
+  for (const char* name : {"execve", "execveat"}) EXPECT_EQ(Filter(told.config).answer(name), kAsked) << name;
+  // An execve is not worth a notification for the sake of events alone.
+  for (const Policy& policy :
+       {policy_of({rule({"ptrace"}, Action::kLog)}), with_network(policy_of({}), true, false)}) {
+    const Plan plan = compiled(policy);
+    EXPECT_FALSE(plan.told_of_execs);
+    EXPECT_EQ(Filter(plan.config).answer("execve"), kAllowed);
+  }
+}
+
+TEST(Compile, DoesNotClaimToBeToldOfAnExecveThatTheBundleLetsRunItsOwnWay) {
+  Policy policy;
+  policy.exec.emplace().allow.emplace();
+  std::set<bool> told;
+  for (const char* action : {"SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"}) {
+    SCOPED_TRACE(action);
+    const std::string profile =
+        R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["execve"], "action": ")" +
+        std::string(action) + R"(", "args": [{"index": 2, "value": 7, "op": "SCMP_CMP_EQ"}]}]})";
+    ordered_json config = bundle_with_mounts();
+    config["linux"]["seccomp"] = ordered_json::parse(profile);
+    const Plan plan = compiled(policy, config);
+    told.insert(plan.told_of_execs);
+    if (!plan.told_of_execs) continue;
+    const Filter filter(plan.config);
+    for (const Arguments& arguments : {Arguments{}, Arguments{0, 0, 7}}) {
+      for (const char* name : {"execve", "execveat"}) {
+        EXPECT_THAT(filter.answer(name, arguments).kind,
+                    AnyOf(ActionKind::kNotify, ActionKind::kErrno, ActionKind::kKillProcess));
+      }
+    }
+  }
+  EXPECT_EQ(told, (std::set<bool>{false, true})) << "a test of one answer alone shows nothing";
 }
 
 TEST(Compile, SaysWhenARefusalMayHitTheRuntimeItself) {

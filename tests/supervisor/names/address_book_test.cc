@@ -143,5 +143,26 @@ TEST(AddressBook, IsBoundedWhateverTheAnswers) {
   EXPECT_EQ(book.denied().at("a").size(), 8192U);
 }
 
+TEST(AddressBook, TakesOverNothingButWhatAnotherSaved) {
+  const auto saved = [](const std::string& until, const std::string& due, const std::string& failures) {
+    return R"({"a": {"present": ["192.0.2.1"], "former": [["192.0.2.2", )" + until +
+           R"(]], "all": [], "due": )" + due + R"(, "failures": )" + failures + "}}";
+  };
+  AddressBook book = book_of(R"({"allow": ["a"]})");
+  ASSERT_TRUE(book.restore(saved("9223372036854775807", "-9223372036854775808", "4294967295")));
+  EXPECT_THAT(texts(book.allowed(), "a"), ElementsAre("192.0.2.1", "192.0.2.2"));
+
+  const std::string before = book.save();
+  for (const std::string& text :
+       {saved("1e19", "0", "0"), saved("0", "-9723322036854775808", "0"),
+        saved("9223372036854775808", "0", "0"), saved("0", "0.5", "0"), saved("0", "true", "0"),
+        saved("0", "0", "-1"), saved("0", "0", "4294967296"), saved("0", "0", "1e300"),
+        saved("0", "null", "0")}) {
+    SCOPED_TRACE(text);
+    EXPECT_FALSE(book.restore(text));
+    EXPECT_EQ(book.save(), before);
+  }
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor

@@ -287,5 +287,26 @@ TEST(Bind, IsLeftToTheKernelInAuditMode) {
   EXPECT_EQ(outcome.decision->verdict, policy::Verdict::kDeny);
 }
 
+// The worker before was killed between the call and its note of what came of it.
+TEST(Bind, RecognisesWhatAnEarlierWorkerDid) {
+  for (const bool ours : {true, false}) {
+    ScriptedKernel kernel;
+    const Bytes address = ipv4("127.0.0.1", 8080);
+    kernel.put_socket(kSocketNumber, kTcp4);
+    kernel.put_memory(kPointer, address);
+    OperationRun operation(kernel);
+    const auto call = address_call(1, SYS_bind, address.size());
+    ASSERT_EQ(operation.run(bind, supervision(), call).answer.kind, Answer::Kind::kValue);
+    kernel.own = ours ? address : ipv4("127.0.0.1", 9000);
+    kernel.on_bind_unprivileged = [](int, std::span<const std::byte>) -> Status {
+      return fail(EINVAL, "bound");
+    };
+    const Outcome outcome = operation.run_again(bind, supervision(), call);
+    EXPECT_EQ(outcome.answer.kind == Answer::Kind::kValue, ours);
+    // To a worker that had none before it, the kernel's word is the last.
+    EXPECT_EQ(operation.run(bind, supervision(), call).answer.errno_value, EINVAL);
+  }
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor

@@ -513,5 +513,89 @@ TEST(Connect, RefusesWithTheErrnoOfThePolicy) {
   }
 }
 
+// The worker before was killed between the call and its note of what came of it.
+TEST(Connect, RecognisesWhatAnEarlierWorkerDid) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  const struct {
+    int second;    // what the kernel says when asked again
+    Bytes peer;    // whom the socket is connected to
+    int expected;  // 0: it is connected
+  } cases[] = {
+      {EISCONN, address, 0},
+      {EISCONN, ipv4("192.0.2.65", 80), EISCONN},
+      {EISCONN, {}, 0},  // the peer has reset it since
+      {EALREADY, {}, EINPROGRESS},
+      {ECONNREFUSED, {}, ECONNREFUSED},
+      {0, {}, 0},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(test.second);
+    ScriptedKernel kernel;
+    kernel.put_socket(kSocketNumber, kTcp4);
+    kernel.put_memory(kPointer, address);
+    OperationRun operation(kernel);
+    const auto call = address_call(1, SYS_connect, address.size());
+    (void)operation.run(connect, supervision(), call);
+    kernel.peer = test.peer;
+    kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
+      if (test.second != 0) return fail(test.second, "connect");
+      return {};
+    };
+    const Outcome outcome = operation.run_again(connect, supervision(), call);
+    EXPECT_EQ(outcome.answer.kind == Answer::Kind::kValue ? 0 : outcome.answer.errno_value, test.expected);
+    // To a worker that had none before it, the kernel's word is the last.
+    const Outcome anew = operation.run(connect, supervision(), call);
+    EXPECT_EQ(anew.answer.kind == Answer::Kind::kValue ? 0 : anew.answer.errno_value, test.second);
+  }
+}
+
+TEST(Connect, DoesNotRepeatWhatIsKnown) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  const auto call = address_call(1, SYS_connect, address.size());
+  (void)operation.run(connect, supervision(), call);
+  operation.slot().record(Answer::refuse(ECONNREFUSED));
+  const Outcome outcome = operation.run_again(connect, supervision(), call);
+  EXPECT_EQ(outcome.answer.errno_value, ECONNREFUSED);
+  EXPECT_EQ(kernel.performed().size(), 1U);
+}
+
+// An unspecified host is decided as the loopback address, and connected to there.
+TEST(Connect, NotesItsAddressAsTheTargetNamesIt) {
+  const Supervision loopback = supervision_of(R"({"version": 1, "network": {"allow": ["127.0.0.1"]}})");
+  const Bytes address = ipv4("0.0.0.0", 80);
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  const auto call = address_call(1, SYS_connect, address.size());
+  const Outcome outcome = operation.run(connect, loopback, call);
+  ASSERT_TRUE(outcome.performed);
+  EXPECT_EQ(kernel.performed()[0].bytes, ipv4("127.0.0.1", 80));
+  EXPECT_TRUE(operation.slot().begun(kTcp4.cookie, outcome.performed->address));
+  kernel.peer = ipv4("127.0.0.1", 80);
+  kernel.on_connect = [](int, std::span<const std::byte>) -> Status { return fail(EISCONN, "connect"); };
+  EXPECT_EQ(operation.run_again(connect, loopback, call).answer.kind, Answer::Kind::kValue);
+}
+
+// It was interrupted, and has come to its end before it is asked again.
+TEST(Connect, IsNotRefusedForHavingSucceededMeanwhile) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  ScriptedKernel kernel;
+  kernel.put_socket(kSocketNumber, kTcp4);
+  kernel.put_memory(kPointer, address);
+  OperationRun operation(kernel);
+  operation.repeats().remember(
+      {.tid = kTid, .number = SYS_connect, .socket_cookie = kTcp4.cookie, .address = address},
+      Answer::refuse(EINTR));
+  kernel.peer = address;
+  kernel.on_connect = [](int, std::span<const std::byte>) -> Status { return fail(EISCONN, "connect"); };
+  const Outcome outcome = operation.run(connect, supervision(), address_call(2, SYS_connect, 16));
+  EXPECT_EQ(outcome.answer.kind, Answer::Kind::kValue);
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor

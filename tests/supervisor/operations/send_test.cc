@@ -720,6 +720,23 @@ TEST_F(SendsSeveral, NoMoreThanTheKernelWould) {
   EXPECT_EQ(run(call(1030)).answer.value, 1024);
 }
 
+// The one whose length could not be told counts as well: the answer is for the call that comes again.
+TEST_F(SendsSeveral, MessagesUpToTheOneAtWhichASignalCame) {
+  for (std::uint64_t i = 0; i < 3; ++i) put(i, "192.0.2.1");
+  for (const int sent : {1, 2}) {
+    int calls = 0;
+    kernel.on_send = [&](const OutgoingMessage& message, int) -> Result<std::size_t> {
+      if (++calls == sent) kernel.invalidate(static_cast<std::uint64_t>(sent));
+      return message.payload.size();
+    };
+    const Outcome outcome = run(call(3, static_cast<std::uint64_t>(sent)));
+    EXPECT_EQ(outcome.answer.value, sent);
+    EXPECT_EQ(calls, sent);
+    ASSERT_TRUE(outcome.performed);
+    EXPECT_EQ(outcome.performed->lengths, std::vector<std::uint32_t>(static_cast<std::size_t>(sent), 5));
+  }
+}
+
 TEST_F(SendsSeveral, NothingInAuditModeButDecidesOnEach) {
   const Supervision audit =
       supervision_of(R"({"version": 1, "mode": "audit", "network": {"allow": ["192.0.2.1"]}})");

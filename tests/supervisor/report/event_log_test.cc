@@ -2,369 +2,308 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <future>
-#include <sstream>
+#include <optional>
 #include <thread>
 
 #include "oci/base/system.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 
+// What the queue and its thread add; the file itself is event_file_test.cc's.
+
 namespace tidewaiter::supervisor {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::TemporaryFolder;
 
-std::string line(int number, std::size_t size = 0) {
-  return "{\"n\":" + std::to_string(number) + ",\"x\":\"" + std::string(size, 'x') + "\"}\n";
+constexpr std::uint64_t kLarge = 64U << 20U;
+
+std::string line(int number) { return "{\"n\":" + std::to_string(number) + "}\n"; }
+
+Event event(int number) {
+  Event event;
+  event.container = "box";
+  event.syscall = "ptrace";
+  event.tid = number;
+  event.received = std::chrono::steady_clock::now();
+  return event;
 }
 
-std::uint64_t size_of(const std::string& path) { return std::filesystem::file_size(path); }
-
-// Files of this process may not grow beyond a size, for a scope: writing comes to an end in the middle of a
-// line, as on a full disk.
-class FileSizeLimit {
+// A log whose file takes nothing until somebody reads: a pipe that is full.
+class StuckLog {
  public:
-  explicit FileSizeLimit(rlim_t limit) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    set(limit);
+  explicit StuckLog(const EventLog::Bounds& bounds, EventCounts* counts = nullptr) {
+    const std::string path = folder_ / "box.jsonl";
+    if (::mkfifo(path.c_str(), 0600) != 0) std::abort();
+    pipe_ = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (!pipe_.valid() || ::fcntl(pipe_.get(), F_SETPIPE_SZ, 4096) != 4096) std::abort();
+    if (!sys::write_all(pipe_.get(), std::string(4096, ' '))) std::abort();
+    auto log = EventLog::open(folder_.path(), "box", kLarge, counts, bounds);
+    if (!log) std::abort();
+    log_.emplace(std::move(*log));
   }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() { set(before_.rlim_cur); }
+
+  EventLog& operator*() { return *log_; }
+  EventLog* operator->() { return &*log_; }
+
+  // Reads until `before` has returned and the log has ended; its lines.
+  std::vector<nlohmann::json> end(const std::function<void()>& before = [] {}) {
+    auto ended = std::async(std::launch::async, [&] {
+      before();
+      log_.reset();
+      (void)sys::write_all(pipe_.get(), "\n.");
+    });
+    std::string text;
+    while (!text.ends_with("\n.")) {
+      char byte = 0;
+      if (::read(pipe_.get(), &byte, 1) != 1) std::abort();
+      text += byte;
+    }
+    std::vector<nlohmann::json> lines;
+    text.erase(0, 4096);
+    for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+      if (end != begin) lines.push_back(nlohmann::json::parse(text.substr(begin, end - begin)));
+    }
+    return lines;
+  }
 
  private:
-  void set(rlim_t limit) {
-    const struct rlimit next = {limit, before_.rlim_max};
-    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &next), 0);
-  }
-  struct rlimit before_ {};
+  TemporaryFolder folder_;
+  UniqueFd pipe_;
+  std::optional<EventLog> log_;
 };
 
-TEST(EventLog, MakesItsFolderForItsOwnerAlone) {
+TEST(EventLog, WritesAllInOrderBeforeItEnds) {
   const TemporaryFolder folder;
-  const std::string path = folder / "a/b";
-  auto log = EventLog::open(path, "box", 1000);
-  ASSERT_TRUE(log) << log.error().message();
-  log->append(line(1));
-  struct stat status {};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 07777, 0700U);
-  ASSERT_EQ(::stat((path + "/box.jsonl").c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 07777, 0600U);
-  EXPECT_EQ(event_lines(path + "/box.jsonl").size(), 1U);
-}
-
-TEST(EventLog, GoesOnWhereAnEarlierOneEnded) {
-  const TemporaryFolder folder;
-  for (int i = 0; i < 3; ++i) {
-    auto log = EventLog::open(folder.path(), "box", 1000);
-    ASSERT_TRUE(log);
-    log->append(line(i));
-  }
-  const auto lines = event_lines(folder / "box.jsonl");
-  ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[2]["n"], 2);
-}
-
-TEST(EventLog, FollowsNoLinkThatSomebodyPutInItsPlace) {
-  const TemporaryFolder folder;
-  ASSERT_EQ(::symlink((folder / "elsewhere").c_str(), (folder / "box.jsonl").c_str()), 0);
-  const auto log = EventLog::open(folder.path(), "box", 1000);
-  ASSERT_FALSE(log);
-  EXPECT_EQ(log.error().code, ELOOP);
-}
-
-TEST(EventLog, KeepsTheNewestWithinTwiceItsBound) {
-  const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 1000);
-  ASSERT_TRUE(log);
-  for (int i = 0; i < 500; ++i) {
-    log->append(line(i, static_cast<std::size_t>(i % 90)));
-    ASSERT_LE(size_of(folder / "box.jsonl"), 1000U);
-    if (std::filesystem::exists(folder / "box.jsonl.1")) {
-      ASSERT_LE(size_of(folder / "box.jsonl.1"), 1000U);
+  constexpr int kCount = 3000;
+  {
+    auto log = EventLog::open(folder.path(), "box", kLarge);
+    ASSERT_TRUE(log) << log.error().message();
+    for (int i = 0; i < kCount; i += 2) {
+      log->append(event(i));
+      log->append("{\"tid\":" + std::to_string(i + 1) + "}\n");
     }
   }
-  // The newest are there without a gap.
-  auto lines = event_lines(folder / "box.jsonl.1");
-  for (auto& each : event_lines(folder / "box.jsonl")) lines.push_back(std::move(each));
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    EXPECT_EQ(lines[i]["n"], 500 - static_cast<int>(lines.size()) + static_cast<int>(i));
-  }
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2);
-}
-
-TEST(EventLog, HoldsItsBoundAcrossRestarts) {
-  const TemporaryFolder folder;
-  for (int i = 0; i < 100; ++i) {
-    auto log = EventLog::open(folder.path(), "box", 300);
-    ASSERT_TRUE(log);
-    log->append(line(i, 40));
-    EXPECT_LE(size_of(folder / "box.jsonl"), 300U);
-  }
-}
-
-TEST(EventLog, WritesALineThatIsLongerThanTheBound) {
-  const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 100);
-  ASSERT_TRUE(log);
-  for (int i = 0; i < 3; ++i) log->append(line(i, 500));
-  EXPECT_EQ(event_lines(folder / "box.jsonl").at(0)["n"], 2);
-  EXPECT_EQ(event_lines(folder / "box.jsonl.1").at(0)["n"], 1);
-}
-
-TEST(EventLog, CountsWhatItCouldNotWriteAndSaysSo) {
-  const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 1U << 20U);
-  ASSERT_TRUE(log);
-  log->append(line(1, 100));
-  {
-    // The next line is cut in the middle, the ones after it do not begin.
-    const FileSizeLimit limit(150);
-    for (int i = 2; i < 7; ++i) log->append(line(i, 100));
-    // What can be read in the meantime is whole.
-    EXPECT_EQ(event_lines(folder / "box.jsonl").size(), 1U);
-  }
-  log->append(line(7));
-  log->append(line(8));
   const auto lines = event_lines(folder / "box.jsonl");
-  ASSERT_EQ(lines.size(), 4U);
-  EXPECT_EQ(lines[0]["n"], 1);
-  EXPECT_EQ(lines[1]["lost"], 5);
-  EXPECT_TRUE(lines[1]["time"].is_string());
-  EXPECT_EQ(lines[2]["n"], 7);
-  EXPECT_EQ(lines[3]["n"], 8);
+  ASSERT_EQ(lines.size(), static_cast<std::size_t>(kCount));
+  for (int i = 0; i < kCount; ++i) ASSERT_EQ(lines[static_cast<std::size_t>(i)]["tid"], i);
 }
 
-TEST(EventLog, SaysWhatWasLostEvenIfThatCannotBeWrittenAtOnce) {
+TEST(EventLog, HasWrittenAllWhenItIsFlushed) {
   const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 1U << 20U);
+  auto log = EventLog::open(folder.path(), "box", kLarge);
   ASSERT_TRUE(log);
-  log->append(line(1));
-  const std::uint64_t size = size_of(folder / "box.jsonl");
-  {
-    const FileSizeLimit limit(size);
-    log->append(line(2));
+  log->flush();
+  for (int i = 1; i <= 300; ++i) {
+    log->append(event(i));
+    if (i % 3 != 0) continue;
+    log->flush();
+    ASSERT_EQ(event_lines(folder / "box.jsonl").size(), static_cast<std::size_t>(i));
   }
-  {
-    const FileSizeLimit limit(size + 10);
-    log->append(line(3));
-  }
-  log->append(line(4));
-  const auto lines = event_lines(folder / "box.jsonl");
-  ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[1]["lost"], 2);
-  EXPECT_EQ(lines[2]["n"], 4);
 }
 
-TEST(EventLog, HoldsItsBoundWhereItCannotRotate) {
+TEST(EventLog, ShowsAnEventSoonThatNobodyFlushes) {
   const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 300);
+  auto log = EventLog::open(folder.path(), "box", kLarge);
   ASSERT_TRUE(log);
-  // A folder in the way of the rotated file.
-  std::filesystem::create_directories(folder / "box.jsonl.1/x");
-  for (int i = 0; i < 100; ++i) {
-    log->append(line(i, 40));
-    EXPECT_LE(size_of(folder / "box.jsonl"), 300U);
-  }
-  EXPECT_EQ(event_lines(folder / "box.jsonl").back()["n"], 99);
-}
-
-// No descriptor is left for the next file: what has been rotated stays, and what cannot be written is
-// counted.
-TEST(EventLog, ErasesNothingWhereTheNextFileCannotBeOpened) {
-  const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 300);
-  ASSERT_TRUE(log);
-  for (int i = 0; i < 5; ++i) log->append(line(i, 40));
-  const auto before = event_lines(folder / "box.jsonl");
-  ASSERT_EQ(before.size(), 5U);
-  struct rlimit descriptors {};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &descriptors), 0);
-  const struct rlimit none = {0, descriptors.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  for (int i = 5; i < 9; ++i) log->append(line(i, 40));
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &descriptors), 0);
-  log->append(line(9, 40));
-  EXPECT_EQ(event_lines(folder / "box.jsonl.1"), before);
-  const auto after = event_lines(folder / "box.jsonl");
-  ASSERT_EQ(after.size(), 2U);
-  EXPECT_EQ(after[0]["lost"], 4);
-  EXPECT_EQ(after[1]["n"], 9);
-}
-
-TEST(EventLog, BeginsAnewWhereSomebodyHasRemovedIt) {
-  const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 300);
-  ASSERT_TRUE(log);
-  log->append(line(1, 200));
-  ASSERT_TRUE(std::filesystem::remove(folder / "box.jsonl"));
-  log->append(line(2, 200));
-  const auto lines = event_lines(folder / "box.jsonl");
-  ASSERT_EQ(lines.size(), 1U);
-  EXPECT_EQ(lines[0]["n"], 2);
-}
-
-// Waits until somebody waits for a lock that is held on `file`.
-bool wait_for_waiter(int file) {
-  struct stat status {};
-  if (::fstat(file, &status) != 0) return false;
-  const std::string inode = ":" + std::to_string(status.st_ino) + " ";
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (std::chrono::steady_clock::now() < deadline) {
-    std::istringstream locks(*sys::read_file("/proc/locks"));
-    for (std::string each; std::getline(locks, each);) {
-      if (each.find("-> FLOCK") != std::string::npos && each.find(inode) != std::string::npos) return true;
-    }
-    std::this_thread::yield();
-  }
-  return false;
-}
-
-TEST(EventLog, IsNotOpenedWhileItIsBeingRemoved) {
-  const TemporaryFolder folder;
-  const std::string path = folder / "box.jsonl";
-  // As prune_logs() does.
-  auto removed = sys::open(path, O_RDONLY | O_CREAT, 0600);
-  ASSERT_TRUE(removed);
-  ASSERT_EQ(::flock(removed->get(), LOCK_EX), 0);
-  auto opened = std::async(std::launch::async, [&] { return EventLog::open(folder.path(), "box", 1000); });
-  EXPECT_TRUE(wait_for_waiter(removed->get()));
-  ASSERT_TRUE(sys::unlink(path));
-  removed->reset();
-  auto log = opened.get();
-  ASSERT_TRUE(log) << log.error().message();
-  log->append(line(1));
-  ASSERT_TRUE(std::filesystem::exists(path));
-  EXPECT_EQ(event_lines(path).size(), 1U);
-}
-
-TEST(EventLog, TakesLinesFromManyThreads) {
-  const TemporaryFolder folder;
-  auto log = EventLog::open(folder.path(), "box", 1U << 20U);
-  ASSERT_TRUE(log);
-  std::vector<std::thread> threads;
-  for (int thread = 0; thread < 8; ++thread) {
-    threads.emplace_back([&, thread] {
-      for (int i = 0; i < 200; ++i) log->append(line(thread * 200 + i, 30));
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  std::vector<int> seen(1600);
-  for (const auto& each : event_lines(folder / "box.jsonl")) ++seen.at(each["n"].get<std::size_t>());
-  EXPECT_EQ(seen, std::vector<int>(1600, 1));
-}
-
-// --- pruning ------------------------------------------------------------------------------------------
-
-void make_file(const std::string& path, std::size_t size, int age) {
-  const auto file = sys::open(path, O_WRONLY | O_CREAT, 0600);
-  ASSERT_TRUE(file);
-  ASSERT_TRUE(sys::write_all(file->get(), std::string(size, 'x')));
-  std::filesystem::last_write_time(path,
-                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(age));
-}
-
-TEST(PruneLogs, RemovesTheOldestUntilTheRestFits) {
-  const TemporaryFolder folder;
-  make_file(folder / "oldest.jsonl", 100, 5);
-  make_file(folder / "old.jsonl.1", 100, 4);
-  make_file(folder / "new.jsonl", 100, 3);
-  make_file(folder / "newest.jsonl", 100, 2);
-  make_file(folder / "agent.log", 1000, 9);
-  make_file(folder / "notes.txt", 1000, 9);
-  ASSERT_TRUE(prune_logs(folder.path(), 400));
-  EXPECT_TRUE(std::filesystem::exists(folder / "oldest.jsonl"));
-  ASSERT_TRUE(prune_logs(folder.path(), 399));
-  EXPECT_FALSE(std::filesystem::exists(folder / "oldest.jsonl"));
-  EXPECT_TRUE(std::filesystem::exists(folder / "old.jsonl.1"));
-  ASSERT_TRUE(prune_logs(folder.path(), 150));
-  EXPECT_FALSE(std::filesystem::exists(folder / "old.jsonl.1"));
-  EXPECT_FALSE(std::filesystem::exists(folder / "new.jsonl"));
-  EXPECT_TRUE(std::filesystem::exists(folder / "newest.jsonl"));
-  ASSERT_TRUE(prune_logs(folder.path(), 0));
-  EXPECT_FALSE(std::filesystem::exists(folder / "newest.jsonl"));
-  EXPECT_TRUE(std::filesystem::exists(folder / "agent.log"));
-  EXPECT_TRUE(std::filesystem::exists(folder / "notes.txt"));
-}
-
-TEST(PruneLogs, SparesWhatAnAgentStillWritesTo) {
-  const TemporaryFolder folder;
-  make_file(folder / "dead.jsonl", 100, 1);
-  {
-    auto log = EventLog::open(folder.path(), "quiet", 1000);
-    ASSERT_TRUE(log);
+  for (std::uintmax_t i = 1; i < 20; ++i) {
     log->append(line(1));
-    std::filesystem::last_write_time(folder / "quiet.jsonl",
-                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(9));
-    ASSERT_TRUE(prune_logs(folder.path(), 0));
-    EXPECT_TRUE(std::filesystem::exists(folder / "quiet.jsonl"));
-    EXPECT_FALSE(std::filesystem::exists(folder / "dead.jsonl"));
-  }
-  ASSERT_TRUE(prune_logs(folder.path(), 0));
-  EXPECT_FALSE(std::filesystem::exists(folder / "quiet.jsonl"));
-}
-
-// An agent that begins while old logs are removed finds its own log in its place, whatever comes first.
-TEST(PruneLogs, NeverTakesALogThatHasJustBeenOpened) {
-  const TemporaryFolder folder;
-  std::atomic<bool> done = false;
-  std::vector<std::thread> pruners;
-  for (int i = 0; i < 2; ++i) {
-    pruners.emplace_back([&] {
-      while (!done) EXPECT_TRUE(prune_logs(folder.path(), 0));
-    });
-  }
-  for (int i = 0; i < 3000; ++i) {
-    auto log = EventLog::open(folder.path(), "box", 1U << 20U);
-    EXPECT_TRUE(log) << log.error().message();
-    if (!log) break;
-    log->append(line(i));
-    const auto lines = event_lines(folder / "box.jsonl");
-    EXPECT_TRUE(!lines.empty() && lines.back()["n"] == i) << i;
-    if (HasFailure()) break;
-  }
-  done = true;
-  for (auto& pruner : pruners) pruner.join();
-}
-
-TEST(PruneLogs, GoesOnWhereAnotherIsAtWork) {
-  const TemporaryFolder folder;
-  for (int round = 0; round < 5; ++round) {
-    for (int i = 0; i < 200; ++i) make_file(folder / (std::to_string(i) + ".jsonl"), 1, i);
-    std::atomic<int> ready = 0;
-    std::vector<std::future<Status>> pruned;
-    for (int i = 0; i < 4; ++i) {
-      pruned.push_back(std::async(std::launch::async, [&] {
-        for (++ready; ready < 4;) std::this_thread::yield();
-        return prune_logs(folder.path(), 0);
-      }));
+    // A sleeping thread is woken, one that still looks for more comes by itself.
+    if (i % 5 == 0) std::this_thread::sleep_for(milliseconds(70));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (std::filesystem::file_size(folder / "box.jsonl") != i * line(1).size()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
     }
-    for (auto& each : pruned) {
-      const Status status = each.get();
-      EXPECT_TRUE(status) << status.error().message();
-    }
-    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
 }
 
-TEST(PruneLogs, FailsWithoutAFolder) {
+TEST(EventLog, SaysWhenTheCallWasReceived) {
   const TemporaryFolder folder;
-  const Status pruned = prune_logs(folder / "missing", 0);
-  ASSERT_FALSE(pruned);
-  EXPECT_EQ(pruned.error().code, ENOENT);
+  auto log = EventLog::open(folder.path(), "box", kLarge);
+  ASSERT_TRUE(log);
+  Event old = event(1);
+  old.received -= std::chrono::hours(1);
+  log->append(old);
+  log->append(event(2));
+  log->flush();
+  const auto lines = event_lines(folder / "box.jsonl");
+  const std::string first = lines.at(0)["time"];
+  const std::string second = lines.at(1)["time"];
+  const auto minutes = [](const std::string& time) {
+    return std::stoi(time.substr(11, 2)) * 60 + std::stoi(time.substr(14, 2));
+  };
+  const int between = (minutes(second) - minutes(first) + 24 * 60) % (24 * 60);
+  EXPECT_GE(between, 60);
+  EXPECT_LE(between, 61);
+}
+
+class EventLogBound : public ::testing::TestWithParam<EventLog::Bounds> {};
+
+TEST_P(EventLogBound, HoldsUpWhoeverIsFasterThanTheFile) {
+  StuckLog log(GetParam());
+  constexpr int kCount = 50;
+  auto appended = std::async(std::launch::async, [&] {
+    for (int i = 0; i < kCount; ++i) log->append(line(i));
+  });
+  EXPECT_EQ(appended.wait_for(milliseconds(100)), std::future_status::timeout) << "nobody was held up";
+  const auto lines = log.end([&] { appended.wait(); });
+  ASSERT_EQ(lines.size(), static_cast<std::size_t>(kCount));
+  for (int i = 0; i < kCount; ++i) EXPECT_EQ(lines[static_cast<std::size_t>(i)]["n"], i);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bounds, EventLogBound,
+                         ::testing::Values(EventLog::Bounds{.events = 4, .patience = std::chrono::minutes(1)},
+                                           EventLog::Bounds{.bytes = 40,
+                                                            .patience = std::chrono::minutes(1)}),
+                         [](const auto& bounds) { return bounds.param.events == 4 ? "Events" : "Bytes"; });
+
+TEST(EventLog, CountsWhatFindsNoRoomInTime) {
+  StuckLog log({.events = 4, .patience = milliseconds(50)});
+  const auto begin = std::chrono::steady_clock::now();
+  constexpr int kCount = 100;
+  for (int i = 0; i < kCount; ++i) log->append(line(i));
+  // Not each of them has waited.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(50) * kCount / 2);
+  const auto lines = log.end();
+  int written = 0;
+  int lost = 0;
+  for (const auto& each : lines) {
+    if (each.contains("lost")) {
+      lost += each["lost"].get<int>();
+    } else {
+      EXPECT_EQ(each["n"], written++) << "what was lost came last";
+    }
+  }
+  EXPECT_GE(written, 4);
+  EXPECT_GT(lost, 0);
+  EXPECT_EQ(written + lost, kCount);
+  EXPECT_TRUE(lines.back().contains("lost"));
+}
+
+TEST(EventLog, TellsWhatAProcessHadOnItsWayWhenItWasKilled) {
+  const TemporaryFolder folder;
+  EventCounts counts;
+  {
+    auto log = EventLog::open(folder.path(), "box", kLarge, &counts);
+    ASSERT_TRUE(log);
+    for (int i = 0; i < 5; ++i) log->append(line(i));
+  }
+  EXPECT_EQ(counts.appended, 5U);
+  EXPECT_EQ(counts.settled, 5U);
+  // Two were never written.
+  counts.appended += 2;
+  auto log = EventLog::open(folder.path(), "box", kLarge, &counts);
+  ASSERT_TRUE(log);
+  ASSERT_TRUE(log->resume());
+  log->append(line(5));
+  log->flush();
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 7U);
+  EXPECT_EQ(lines[5]["lost"], 2);
+  EXPECT_EQ(lines[6]["n"], 5);
+  EXPECT_EQ(counts.appended, 8U);
+  EXPECT_EQ(counts.settled, 8U);
+}
+
+TEST(EventLog, RemembersWhatADiskDidNotTakeForTheNextProcess) {
+  const TemporaryFolder folder;
+  EventCounts counts;
+  {
+    auto log = EventLog::open(folder.path(), "box", kLarge, &counts);
+    ASSERT_TRUE(log);
+    ::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit before {};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit full = {line(0).size(), before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+    for (int i = 0; i < 4; ++i) log->append(line(i));
+    log->flush();
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  }
+  EXPECT_EQ(counts.settled, 4U);
+  EXPECT_EQ(counts.lost, 3U);
+  auto log = EventLog::open(folder.path(), "box", kLarge, &counts);
+  ASSERT_TRUE(log);
+  ASSERT_TRUE(log->resume());
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1]["lost"], 3);
+  EXPECT_EQ(counts.lost, 0U);
+}
+
+TEST(EventLog, SettlesWhatIsLostForWantOfRoomToo) {
+  EventCounts counts;
+  StuckLog log({.events = 4, .patience = milliseconds(1)}, &counts);
+  constexpr int kCount = 100;
+  for (int i = 0; i < kCount; ++i) log->append(line(i));
+  EXPECT_TRUE(log->full());
+  EXPECT_LT(counts.settled, counts.appended);
+  (void)log.end();
+  EXPECT_EQ(counts.appended, static_cast<std::uint64_t>(kCount));
+  EXPECT_EQ(counts.settled, static_cast<std::uint64_t>(kCount));
+}
+
+TEST(EventLog, CountsWhatADiskDoesNotTake) {
+  const TemporaryFolder folder;
+  auto log = EventLog::open(folder.path(), "box", kLarge);
+  ASSERT_TRUE(log);
+  log->append(line(1));
+  log->flush();
+  ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  // Room for two more lines and a half.
+  const struct rlimit full = {line(1).size() * 7 / 2, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  for (int i = 2; i < 8; ++i) log->append(line(i));
+  log->flush();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(event_lines(folder / "box.jsonl").size(), 3U)
+      << "what fits is written, however many come at once";
+  log->append(line(8));
+  log->flush();
+  const auto lines = event_lines(folder / "box.jsonl");
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines[2]["n"], 3);
+  EXPECT_EQ(lines[3]["lost"], 4);
+  EXPECT_EQ(lines[4]["n"], 8);
+}
+
+TEST(EventLog, KeepsTheOrderOfEachOfManyThreads) {
+  const TemporaryFolder folder;
+  constexpr int kThreads = 8;
+  constexpr int kEach = 2000;
+  {
+    auto log = EventLog::open(folder.path(), "box", kLarge, nullptr,
+                              {.events = 64, .patience = std::chrono::minutes(1)});
+    ASSERT_TRUE(log);
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < kThreads; ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < kEach; ++i) log->append(event(thread * kEach + i));
+      });
+    }
+    for (auto& thread : threads) thread.join();
+  }
+  std::vector<int> next(kThreads);
+  for (const auto& each : event_lines(folder / "box.jsonl")) {
+    ASSERT_TRUE(each.contains("tid")) << each;
+    const int number = each["tid"];
+    ASSERT_EQ(number % kEach, next.at(static_cast<std::size_t>(number / kEach))++);
+  }
+  EXPECT_EQ(next, std::vector<int>(kThreads, kEach));
 }
 
 }  // namespace

@@ -1,0 +1,79 @@
+#include "supervisor/keeper/runtime_connection.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "oci/base/system.h"
+#include "oci/base/unix_socket.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// Takes ownership of every descriptor in the control messages, also of those that are too many.
+std::vector<UniqueFd> take_fds(struct msghdr& message) {
+  std::vector<UniqueFd> fds;
+  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      fds.emplace_back(fd);
+    }
+  }
+  return fds;
+}
+
+}  // namespace
+
+Result<RuntimeConnection> RuntimeConnection::make(UniqueFd socket) {
+  const auto peer = TRY(peer_credentials(socket.get()));
+  if (peer.uid != 0 && peer.uid != ::geteuid()) {
+    return fail(EACCES, "connection from user " + std::to_string(peer.uid));
+  }
+  UniqueFd bytes(::memfd_create("tidewaiter-handover", MFD_CLOEXEC));
+  if (!bytes.valid()) return fail(errno, "memfd_create");
+  return RuntimeConnection(std::move(socket), std::move(bytes));
+}
+
+Status RuntimeConnection::receive() {
+  static std::array<char, 64U << 10U> buffer;
+  while (!closed_) {
+    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control;
+    struct iovec bytes = {buffer.data(), buffer.size()};
+    struct msghdr message {};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t count = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return {};
+      return fail(errno, "recvmsg");
+    }
+    auto fds = take_fds(message);
+    if ((message.msg_flags & MSG_CTRUNC) != 0) return fail(EMSGSIZE, "too many descriptors");
+    if (!fds.empty()) {
+      if (size_ != 0) {
+        return fail("descriptors came after the first bytes of the container process state");
+      }
+      fds_ = std::move(fds);
+    }
+    const std::string_view piece(buffer.data(), static_cast<std::size_t>(count));
+    if (size_ + piece.size() > kLimit) return fail(EMSGSIZE, "container process state");
+    TRY(sys::write_all(bytes_.get(), piece));
+    size_ += piece.size();
+    closed_ = piece.empty();
+  }
+  return {};
+}
+
+}  // namespace tidewaiter::supervisor
