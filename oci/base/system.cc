@@ -203,14 +203,15 @@ Status rename(const std::string& from, const std::string& to) {
   return {};
 }
 
-Result<std::string> readlink(const std::string& path) {
+Result<std::string> readlink(const std::string& path) { return readlinkat(AT_FDCWD, path); }
+
+Result<std::string> readlinkat(int directory, const std::string& path) {
   // Files of /proc claim a size of 0, so the size is not asked for but found.
-  std::string target(PATH_MAX, '\0');
-  const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+  std::array<char, PATH_MAX> target;
+  const ssize_t size = ::readlinkat(directory, path.c_str(), target.data(), target.size());
   if (size < 0) return fail(errno, "readlink " + path);
   if (static_cast<std::size_t>(size) == target.size()) return fail(ENAMETOOLONG, "readlink " + path);
-  target.resize(static_cast<std::size_t>(size));
-  return target;
+  return std::string(target.data(), static_cast<std::size_t>(size));
 }
 
 Result<std::string> realpath(const std::string& path) {

@@ -28,6 +28,8 @@ Status mkdir(const std::string& path, mode_t mode);
 Status unlink(const std::string& path);
 Status rename(const std::string& from, const std::string& to);
 Result<std::string> readlink(const std::string& path);
+// An empty `path`: the symlink that `directory` itself is (O_PATH | O_NOFOLLOW).
+Result<std::string> readlinkat(int directory, const std::string& path);
 Result<std::string> realpath(const std::string& path);
 Result<std::size_t> read(int fd, void* buffer, std::size_t size);
 Result<std::size_t> write(int fd, const void* data, std::size_t size);

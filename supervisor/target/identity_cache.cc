@@ -19,7 +19,7 @@
 namespace tidewaiter::supervisor {
 namespace {
 
-// Threads that are kept, each with two descriptors, where the agent may have enough of these.
+// Threads that are kept, each with up to three descriptors, where the agent may have enough of these.
 constexpr std::size_t kMostEntries = 256;
 
 // Multi-threaded processes in which an execve is under way, or was and nobody has heard of its end.
@@ -42,8 +42,8 @@ Result<UniqueFd> open_thread(pid_t tid, pid_t process) {
 
 }  // namespace
 
-IdentityCache::IdentityCache(Kernel& kernel, bool told_of_execs) : kernel_(kernel) {
-  if (!told_of_execs) return;
+IdentityCache::IdentityCache(Kernel& kernel, bool told_of_execs)
+    : kernel_(kernel), told_of_execs_(told_of_execs) {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (epoll_.valid()) limit_ = affordable_entries();
 }
@@ -58,11 +58,17 @@ std::optional<Identity> IdentityCache::find(pid_t tid, Time now) {
   forget_gone_locked();
   const auto found = entries_.find(tid);
   if (found == entries_.end()) return std::nullopt;
-  if (now - found->second.read > kLongest) {
+  if (now - found->second.read > kLongest || !still_executes(found->second)) {
     entries_.erase(found);
     return std::nullopt;
   }
   return found->second.identity;
+}
+
+bool IdentityCache::still_executes(const Entry& entry) {
+  if (!entry.program.valid()) return true;
+  const auto now = sys::readlinkat(entry.program.get(), "");
+  return now && *now == entry.identity.executable;
 }
 
 void IdentityCache::forget_gone_locked() {
@@ -115,6 +121,12 @@ std::optional<IdentityCache::Entry> IdentityCache::read_to_keep(const Target& ta
   if (!thread || !parent) return std::nullopt;
   entry.thread = std::move(*thread);
   entry.parent = std::move(*parent);
+  if (!told_of_execs_) {
+    auto program =
+        sys::open("/proc/" + std::to_string(target.tid()) + "/exe", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (!program) return std::nullopt;
+    entry.program = std::move(*program);
+  }
   // Once more, for the parent and the thread may have been others before there was a descriptor.
   entry.identity = target.identity();
   const Identity& now = entry.identity;
@@ -141,6 +153,7 @@ void IdentityCache::make_room_locked() {
 }
 
 void IdentityCache::executing(const Notification& notification) {
+  if (!told_of_execs_) return;
   const std::lock_guard lock(mutex_);
   if (limit_ == 0) return;
   ++executions_;

@@ -31,9 +31,10 @@ namespace tidewaiter::supervisor {
 //    (forget_original_parent, kernel/exit.c), and a pidfd of the parent tells of that in the same moment. The
 //    new parent is one that lived while the former did, so its number is another one: who finds the same
 //    number before and after it has a pidfd of it has one of the parent.
-//  - the program is the same still: it changes by nothing but an execve of one of the process's threads. Each
-//    of those notifies this very listener, for where the filter lets one run without that, nothing is kept
-//    (Plan::told_of_execs). executing() is called before such a call is let run, and forgets the process.
+//  - the program is the same still: it changes by nothing but an execve of one of the process's threads. Where
+//    the filter lets one run without a notification (Plan::told_of_execs), /proc/TID/exe is kept open and asked
+//    each time, which still is a third of reading all. Else each of them notifies this very listener:
+//    executing() is called before such a call is let run, and forgets the process.
 //    From then until its execve has ended, any other thread of the process may still call and be the former
 //    program, so nothing is kept of the process for as long as that is not known: until the thread calls
 //    again or there is no such thread in that process. A thread that has others beside it when it executes a
@@ -46,7 +47,7 @@ namespace tidewaiter::supervisor {
 class IdentityCache {
  public:
   // `told_of_execs`: whether every execve of the listener's tasks that may succeed notifies, and
-  // executing() is called for it. Else nothing is kept.
+  // executing() is called for it. Else the program is asked for each time.
   IdentityCache(Kernel& kernel, bool told_of_execs);
 
   // Whose call this is, if that is known. REQUIRES: the thread waits in it, or did when it was received.
@@ -68,6 +69,7 @@ class IdentityCache {
     std::uint64_t serial = 0;
     UniqueFd thread;
     UniqueFd parent;
+    UniqueFd program;  // /proc/TID/exe itself, not what it leads to; invalid: we are told of each execve
   };
   // A thread whose execve was let run while its process had others.
   struct Executing {
@@ -84,7 +86,10 @@ class IdentityCache {
   bool executes_locked(pid_t process, pid_t caller);
   void give_up_locked();
 
+  [[nodiscard]] static bool still_executes(const Entry& entry);
+
   Kernel& kernel_;
+  const bool told_of_execs_;
   std::size_t limit_ = 0;  // of entries; 0: nothing is kept
   UniqueFd epoll_;         // of the pidfds
 

@@ -116,14 +116,40 @@ TEST(IdentityCache, KnowsWhoCallsAgain) {
   EXPECT_EQ(listener.child().result(), ::getpid());
 }
 
-TEST(IdentityCache, KeepsNothingWhereAnExecveMayGoUnheard) {
+// The filter tells of each execve here as well, but nobody tells the cache.
+TEST(IdentityCache, SeesAnotherProgramWhereAnExecveGoesUnheard) {
   Listener listener(
-      [] {
-        for (int i = 0; i < 5; ++i) call();
-        return std::vector<long>{0};
+      []() -> std::vector<long> {
+        call_until_known();
+        execute();
       },
       false);
-  for (int i = 0; i < 5; ++i) EXPECT_FALSE(listener.next().known);
+  listener.expect_known();
+  EXPECT_EQ(listener.next().syscall, SYS_execve);
+  const auto heard = listener.next();
+  EXPECT_EQ(heard.syscall, SYS_getppid);
+  EXPECT_FALSE(heard.known);
+  EXPECT_TRUE(heard.told.executable.ends_with("/dash")) << heard.told.executable;
+}
+
+// The program is the other's still, in whose memory the caller was made.
+TEST(IdentityCache, SeesAnotherProgramOfWhoSharedItsMemory) {
+  Listener listener(
+      []() -> std::vector<long> {
+        const pid_t child = ::vfork();
+        if (child == 0) {
+          call_until_known();
+          execute();
+        }
+        int status = 0;
+        return {::waitpid(child, &status, 0)};
+      },
+      false);
+  listener.expect_known();
+  EXPECT_EQ(listener.next().syscall, SYS_execve);
+  const auto heard = listener.next();
+  EXPECT_FALSE(heard.known);
+  EXPECT_TRUE(heard.told.executable.ends_with("/dash")) << heard.told.executable;
 }
 
 TEST(IdentityCache, ForgetsAProcessThatExecutesAnotherProgram) {

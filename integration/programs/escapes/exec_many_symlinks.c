@@ -11,8 +11,8 @@ static void attack(void) {
     if (symlink(to, from) < 0) broken("symlink");
     strcpy(to, from);
   }
-  // When a lookup must begin anew, because of a mount elsewhere for example, the kernel goes on counting where it
-  // was (fs/namei.c: path_openat() after -ECHILD), and says ELOOP of what it would have followed.
+  // When a lookup must begin anew, because of a mount elsewhere for example, the kernel goes on counting
+  // where it was (fs/namei.c: path_openat() after -ECHILD), and says ELOOP of what it would have followed.
   for (int i = 0; i < 1000; i++) {
     run(to);
     if (errno != ELOOP) break;
