@@ -90,4 +90,30 @@ Result<struct ucred> peer_credentials(int socket) {
   return credentials;
 }
 
+void attach_fds(struct msghdr& message, std::span<const int> fds, std::span<char> room) {
+  if (fds.empty()) return;
+  message.msg_control = room.data();
+  message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+  struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(fds.size_bytes());
+  std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+}
+
+std::vector<UniqueFd> take_fds(struct msghdr& message) {
+  std::vector<UniqueFd> fds;
+  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      fds.emplace_back(fd);
+    }
+  }
+  return fds;
+}
+
 }  // namespace tidewaiter

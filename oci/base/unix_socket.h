@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
@@ -19,5 +21,13 @@ Result<UniqueFd> connect_unix(const std::string& path);
 
 // Who is at the other end when it connected (SO_PEERCRED): of a runtime, not of its container.
 Result<struct ucred> peer_credentials(int socket);
+
+// Has the message carry copies of these descriptors (SCM_RIGHTS, unix(7)); none: no control message. `room`
+// holds the control message until the message is sent. REQUIRES: it is aligned as struct cmsghdr is, and has
+// CMSG_SPACE(fds.size_bytes()) bytes.
+void attach_fds(struct msghdr& message, std::span<const int> fds, std::span<char> room);
+
+// Takes ownership of every descriptor that came with the message, also of those that are too many.
+std::vector<UniqueFd> take_fds(struct msghdr& message);
 
 }  // namespace tidewaiter

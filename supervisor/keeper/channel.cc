@@ -6,7 +6,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+
+#include "oci/base/unix_socket.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -39,15 +40,7 @@ Status Channel::send(Word word, std::uint64_t number, std::uint64_t size, std::s
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
   alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  if (!fds.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
-    struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(fds.size_bytes());
-    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
-  }
+  attach_fds(message, fds, control);
   ssize_t count = 0;
   do {
     count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
@@ -73,16 +66,7 @@ Result<std::optional<Message>> Channel::receive() const {
   if (count < 0 && errno == EAGAIN) return std::nullopt;
   if (count < 0) return fail(errno, "channel");
   Message received;
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < fds; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      received.fds.emplace_back(fd);
-    }
-  }
+  received.fds = take_fds(message);
   if (count == 0) return fail(ECONNRESET, "channel");
   if (static_cast<std::size_t>(count) < sizeof head) return fail(EPROTO, "channel");
   if ((message.msg_flags & MSG_CTRUNC) != 0) return fail(EMFILE, "channel");

@@ -6,32 +6,12 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
 
 namespace tidewaiter::supervisor {
-namespace {
-
-// Takes ownership of every descriptor in the control messages, also of those that are too many.
-std::vector<UniqueFd> take_fds(struct msghdr& message) {
-  std::vector<UniqueFd> fds;
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      fds.emplace_back(fd);
-    }
-  }
-  return fds;
-}
-
-}  // namespace
 
 Result<RuntimeConnection> RuntimeConnection::make(UniqueFd socket) {
   const auto peer = TRY(peer_credentials(socket.get()));

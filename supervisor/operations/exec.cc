@@ -27,9 +27,6 @@ namespace {
 constexpr std::size_t kMaxPath = 4096;  // PATH_MAX, with the NUL
 constexpr std::size_t kMaxArgument =
     std::size_t{32} * 4096;  // MAX_ARG_STRLEN (include/uapi/linux/binfmts.h), likewise
-// What the kernel admits for arguments, environment and the pointers to both, whatever RLIMIT_STACK says
-// (bprm_stack_limits in fs/exec.c).
-constexpr std::size_t kMaxArguments = 6U << 20U;
 
 // What an argument costs beside its bytes, in the copies that are made of it on the way to the decision.
 constexpr std::size_t kArgumentCost = 64;
@@ -80,7 +77,7 @@ Result<std::vector<std::string>> capture_argv(Memory& memory, TargetAddress arra
     argv.push_back(TRY(memory.read_string(TargetAddress{pointer}, kMaxArgument, E2BIG)));
     const std::size_t size = argv.back().size() + 1;
     total += size + sizeof pointer;
-    if (total > kMaxArguments) return fail(E2BIG, "arguments");
+    if (total > DecidedExecution::kMostArguments) return fail(E2BIG, "arguments");
     if (!share.take(3 * size + kArgumentCost)) return fail(ENOMEM, "arguments of many calls at once");
     at += sizeof pointer;
   }

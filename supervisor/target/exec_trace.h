@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,10 @@ struct CallSite {
 // What an execve was decided as: the file that the kernel is to run, an interpreter if it is a script, and
 // the arguments as it lays them out, each with its NUL.
 struct DecidedExecution {
+  // What the kernel admits for arguments, environment and the pointers to both, whatever RLIMIT_STACK says
+  // (bprm_stack_limits in fs/exec.c).
+  static constexpr std::size_t kMostArguments = 6U << 20U;
+
   UniqueFd fd;  // of the file: while it is open, no other file gets its inode
   FileStatus file;
   std::string arguments;

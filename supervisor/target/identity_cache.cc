@@ -29,7 +29,7 @@ constexpr std::size_t kMostExecuting = 64;
 std::size_t affordable_entries() {
   struct rlimit descriptors {};
   if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return 0;
-  return static_cast<std::size_t>(std::min<rlim_t>(descriptors.rlim_cur / 16, kMostEntries));
+  return static_cast<std::size_t>(std::min<rlim_t>(descriptors.rlim_cur / 24, kMostEntries));
 }
 
 // Of the thread itself. Before Linux 6.9 there are only those of whole processes, which tell of the first

@@ -10,7 +10,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +24,7 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "oci/base/unix_socket.h"
 #include "supervisor/answer.h"
 #include "supervisor/target/stand_in.h"
 #include "supervisor/tracer/object_socket.h"
@@ -93,13 +93,7 @@ Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<
   struct msghdr message {};
   message.msg_iov = const_cast<struct iovec*>(parts.data());
   message.msg_iovlen = parts.size();
-  message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(fds.size_bytes());
-  struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(fds.size_bytes());
-  std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  attach_fds(message, fds, control);
   for (;;) {
     if (::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return {};
     // Of descriptors on their way the kernel allows each user so many (unix(7)), and a container of the same
@@ -132,18 +126,10 @@ std::size_t receive_with_fds(int socket, std::span<struct iovec> parts, std::vec
   do {
     count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
-  if (count <= 0) return 0;
-  const bool cut = (message.msg_flags & MSG_CTRUNC) != 0;
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    for (std::size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      fds.emplace_back(fd);
-    }
-  }
+  if (count < 0) return 0;
+  fds = take_fds(message);
   // Some may have come, and others not.
-  if (cut) fds.clear();
+  if ((message.msg_flags & MSG_CTRUNC) != 0) fds.clear();
   return static_cast<std::size_t>(count);
 }
 
@@ -406,6 +392,7 @@ class Tracing {
     if (size < sizeof job.request || fds.size() < (executes ? 3 : 2)) return Job{};
     if (executes) {
       text.resize(size - sizeof job.request);
+      if (job.request.arguments > DecidedExecution::kMostArguments) return Job{};
       if (fds.size() == kMostFds) {
         text.resize(job.request.arguments);
         if (::pread(fds[3].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))

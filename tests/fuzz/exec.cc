@@ -61,7 +61,7 @@ class FuzzedFiles final : public FileCalls {
 
   [[nodiscard]] std::string path_of(int fd) const {
     const auto found = paths_.find(fd);
-    return found == paths_.end() ? "/work/descriptor" : found->second;
+    return found == paths_.end() ? "/srv/descriptor" : found->second;
   }
 
  private:
@@ -113,7 +113,7 @@ class NotingTracer final : public Tracer {
 const Supervision& supervision() {
   static const Supervision made = supervision_of(R"({"version": 1, "exec": {
       "allow": ["/bin/**", {"path": "/usr/bin/env", "argv": ["env", "*", "**"]},
-                {"path": "/work/*", "argv": ["*", "**"]}],
+                {"path": "/srv/*", "argv": ["*", "**"]}],
       "deny": ["/bin/evil", {"path": "/bin/sh", "argv": ["*", "-c", "**"]}]}})");
   return made;
 }

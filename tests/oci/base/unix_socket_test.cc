@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <span>
+#include <vector>
 
 #include "oci/base/system.h"
 #include "tests/oci/base/temporary_folder.h"
@@ -76,6 +79,73 @@ TEST(ConnectUnix, NamesThePathThatIsMissing) {
   ASSERT_FALSE(socket);
   EXPECT_EQ(socket.error().message(),
             "connect to " + (folder / "absent") + ": connect: No such file or directory");
+}
+
+// --- descriptors ---
+
+struct Ends {
+  UniqueFd one;
+  UniqueFd other;
+};
+
+Ends connected() {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+bool send(const UniqueFd& socket, std::span<const int> fds) {
+  char byte = 'x';
+  struct iovec part = {&byte, 1};
+  struct msghdr message {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(4 * sizeof(int))> room{};
+  attach_fds(message, fds, room);
+  return ::sendmsg(socket.get(), &message, 0) == 1;
+}
+
+std::vector<UniqueFd> receive(const UniqueFd& socket) {
+  char byte = 0;
+  struct iovec part = {&byte, 1};
+  struct msghdr message {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(struct cmsghdr) std::array<char, 256> room{};
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  EXPECT_EQ(::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC), 1);
+  return take_fds(message);
+}
+
+TEST(TakeFds, TakesAllThatWereAttachedInTheirOrder) {
+  const Ends ends = connected();
+  const auto pipe = sys::pipe();
+  ASSERT_TRUE(pipe);
+  const std::array fds{pipe->read_end.get(), pipe->write_end.get(), ends.one.get()};
+  ASSERT_TRUE(send(ends.one, fds));
+  const auto taken = receive(ends.other);
+  ASSERT_EQ(taken.size(), fds.size());
+  for (std::size_t i = 0; i < fds.size(); ++i) {
+    EXPECT_EQ(sys::fstat(taken[i].get())->st_ino, sys::fstat(fds[i])->st_ino) << i;
+    EXPECT_NE(taken[i].get(), fds[i]);
+  }
+}
+
+TEST(TakeFds, TakesNoneFromAMessageWithout) {
+  const Ends ends = connected();
+  ASSERT_TRUE(send(ends.one, {}));
+  EXPECT_TRUE(receive(ends.other).empty());
+}
+
+// Credentials are a control message as well (SO_PASSCRED), whose bytes are no descriptors.
+TEST(TakeFds, TakesDescriptorsAlone) {
+  const Ends ends = connected();
+  const int on = 1;
+  ASSERT_EQ(::setsockopt(ends.other.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+  const std::array fds{ends.one.get()};
+  ASSERT_TRUE(send(ends.one, fds));
+  EXPECT_EQ(receive(ends.other).size(), 1U);
 }
 
 }  // namespace
