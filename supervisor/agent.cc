@@ -211,7 +211,7 @@ bool Agent::look_after_sessions() {
   bool any = false;
   for (auto session = sessions_.begin(); session != sessions_.end();) {
     if (!(*session)->ended()) {
-      any |= (*session++)->interrupt_abandoned();
+      any |= (*session++)->look_after();
       continue;
     }
     const bool gave_up = (*session)->gave_up();

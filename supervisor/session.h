@@ -42,7 +42,7 @@ class Session {
   [[nodiscard]] unsigned number() const { return number_; }
 
   // See Waiting.
-  bool interrupt_abandoned() { return waiting_.interrupt_abandoned(); }
+  bool look_after() { return waiting_.look_after(); }
   void begin_stop() { waiting_.begin_stop(); }
   [[nodiscard]] bool ended() const { return waiting_.ended(); }
   // Whether the session has not come to the end of its filter: somebody may call still.

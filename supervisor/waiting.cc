@@ -19,15 +19,18 @@ constexpr std::chrono::milliseconds kRepeatInterrupt{2};
 // Receivers beyond the needed ones that are kept: one call after the other would start and end a thread each.
 constexpr std::size_t kSpare = 2;
 
-// What takes longer than this while no receiver is free may take for ever.
+// What takes longer than this may take for ever.
 constexpr std::chrono::milliseconds kLong{20};
+
+// How long nobody keeps the turn for a call that could take its time, after somebody was stuck with it.
+constexpr std::chrono::seconds kAllPass{1};
+
+// Looks after nobody has entered before the agent may sleep again: to wake it for each call of several in a
+// row would cost more than the looks.
+constexpr int kQuietLooks = 5;
 
 // Threads serve with small buffers on the stack; sanitizers need more room.
 constexpr std::size_t kStackSize = 1U << 20U;
-
-// Of the calling receiver, which is one of a single Waiting.
-thread_local bool has_turn = false;  // see take_turn()
-thread_local bool serves = false;    // between enter() and end()
 
 // Where the calling thread handles a signal while its own stack is used up: whose notification used it up is
 // to be noted all the same (worker_process.cc).
@@ -51,6 +54,9 @@ class SignalStack {
 
 }  // namespace
 
+// Each thread is a receiver of one Waiting.
+thread_local Waiting::Receiver Waiting::own;
+
 Status Waiting::install_interrupt() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
@@ -65,7 +71,8 @@ Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, i
       context_(context),
       receivers_(receivers),
       limit_(limit),
-      wake_fd_(wake_fd) {}
+      wake_fd_(wake_fd),
+      quiet_looks_(kQuietLooks) {}
 
 Waiting::~Waiting() { stop(); }
 
@@ -94,7 +101,7 @@ void* Waiting::run(void* self) {
   const SignalStack signal_stack;
   auto& waiting = *static_cast<Waiting*>(self);
   // Who has the turn is not surplus.
-  while (waiting.body_(waiting.context_) && (has_turn || !waiting.surplus())) {
+  while (waiting.body_(waiting.context_) && (waiting.has_turn() || !waiting.surplus())) {
   }
   waiting.pass_turn();
   if (waiting.leave_ != nullptr) waiting.leave_(waiting.context_);
@@ -117,15 +124,14 @@ bool Waiting::leave_receivers_locked() {
   return threads_.size() < limit_ && start_thread_locked();
 }
 
-// Has interrupt_abandoned() called soon.
+// Has look_after() called soon.
 void Waiting::watch_locked() {
   if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
 }
 
 bool Waiting::all_busy_locked() const { return threads_.size() <= serving_.size() + entering_; }
 
-void Waiting::replace_stuck_locked() {
-  const Time long_ago = std::chrono::steady_clock::now() - kLong;
+void Waiting::replace_stuck_locked(Time long_ago) {
   for (Entry& entry : serving_) entry.stuck = entry.stuck || entry.since < long_ago;
   while (threads_.size() < limit_ && threads_.size() < receivers_ + waiting_locked()) {
     if (!start_thread_locked()) break;
@@ -137,31 +143,54 @@ bool Waiting::surplus() {
   return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
 }
 
+bool Waiting::has_turn() const { return receiving_.load(std::memory_order_relaxed) == &own; }
+
 bool Waiting::take_turn() {
-  if (has_turn) return true;
+  // It may be lost the moment after: then two receive, and that costs a wake-up and nothing else.
+  if (has_turn()) return true;
   std::unique_lock lock(mutex_);
-  turn_.wait(lock, [this] { return !turn_taken_ || stopping_; });
+  turn_.wait(lock, [this] { return receiving_ == nullptr || stopping_; });
   if (stopping_) return false;
-  turn_taken_ = true;
-  has_turn = true;
+  receiving_ = &own;
   return true;
 }
 
 void Waiting::pass_turn() {
-  if (!std::exchange(has_turn, false)) return;
+  if (!has_turn()) return;
   // Under the lock: once it is another's, `this` may be destroyed.
   const std::lock_guard lock(mutex_);
-  turn_taken_ = false;
+  pass_turn_locked();
+}
+
+void Waiting::pass_turn_locked() {
+  if (!has_turn()) return;
+  receiving_ = nullptr;
+  turn_.notify_one();
+}
+
+const Waiting::Entry* Waiting::served_with_turn_locked() const {
+  const auto entry = std::find_if(serving_.begin(), serving_.end(),
+                                  [this](const Entry& each) { return each.receiver == receiving_; });
+  return entry == serving_.end() ? nullptr : &*entry;
+}
+
+void Waiting::take_turn_from_who_is_stuck_locked(Time now) {
+  const Entry* const entry = served_with_turn_locked();
+  if (entry == nullptr || entry->since >= now - kLong) return;
+  all_pass_until_ = now + kAllPass;
+  receiving_ = nullptr;
   turn_.notify_one();
 }
 
 bool Waiting::enter(const Notification& notification) {
-  pass_turn();
   const pid_t tid = notification.tid();
   std::unique_lock lock(mutex_);
+  Time now = std::chrono::steady_clock::now();
+  if (now < all_pass_until_) pass_turn_locked();
   for (;;) {
     const auto of_target = [tid](const Entry& entry) { return entry.tid == tid; };
     if (std::none_of(serving_.begin(), serving_.end(), of_target)) break;
+    pass_turn_locked();
     // Where this one has been abandoned as well, it is a later call that is being served.
     if (!notification.still_stands()) return false;
     for (const Entry& entry : serving_) {
@@ -171,43 +200,46 @@ bool Waiting::enter(const Notification& notification) {
     ++entering_;
     changed_.wait_for(lock, kRepeatInterrupt);
     --entering_;
+    now = std::chrono::steady_clock::now();
     if (!notification.still_stands()) return false;
   }
-  serves = true;
-  serving_.push_back({::pthread_self(), tid, std::chrono::steady_clock::now()});
-  if (all_busy_locked()) watch_locked();
+  own.serves = true;
+  serving_.push_back({::pthread_self(), &own, tid, now});
+  quiet_looks_ = 0;
+  if (has_turn() || all_busy_locked()) watch_locked();
   return true;
 }
 
-bool Waiting::begin(const Notification& notification) {
+bool Waiting::begin(const Notification& notification, Expected expected) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return false;
+  if (expected == Expected::kBlocks) pass_turn_locked();
   if (!leave_receivers_locked()) return false;
   for (Entry& entry : serving_) {
-    if (::pthread_equal(entry.thread, ::pthread_self())) entry.waits_for = &notification;
+    if (entry.receiver == &own) entry.waits_for = &notification;
   }
   watch_locked();
   return true;
 }
 
 void Waiting::end() {
-  if (!std::exchange(serves, false)) return;
+  if (!std::exchange(own.serves, false)) return;
   const std::lock_guard lock(mutex_);
-  if (std::erase_if(serving_, [](const Entry& entry) {
-        return ::pthread_equal(entry.thread, ::pthread_self());
-      }) != 0) {
+  if (std::erase_if(serving_, [](const Entry& entry) { return entry.receiver == &own; }) != 0) {
     changed_.notify_all();
   }
 }
 
-bool Waiting::interrupt_abandoned() {
+bool Waiting::look_after() {
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     interrupt_all_locked();
     return !threads_.empty();
   }
-  watched_ = all_busy_locked();
-  if (watched_) replace_stuck_locked();
+  const Time now = std::chrono::steady_clock::now();
+  take_turn_from_who_is_stuck_locked(now);
+  watched_ = ++quiet_looks_ <= kQuietLooks || served_with_turn_locked() != nullptr || all_busy_locked();
+  if (all_busy_locked()) replace_stuck_locked(now - kLong);
   for (const Entry& entry : serving_) {
     if (entry.waits_for == nullptr) continue;
     watched_ = true;

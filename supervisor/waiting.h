@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -19,24 +20,24 @@ namespace tidewaiter::supervisor {
 // a target's behalf.
 //
 // One thread at a time has the turn to receive: the kernel wakes all that wait to receive for each
-// notification, and all but one would go back to sleep. It keeps the turn while it serves what is answered at
-// once, and passes it on before anything else.
-//
-// A receiver serves what it received itself: handing it to another thread would cost a wake-up on the fast
-// path. Before a call that may block it says so (begin()), and another receiver is started when too few would
-// be left to receive. So a call that blocks holds up nobody but its caller.
+// notification, and all but one would go back to sleep. A receiver serves what it received itself, and keeps
+// the turn meanwhile: to wake another thread costs more than most calls take. Before a call that may block it
+// says so (begin()), which passes the turn on and starts another receiver when too few would be left to
+// receive. So a call that blocks holds up nobody but its caller.
 //
 // A target that a signal takes out of its call is not announced by the kernel, and may call again before
 // its former call has been served to the end. enter() lets one thread at a time serve a target: else the
 // second could perform what the first is performing still.
 //
 // What is not expected to block may do so all the same: reading memory that a file system in user space backs
-// takes as long as that file system likes. While no receiver is free, those that have served for long count
-// as waiting, too, and are replaced.
+// takes as long as that file system likes. Who has the turn and serves for long loses it, and for a while
+// nobody keeps it who serves anything that could take its time. While no receiver is free, those that have
+// served for long count as waiting, too, and are replaced.
 //
 // Whoever waits for a target that is gone is interrupted (SIGUSR1, so that its call ends with EINTR as the
-// target's own would have): at once when the same target calls again, else when interrupt_abandoned() is
-// called, which Agent does while anything waits: the first begin() in a while wakes it through `wake_fd`.
+// target's own would have): at once when the same target calls again, else when look_after() is called, which
+// Agent does while anything is served, and shortly after: the first enter() in a while wakes it through
+// `wake_fd`.
 class Waiting {
  public:
   // Each thread runs `body(context)` until that returns false or the thread is surplus, and then
@@ -53,28 +54,32 @@ class Waiting {
 
   // Returns when the calling receiver is the one to receive. False: it is to end.
   bool take_turn();
-  // Lets another receive, before what may take longer than an answer. A no-op without take_turn().
+  // Lets another receive, before what may take longer than an answer. A no-op for who has not the turn.
   void pass_turn();
 
-  // Passes the turn on. The calling receiver serves a call of the notification's target from now on. Who
-  // still serves a former call of it is interrupted, and this returns when they have ended: a thread is in
-  // one call at a time. False: the target is not waiting any more, or no further thread can be had to receive
-  // meanwhile; the call is not to be served.
+  // The calling receiver serves a call of the notification's target from now on. Who still serves a former
+  // call of it is interrupted, and this returns when they have ended: a thread is in one call at a time.
+  // False: the target is not waiting any more, or no further thread can be had to receive meanwhile; the call
+  // is not to be served.
   bool enter(const Notification& notification);
 
+  enum class Expected {
+    kBlocks,  // it often does: the turn is passed on
+    kReturns  // it can block, but seldom does
+  };
   // The calling receiver is about to make a call that may block for the notification's target. False: as many
   // calls wait already as the container may have, or no further thread can be had; it must not block.
   // REQUIRES: enter(). The notification lives until end().
-  bool begin(const Notification& notification);
+  bool begin(const Notification& notification, Expected expected = Expected::kBlocks);
 
   // The calling receiver does nothing more for the target that another call of it could not stand beside. A
   // no-op without enter().
   void end();
 
-  // Interrupts what waits for a notification that no longer stands; every thread, after begin_stop(). Returns
-  // whether to call again soon: something waits. After it returned false, the next begin() writes to
-  // `wake_fd`.
-  bool interrupt_abandoned();
+  // Interrupts what waits for a notification that no longer stands; every thread, after begin_stop(). Takes
+  // the turn from who serves for long. Returns whether to call again soon: something is served, or was a
+  // moment ago. After it returned false, the next enter() writes to `wake_fd`.
+  bool look_after();
 
   // Every thread is to end; none is waited for, for the kernel lets some calls be interrupted by nothing.
   // Further begin() fail.
@@ -93,8 +98,13 @@ class Waiting {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
+  // One for each thread that receives, as long as it lives.
+  struct Receiver {
+    bool serves = false;  // between enter() and end()
+  };
   struct Entry {
     pthread_t thread;
+    const Receiver* receiver;
     pid_t tid;
     Time since;
     bool stuck = false;                       // has served for long while no receiver was free
@@ -106,7 +116,12 @@ class Waiting {
   bool leave_receivers_locked();
   void watch_locked();
   [[nodiscard]] bool all_busy_locked() const;
-  void replace_stuck_locked();
+  void replace_stuck_locked(Time long_ago);
+  [[nodiscard]] bool has_turn() const;
+  void pass_turn_locked();
+  // What who has the turn serves; nullptr: it waits for a notification, or serves what needs no enter().
+  [[nodiscard]] const Entry* served_with_turn_locked() const;
+  void take_turn_from_who_is_stuck_locked(Time now);
   void interrupt_all_locked();
   bool surplus();
   [[nodiscard]] std::size_t waiting_locked() const;
@@ -121,12 +136,17 @@ class Waiting {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable turn_;
-  bool turn_taken_ = false;
+  // Who has the turn. Written under the lock; a thread may read without it whether that is itself.
+  std::atomic<const Receiver*> receiving_ = nullptr;
+  Time all_pass_until_{};  // who serves passes the turn on at once: somebody was stuck
   std::vector<pthread_t> threads_;
   std::vector<Entry> serving_;
   std::size_t entering_ = 0;  // threads that wait in enter()
-  bool watched_ = false;      // interrupt_abandoned() will be called soon
+  bool watched_ = false;      // look_after() will be called soon
+  int quiet_looks_;           // calls of look_after() since somebody entered
   bool stopping_ = false;
+
+  static thread_local Receiver own;
 };
 
 }  // namespace tidewaiter::supervisor

@@ -1,9 +1,13 @@
 #include "supervisor/operations/connect.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
+#include "oci/policy/address.h"
 #include "supervisor/operations/socket.h"
 #include "supervisor/operations/unix_socket.h"
 
@@ -30,12 +34,24 @@ Answer as_if_once(const Call& call, int socket, std::span<const std::byte> addre
   return is_address(*peer, address) ? Answer::result(0) : second;
 }
 
+// Within a network namespace a connection is made before connect(2) returns, unless the listener has no room.
+bool is_loopback(const policy::IpAddress& address) {
+  if (address.family == policy::IpAddress::Family::kIpv4) return address.bytes[0] == IN_LOOPBACKNET;
+  return std::equal(address.bytes.begin(), address.bytes.end(), std::begin(in6addr_loopback.s6_addr));
+}
+
+Waiting::Expected expected_of(const std::optional<policy::Endpoint>& destination) {
+  return destination && is_loopback(policy::as_destination(destination->address))
+             ? Waiting::Expected::kReturns
+             : Waiting::Expected::kBlocks;
+}
+
 // `performed`: the call as the target made it. `goes_on`: a signal interrupted the same call before.
 void perform(Call& call, const Socket& socket, const PerformedCall& performed,
              std::span<const std::byte> address, bool goes_on, Outcome& outcome) {
   // Whatever its flags say: O_NONBLOCK belongs to the target as well, which can clear it under our hands.
   const bool may_block = socket.type == SOCK_STREAM;
-  if (may_block && !call.waiting.begin(call.notification)) {
+  if (may_block && !call.waiting.begin(call.notification, expected_of(outcome.endpoint))) {
     // As connect(2) says of a machine that has no room for one more connection.
     outcome.answer = Answer::refuse(EAGAIN);
     return;

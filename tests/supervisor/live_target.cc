@@ -82,7 +82,7 @@ void LiveSession::watch() {
     if (ready[1].revents != 0) return;
     eventfd_t count = 0;
     if (ready[0].revents != 0) (void)::eventfd_read(wake_.get(), &count);
-    anything_waits = session_->interrupt_abandoned();
+    anything_waits = session_->look_after();
   }
 }
 

@@ -561,9 +561,9 @@ TEST(Session, StopsWithoutBeingWaitedFor) {
   session.start();
   session.session().begin_stop();
   // As Agent does: again and again, for a thread may not have begun to wait.
-  while (!session.wait_for_wake(20)) (void)session.session().interrupt_abandoned();
+  while (!session.wait_for_wake(20)) (void)session.session().look_after();
   EXPECT_TRUE(session.session().ended());
-  EXPECT_FALSE(session.session().interrupt_abandoned());
+  EXPECT_FALSE(session.session().look_after());
 }
 
 // --- calls of the agent's own that fail ---------------------------------------------------------------

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "oci/base/system.h"
@@ -21,11 +23,17 @@ constexpr std::chrono::seconds kLongest{10};
 // Receivers that Waiting keeps beyond those it was asked for.
 constexpr unsigned kSpare = 2;
 
+// How often the agent has to look after nobody has entered before it may sleep.
+constexpr int kQuietLooks = 5;
+
 // Receivers that serve functions instead of notifications: each runs on the thread that received it.
 class Receivers {
  public:
-  Receivers(unsigned receivers, unsigned limit)
-      : queued_(::eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)),
+  // `turns`: whether they receive by turns, as those of a session do. Without, what is told of one receiver
+  // is not mixed up with who has the turn.
+  Receivers(unsigned receivers, unsigned limit, bool turns = false)
+      : turns_(turns),
+        queued_(::eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         waiting([](void* self) { return static_cast<Receivers*>(self)->receive_one(); }, this, receivers,
                 limit, wake_.get()) {}
@@ -67,6 +75,7 @@ class Receivers {
 
  private:
   bool receive_one() {
+    if (turns_ && !waiting.take_turn()) return false;
     set_idle(+1);
     eventfd_t one = 0;
     const int result = ::eventfd_read(queued_.get(), &one);
@@ -90,6 +99,7 @@ class Receivers {
 
   static constexpr std::uint64_t kAnew = 1'000'000;
 
+  const bool turns_;
   ScriptedKernel kernel_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -408,11 +418,11 @@ TEST(Waiting, ReplacesReceiversThatAreStuck) {
   for (std::uint64_t id = 1; id < 5; ++id) {
     stuck.emplace_back(receivers, kernel, id, static_cast<pid_t>(200 + id));
     // As Agent does while it is woken.
-    while (!stuck.back().begun.is_set()) (void)receivers.waiting.interrupt_abandoned();
+    while (!stuck.back().begun.is_set()) (void)receivers.waiting.look_after();
   }
   // Not waited for otherwise: nobody is replaced unless somebody looks.
   while (receivers.idle() == 0 && !stuck.front().ended.is_set()) {
-    (void)receivers.waiting.interrupt_abandoned();
+    (void)receivers.waiting.look_after();
   }
   // None of them had to end for that.
   for (StuckCall& call : stuck) EXPECT_FALSE(call.ended.is_set());
@@ -422,28 +432,121 @@ TEST(Waiting, ReplacesReceiversThatAreStuck) {
   }
 }
 
+// The threads that served `count` calls, one after the other, each of which may have said that it may block.
+std::set<std::thread::id> servers_of(Receivers& receivers, int count,
+                                     std::optional<Waiting::Expected> begins) {
+  ScriptedKernel kernel;
+  std::set<std::thread::id> servers;
+  for (int i = 0; i < count; ++i) {
+    Event ended;
+    receivers.post([&] {
+      kernel.stand(1);
+      const Notification notification =
+          Notification::borrowed(kernel, -1, notification_of(1, SYS_connect, {}));
+      EXPECT_TRUE(receivers.waiting.enter(notification));
+      if (begins) {
+        EXPECT_TRUE(receivers.waiting.begin(notification, *begins));
+      }
+      servers.insert(std::this_thread::get_id());
+      receivers.waiting.end();
+      ended.set();
+    });
+    EXPECT_TRUE(ended.wait());
+  }
+  return servers;
+}
+
+TEST(Waiting, WakesNobodyElseForACallThatDoesNotBlock) {
+  Receivers receivers(3, 8, true);
+  ASSERT_TRUE(receivers.waiting.start());
+  EXPECT_EQ(servers_of(receivers, 100, std::nullopt).size(), 1U);
+  EXPECT_EQ(servers_of(receivers, 100, Waiting::Expected::kReturns).size(), 1U);
+}
+
+TEST(Waiting, PassesTheTurnOnBeforeACallThatBlocks) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8, true);
+  ASSERT_TRUE(receivers.waiting.start());
+  std::deque<BlockingCall> calls;
+  for (int i = 0; i < 4; ++i) {
+    calls.emplace_back(receivers, kernel, 1 + i, 200 + i).post();
+    ASSERT_TRUE(calls.back().begun.wait());
+  }
+  for (BlockingCall& call : calls) {
+    EXPECT_FALSE(call.ended.is_set());
+    call.release();
+    EXPECT_TRUE(call.ended.wait());
+  }
+}
+
+TEST(Waiting, TakesTheTurnFromWhoIsStuck) {
+  ScriptedKernel kernel;
+  Receivers receivers(2, 8, true);
+  ASSERT_TRUE(receivers.waiting.start());
+  StuckCall first(receivers, kernel, 1, 201);
+  ASSERT_TRUE(first.begun.wait());
+  // Though another receiver is free, for nobody receives.
+  EXPECT_TRUE(receivers.woken());
+  StuckCall second(receivers, kernel, 2, 202);
+  // Nobody is to stop looking before that is over.
+  while (receivers.waiting.look_after()) {
+  }
+  EXPECT_TRUE(second.begun.wait());
+  EXPECT_FALSE(first.ended.is_set());
+  first.released.set();
+  EXPECT_TRUE(first.ended.wait());
+  second.released.set();
+  EXPECT_TRUE(second.ended.wait());
+}
+
+TEST(Waiting, KeepsTheTurnNoMoreForAWhileAfterSomebodyWasStuck) {
+  ScriptedKernel kernel;
+  Receivers receivers(3, 8, true);
+  ASSERT_TRUE(receivers.waiting.start());
+  StuckCall first(receivers, kernel, 1, 201);
+  ASSERT_TRUE(first.begun.wait());
+  StuckCall second(receivers, kernel, 2, 202);
+  while (!second.begun.is_set()) (void)receivers.waiting.look_after();
+  // Nobody looks any more.
+  StuckCall third(receivers, kernel, 3, 203);
+  EXPECT_TRUE(third.begun.wait());
+  for (StuckCall* call : {&first, &second, &third}) {
+    EXPECT_FALSE(call->ended.is_set());
+    call->released.set();
+    EXPECT_TRUE(call->ended.wait());
+  }
+}
+
+// Whether the agent may sleep at last.
+bool falls_quiet(Receivers& receivers) {
+  for (int look = 0; look <= kQuietLooks; ++look) {
+    if (!receivers.waiting.look_after()) return true;
+  }
+  return false;
+}
+
 TEST(Waiting, InterruptsCallsWhoseTargetsNoLongerWait) {
   ScriptedKernel kernel;
   Receivers receivers(2, 8);
   ASSERT_TRUE(receivers.waiting.start());
-  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+  EXPECT_FALSE(receivers.waiting.look_after());
   BlockingCall abandoned(receivers, kernel, 1, 200);
   BlockingCall standing(receivers, kernel, 2, 201);
   abandoned.post();
   standing.post();
   ASSERT_TRUE(abandoned.begun.wait());
   ASSERT_TRUE(standing.begun.wait());
-  EXPECT_TRUE(receivers.waiting.interrupt_abandoned());
+  EXPECT_TRUE(receivers.waiting.look_after());
   EXPECT_FALSE(abandoned.ended.is_set());
   kernel.invalidate(1);
   // As Agent does: again and again, for the call may not have begun to block.
-  while (!abandoned.ended.is_set()) EXPECT_TRUE(receivers.waiting.interrupt_abandoned());
+  while (!abandoned.ended.is_set()) EXPECT_TRUE(receivers.waiting.look_after());
   EXPECT_TRUE(abandoned.interrupted);
   EXPECT_FALSE(standing.ended.is_set());
   standing.release();
   ASSERT_TRUE(standing.ended.wait());
   EXPECT_FALSE(standing.interrupted);
-  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+  EXPECT_TRUE(falls_quiet(receivers));
 }
 
 TEST(Waiting, WakesTheAgentOnceWhenSomethingBeginsToWait) {
@@ -459,7 +562,7 @@ TEST(Waiting, WakesTheAgentOnceWhenSomethingBeginsToWait) {
   second.post();
   ASSERT_TRUE(second.begun.wait());
   EXPECT_FALSE(receivers.woken());
-  EXPECT_TRUE(receivers.waiting.interrupt_abandoned());
+  EXPECT_TRUE(receivers.waiting.look_after());
   first.release();
   second.release();
   ASSERT_TRUE(first.ended.wait());
@@ -471,7 +574,7 @@ TEST(Waiting, WakesTheAgentOnceWhenSomethingBeginsToWait) {
   EXPECT_FALSE(receivers.woken());
   third.release();
   ASSERT_TRUE(third.ended.wait());
-  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+  EXPECT_TRUE(falls_quiet(receivers));
   BlockingCall fourth(receivers, kernel, 4, 203);
   fourth.post();
   ASSERT_TRUE(fourth.begun.wait());
@@ -505,7 +608,7 @@ TEST(Waiting, EndsCallsThatNeverBegan) {
   Receivers receivers(1, 2);
   ASSERT_TRUE(receivers.waiting.start());
   receivers.waiting.end();
-  EXPECT_FALSE(receivers.waiting.interrupt_abandoned());
+  EXPECT_FALSE(receivers.waiting.look_after());
 }
 
 TEST(Waiting, SurvivesManyCallsThatComeAndGo) {
@@ -531,7 +634,7 @@ TEST(Waiting, SurvivesManyCallsThatComeAndGo) {
         break;
       default:
         kernel.invalidate(static_cast<std::uint64_t>(i));
-        while (!before.ended.is_set()) receivers.waiting.interrupt_abandoned();
+        while (!before.ended.is_set()) receivers.waiting.look_after();
     }
   }
   ASSERT_TRUE(calls.back().begun.wait());
