@@ -105,7 +105,8 @@ def filtered(here, batches, policy):
 def in_cgroups(measure):
     """Calls it with the files through which a process enters new cgroups, of what costs most to switch between."""
     top = pathlib.Path("/sys/fs/cgroup")
-    hierarchies = [top] if (top / "cgroup.procs").exists() else [top / name for name in ("cpu", "cpuacct", "memory")]
+    version_2 = (top / "cgroup.controllers").exists()
+    hierarchies = [top] if version_2 else [top / name for name in ("cpu", "cpuacct", "memory")]
     folders = []
     name = f"tidewaiter-bench-{secrets.token_hex(4)}"
     for hierarchy in dict.fromkeys(folder.resolve() for folder in hierarchies if folder.exists()):

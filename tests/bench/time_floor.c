@@ -76,6 +76,8 @@ int main(int argc, char** argv) {
     fflush(stdout);
     _exit(result);
   }
+  // So that the target's end is seen, should it come before that of its preparations.
+  close(sockets[0]);
   int number = -1;
   if (read(sockets[1], &number, sizeof number) != sizeof number) return 2;
   const int pidfd = (int)syscall(SYS_pidfd_open, target, 0);
