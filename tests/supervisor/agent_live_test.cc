@@ -521,7 +521,7 @@ TEST(LiveAgent, FailsClosedOnAMessageItCannotRead) {
 
 TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   RunningAgent agent;
-  Workload first(2);
+  Workload first;
   Workload second;
   agent.start();
   agent.serve(first);
