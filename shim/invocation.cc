@@ -159,6 +159,12 @@ Result<std::string> Invocation::state_folder(const std::string& id) const {
   return directories.state + "/" + TRY(container::state_folder_name(id, directories.state));
 }
 
+runtime::Surroundings Invocation::surroundings() const {
+  runtime::Surroundings around = found ? *found : runtime::look_around(container::is_initial_root());
+  around.makes_no_cgroup = line.cgroup_manager == "disabled";
+  return around;
+}
+
 int run(int argc, char** argv) {
   reserve_stdio();
   auto line = read_command_line(argc, argv);

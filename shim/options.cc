@@ -132,6 +132,7 @@ Result<CommandLine> read_command_line(int argc, char** argv) {
     if (named(*found.option, "root")) line.root = value;
     if (named(*found.option, "log")) line.log = value;
     if (named(*found.option, "log-format")) line.log_format = value;
+    if (named(*found.option, "cgroup-manager")) line.cgroup_manager = value;
   }
 
   if (i < arguments.size()) {
@@ -161,11 +162,13 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
       continue;
     }
     const Found found = read_option(options, spelling, argument);
-    std::string_view value = found.value.value_or("");
+    std::string_view value = found.value.value_or(std::string_view());
     if (found.wants_next() && i + 1 < count) value = line.argv[++i];
     if (found.option == nullptr) continue;
     if (named(*found.option, "bundle")) result.bundle = value;
     if (named(*found.option, "config")) result.config = value;
+    if (named(*found.option, "process") && value.data() != nullptr)
+      result.process = {i, static_cast<std::size_t>(value.data() - line.argv[i])};
   }
   return result;
 }

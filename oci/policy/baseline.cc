@@ -123,6 +123,11 @@ constexpr std::string_view kNamespacesReason =
 constexpr std::string_view kNamespacesExecReason =
     "in another mount namespace an allowed path may be another program, and a new user namespace gives the "
     "capability to mount";
+constexpr std::string_view kNamespacesLimitsReason =
+    "in user and cgroup namespaces of its own a workload may mount its cgroup, and write another limit into "
+    "it";
+constexpr std::string_view kMountsLimitsReason =
+    "a cgroup that is mounted, or mounted writable once more, lets the workload write another limit into it";
 constexpr std::string_view kMountsReason =
     "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
     "makes the agent wait for it";
@@ -261,6 +266,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "clone3",
      .reason = "its flags are in memory, where no filter sees which namespaces it makes; ENOSYS makes the C "
                "library call clone instead"},
@@ -271,9 +277,11 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
-     .exec_reason = kNamespacesExecReason},
+     .exec_reason = kNamespacesExecReason,
+     .limits_reason = kNamespacesLimitsReason},
     {.name = "namespaces",
      .syscalls = kUnshare,
      .tests = kUnsharesNamespace,
@@ -281,18 +289,22 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
-     .exec_reason = kNamespacesExecReason},
+     .exec_reason = kNamespacesExecReason,
+     .limits_reason = kNamespacesLimitsReason},
     {.name = "namespaces",
      .syscalls = kSetns,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
-     .exec_reason = kNamespacesExecReason},
+     .exec_reason = kNamespacesExecReason,
+     .limits_reason = kNamespacesLimitsReason},
     {.name = "ptrace",
      .syscalls = kPtrace,
      .errno_value = EPERM,
@@ -387,32 +399,40 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "mounting file systems (mount, fsopen)",
      .reason = kMountsReason,
-     .exec_reason = kMountsExecReason},
+     .exec_reason = kMountsExecReason,
+     .limits_reason = kMountsLimitsReason},
     {.name = "mounts",
      .syscalls = kChangeMounts,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
+     .for_limits = true,
      .what = "moving, changing and taking away mounts",
-     .reason = kMountsExecReason},
+     .reason = kMountsExecReason,
+     .limits_reason = kMountsLimitsReason},
     {.name = "mounts",
      .syscalls = kOpenTree,
      .tests = kClonesTree,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
+     .for_limits = true,
      .what = "moving, changing and taking away mounts",
-     .reason = kMountsExecReason},
+     .reason = kMountsExecReason,
+     .limits_reason = kMountsLimitsReason},
     {.name = "mounts",
      .syscalls = kOpenTreeAttr,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
+     .for_limits = true,
      .where_known = true,
      .what = "open_tree_attr",
-     .reason = "clones mounts like open_tree"},
+     .reason = "clones mounts like open_tree",
+     .limits_reason = kMountsLimitsReason},
     {.name = "chroot",
      .syscalls = kChroot,
      .errno_value = EPERM,
@@ -448,6 +468,9 @@ constexpr OpenWay kLeftOpen[] = {
      .what = "sockets received from another process",
      .reason = "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came, "
                "and keeps the options it came with"},
+    {.for_limits = true,
+     .what = "what no cgroup counts",
+     .reason = "pages of hugetlbfs, and what the host does for the container elsewhere, as the agent does"},
     {.for_exec = true,
      .what = "files received from another container",
      .reason = "a descriptor passed over a Unix socket has the path that its file has there"},
@@ -524,11 +547,16 @@ std::string reason_for(const BaselineRow& row, const Policy& policy) {
   Policy network;
   network.network = policy.network;
   const bool for_exec = row.for_exec && policy.exec && policy.exec->restricts();
+  const bool for_limits = row.for_limits && policy.limits && policy.limits->needs_cgroup();
+  const auto own = [](bool needed, std::string_view reason) { return needed ? reason : std::string_view(); };
+  const bool common = concerns(row, network) || (for_exec && row.exec_reason.empty()) ||
+                      (for_limits && row.limits_reason.empty());
   std::string reason;
-  if (!for_exec || row.exec_reason.empty() || concerns(row, network)) reason = row.reason;
-  if (for_exec && !row.exec_reason.empty()) {
+  for (const std::string_view part :
+       {own(common, row.reason), own(for_exec, row.exec_reason), own(for_limits, row.limits_reason)}) {
+    if (part.empty()) continue;
     reason += reason.empty() ? "" : "; ";
-    reason += row.exec_reason;
+    reason += part;
   }
   return reason;
 }

@@ -7,9 +7,10 @@
 
 #include "oci/policy/policy.h"
 
-// What network and exec rules need beside their own words. They are decided where connect(2), bind(2) and
-// execve(2) are called, so the other ways to the same have to be shut, or named as open. What is shut can be
-// given back by name: the policy's `unsafe_allow`.
+// What network and exec rules, and limits, need beside their own words. Rules are decided where connect(2),
+// bind(2) and execve(2) are called, so the other ways to the same have to be shut, or named as open; limits
+// are kept in files that nobody within may come to write to. What is shut can be given back by name: the
+// policy's `unsafe_allow`.
 
 namespace tidewaiter::policy {
 
@@ -24,11 +25,13 @@ struct BaselineRow {
   bool for_exec = false;     // needed when programs are
   bool for_unix = false;     // needed when a rule names Unix sockets, which it does by their paths
   bool in_bundle = false;    // what the bundle has the runtime mount is changed, and no call refused
+  bool for_limits = false;   // needed when a cgroup holds a limit
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
   std::string_view reason;
-  std::string_view exec_reason = {};  // why exec rules need it; empty: for the same reason
+  std::string_view exec_reason = {};    // why exec rules need it; empty: for the same reason
+  std::string_view limits_reason = {};  // likewise limits
 };
 std::span<const BaselineRow> baseline();
 
@@ -45,6 +48,7 @@ struct OpenWay {
   bool for_bind = false;
   bool for_exec = false;
   bool for_unix = false;
+  bool for_limits = false;
   std::string_view what;
   std::string_view reason;
 };
@@ -56,7 +60,8 @@ bool concerns(const Row& row, const Policy& policy) {
   return (policy.network && ((row.for_connect && policy.network->restricts_connect()) ||
                              (row.for_bind && policy.network->restricts_bind()) ||
                              (row.for_unix && policy.network->names_unix()))) ||
-         (row.for_exec && policy.exec && policy.exec->restricts());
+         (row.for_exec && policy.exec && policy.exec->restricts()) ||
+         (row.for_limits && policy.limits && policy.limits->needs_cgroup());
 }
 
 // The entry of unsafe_allow that gives the row back, or nullptr. Writing to procfs comes with ptrace and

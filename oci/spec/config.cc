@@ -221,6 +221,19 @@ Status check_keys(const Json& object, const std::string& place,
   return {};
 }
 
+Status check_resources(const Json& linux_part) {
+  const Json* resources = child(linux_part, "resources");
+  if (resources == nullptr) return {};
+  const std::string place = "/linux/resources";
+  TRY(check_keys(*resources, place, {"cpu", "memory", "pids", "unified"}));
+  if (const Json* memory = child(*resources, "memory"))
+    TRY(check_keys(*memory, place + "/memory", {"limit", "swap"}));
+  if (const Json* pids = child(*resources, "pids")) TRY(check_keys(*pids, place + "/pids", {"limit"}));
+  if (const Json* cpu = child(*resources, "cpu"))
+    TRY(check_keys(*cpu, place + "/cpu", {"burst", "period", "quota"}));
+  return {};
+}
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& source) {
@@ -252,13 +265,24 @@ bool is_utf8(const std::string& text) {
   }
 }
 
+Status check_process_key_case(const Json& process, const std::string& place) {
+  TRY(check_keys(process, place, {"capabilities", "noNewPrivileges", "rlimits", "scheduler"}));
+  const Json* rlimits = child(process, "rlimits");
+  if (rlimits == nullptr || !rlimits->is_array()) return {};
+  for (std::size_t i = 0; i < rlimits->size(); ++i) {
+    TRY(check_keys((*rlimits)[i], place + "/rlimits/" + std::to_string(i), {"hard", "soft", "type"}));
+  }
+  return {};
+}
+
 Status check_key_case(const Json& config) {
   TRY(check_keys(config, "", {"annotations", "linux", "mounts", "process"}));
-  if (const Json* process = child(config, "process"))
-    TRY(check_keys(*process, "/process", {"noNewPrivileges"}));
+  if (const Json* process = child(config, "process")) TRY(check_process_key_case(*process, "/process"));
   const Json* linux_part = child(config, "linux");
   if (linux_part == nullptr) return {};
-  TRY(check_keys(*linux_part, "/linux", {"maskedPaths", "namespaces", "readonlyPaths", "seccomp"}));
+  TRY(check_keys(*linux_part, "/linux",
+                 {"cgroupsPath", "maskedPaths", "namespaces", "readonlyPaths", "resources", "seccomp"}));
+  TRY(check_resources(*linux_part));
   const Json* seccomp = child(*linux_part, "seccomp");
   if (seccomp == nullptr) return {};
   TRY(check_keys(*seccomp, "/linux/seccomp",

@@ -32,8 +32,9 @@ const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/ti
 
 // A container as `podman run` without a seccomp profile makes it.
 ordered_json bare_config() {
-  // With the namespace that exec rules ask for and every container has.
-  return ordered_json::parse(R"({"process": {}, "linux": {"namespaces": [{"type": "mount"}]}})");
+  // With the namespace that exec rules ask for and every container has, and a cgroup by name.
+  return ordered_json::parse(
+      R"({"process": {}, "linux": {"cgroupsPath": "/ID", "namespaces": [{"type": "mount"}]}})");
 }
 
 std::string as_text(const ordered_json& json) {
@@ -49,7 +50,7 @@ std::vector<Mistake> mistakes_in(const std::string& file) {
   if (!parsed) return parsed.error();
   // What no runtime can do is a mistake of the policy; crun is the one with the fewest limits.
   const auto plan =
-      policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun), kNoListener);
+      policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun), kNoListener, {});
   if (!plan) return {{file, plan.error().message()}};
   return {};
 }
@@ -179,8 +180,11 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   }
   const runtime::Traits& traits = runtime::traits(options.runtime);
   const policy::Plan plan =
-      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener)));
-  const policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
+      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener, {})));
+  policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
+  const Status held =
+      policy::check_machine(policy, config, traits, runtime::look_around(container::is_initial_root()));
+  if (!held) origin.not_here = held.error().message();
   if (options.pseudo_code) return print_pseudo_code(plan, out);
   out << (options.json ? as_text(policy::explain_json(plan, origin)) : policy::explain_text(plan, origin));
   return {};

@@ -68,6 +68,17 @@ TEST_F(Precreate, StartsAnAgentAndNamesItsSocketAndTheCleanup) {
   EXPECT_EQ(record->log_max_bytes, host_.settings.log_max_bytes);
 }
 
+// podman names a cgroup, unless it has the runtime make none.
+TEST_F(Precreate, RefusesLimitsWithoutACgroup) {
+  Json config = Json::parse(config_under("limits"));
+  EXPECT_THAT(failure(config.dump()), HasSubstr("/limits/memory: no cgroup would hold it"));
+  config["linux"]["cgroupsPath"] = "/libpod_parent/libpod-1";
+  EXPECT_EQ(rewritten(config.dump())["linux"]["resources"]["memory"]["limit"], 67108864);
+  host_.surroundings.cgroups = runtime::Cgroups::kNone;
+  EXPECT_THAT(failure(config.dump()), HasSubstr("there are none on /sys/fs/cgroup"));
+  EXPECT_TRUE(state_is_empty());
+}
+
 TEST_F(Precreate, GivesEachContainerAStateFolderOfItsOwn) {
   container_exists();
   const Json first = rewritten(config_under("network"));

@@ -42,6 +42,12 @@ Policy restricting_bind() {
   return policy;
 }
 
+Policy limiting_memory() {
+  Policy policy;
+  policy.limits.emplace().memory = 64U << 20U;
+  return policy;
+}
+
 // A decision whose rule outlives the completed policy.
 struct Decided {
   Verdict verdict;
@@ -242,6 +248,37 @@ TEST(Complete, RefusesToPutOtherFilesUnderNamesThatUnixRulesHave) {
   }
 }
 
+TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
+  const struct {
+    std::string_view name;
+    std::uint64_t args[3];
+    int errno_value;  // 0: allowed
+  } cases[] = {
+      {"clone3", {0, 0, 0}, ENOSYS},
+      {"clone", {CLONE_NEWUSER | SIGCHLD, 0, 0}, EPERM},
+      {"clone", {SIGCHLD, 0, 0}, 0},
+      {"unshare", {CLONE_NEWCGROUP, 0, 0}, EPERM},
+      {"setns", {3, 0, 0}, EPERM},
+      {"mount", {0, 0, 0}, EPERM},
+      {"fsopen", {0, 0, 0}, EPERM},
+      {"mount_setattr", {0, 0, 0}, EPERM},
+      {"open_tree", {0, 0, OPEN_TREE_CLONE}, EPERM},
+      {"open_tree", {0, 0, 0}, 0},
+      {"io_uring_setup", {0, 0, 0}, 0},
+      {"ptrace", {0, 0, 0}, 0},
+      {"chroot", {0, 0, 0}, 0},
+      {"socket", {AF_INET, SOCK_RAW, 0}, 0},
+  };
+  for (const auto& one : cases) {
+    const Decided decided = decide(limiting_memory(), one.name, one.args[0], one.args[1], one.args[2]);
+    EXPECT_EQ(decided.verdict == Verdict::kAllow ? 0 : decided.errno_value, one.errno_value) << one.name;
+  }
+  // No cgroup holds it.
+  Policy policy;
+  policy.limits.emplace().open_files = 64;
+  EXPECT_TRUE(complete(policy).syscalls.empty());
+}
+
 TEST(Complete, LetsNoRuleOpenWhatTheBaselineShuts) {
   for (const Action action : {Action::kAllow, Action::kLog}) {
     Policy policy = restricting_connect();
@@ -332,6 +369,13 @@ TEST(ReasonFor, SaysWhatIsTrueForThePolicy) {
   EXPECT_EQ(exec.find("connect and bind"), std::string::npos) << exec;
   EXPECT_NE(exec.find("executes programs"), std::string::npos) << exec;
   EXPECT_EQ(reason("io_uring", both), network + "; " + exec);
+  const std::string limits = reason("namespaces", limiting_memory());
+  EXPECT_NE(limits.find("mount its cgroup"), std::string::npos) << limits;
+  EXPECT_EQ(limits.find("network"), std::string::npos) << limits;
+  EXPECT_EQ(reason("clone3", limiting_memory()), reason("clone3", restricting_exec()));
+  Policy all = both;
+  all.limits = limiting_memory().limits;
+  EXPECT_EQ(reason("namespaces", all), reason("namespaces", both) + "; " + limits);
   EXPECT_EQ(reason("bpf", both), reason("bpf", restricting_exec()));
   EXPECT_EQ(reason("fast_open", both), reason("fast_open", restricting_connect()));
 }

@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+# The policy's `limits`: the bundle's cgroup and RLIMIT_NOFILE hold them. Each is shown with and without the policy.
+
+load lib/common
+
+setup() {
+  start_test
+  make_bundle
+}
+
+teardown() { end_test; }
+
+# limited LIMITS [MORE]: from here on the bundle is under a policy with these limits.
+limited() {
+  policy limited "{\"limits\": $1${2:+, $2}}"
+  under_policy limited
+}
+
+# cgroup_value CONTROLLER V1_FILE V2_FILE: what a file of the cgroup of $ID has.
+cgroup_value() {
+  local pid path
+  pid=$(bare state "$ID" | jq .pid)
+  path=$(sed -nE "s/^[0-9]+:([^:]*,)?$1(,[^:]*)?://p" "/proc/$pid/cgroup")
+  if [[ -n $path ]]; then
+    cat "/sys/fs/cgroup/$1$path/$2"
+  else
+    path=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+    cat "/sys/fs/cgroup$path/$3"
+  fi
+}
+
+is_unified() {
+  [[ $(stat --file-system --format %T /sys/fs/cgroup) == cgroup2fs ]]
+}
+
+@test "limits: processes" {
+  in_container take_up processes 60
+  assert_success
+  assert_output "processes: ok"
+
+  limited '{"processes": 30}'
+  in_container take_up processes 60
+  assert_failure 1
+  assert_output "processes: EAGAIN"
+  start_container sleep 1000
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 30
+}
+
+@test "limits: memory, and no swap beyond it" {
+  in_container take_up memory 128
+  assert_success
+  assert_output "memory: ok"
+
+  limited '{"memory": "64M"}'
+  in_container take_up memory 128
+  assert_equal "$status" 137
+  refute_output --partial ok
+  in_container take_up memory 16
+  assert_output "memory: ok"
+  start_container sleep 1000
+  assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 67108864
+  if is_unified; then
+    assert_equal "$(cgroup_value memory - memory.swap.max)" 0
+  else
+    assert_equal "$(cgroup_value memory memory.memsw.limit_in_bytes -)" 67108864
+  fi
+}
+
+@test "limits: cpus" {
+  start_container sleep 1000
+  if is_unified; then
+    assert_equal "$(cgroup_value cpu - cpu.max)" "max 100000"
+  else
+    assert_equal "$(cgroup_value cpu cpu.cfs_quota_us -)" -1
+  fi
+
+  limited '{"cpus": 0.25}'
+  start_container sleep 1000
+  if is_unified; then
+    assert_equal "$(cgroup_value cpu - cpu.max)" "25000 100000"
+  else
+    assert_equal "$(cgroup_value cpu cpu.cfs_quota_us -)" 25000
+    assert_equal "$(cgroup_value cpu cpu.cfs_period_us -)" 100000
+  fi
+}
+
+@test "limits: open files" {
+  in_container take_up files 200
+  assert_success
+  assert_output "files: ok"
+
+  limited '{"open_files": 64}'
+  in_container take_up files 200
+  assert_failure 1
+  assert_output "files: EMFILE"
+  in_container sh -c 'ulimit -Hn; ulimit -Sn; (ulimit -n 65) 2>/dev/null || echo refused'
+  assert_output $'64\n64\nrefused'
+  # What the bundle does not say is inherited, and no more than the policy's.
+  edit_bundle 'del(.process.rlimits)'
+  in_container take_up files 200
+  assert_output "files: EMFILE"
+}
+
+@test "limits: the least a policy may give lets containers start, and programs be executed" {
+  limited '{"open_files": 64}'
+  in_container echo started
+  assert_success
+  assert_output started
+  edit_bundle '.process.rlimits = []'
+  start_container sleep 1000
+  run shim exec "$ID" /bin/echo executed
+  assert_success
+  assert_output executed
+}
+
+@test "limits: the bundle's own are tighter" {
+  limited '{"memory": "64M", "processes": 30, "cpus": 1, "open_files": 64}'
+  edit_bundle '.linux.resources.memory = {limit: 33554432, swap: 33554432} | .linux.resources.pids.limit = 25
+    | .linux.resources.cpu = {quota: 10000, period: 50000} | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 32, hard: 48}]'
+  start_container sleep 1000
+  assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 33554432
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 25
+  if is_unified; then
+    assert_equal "$(cgroup_value cpu - cpu.max)" "10000 50000"
+  else
+    assert_equal "$(cgroup_value cpu cpu.cfs_quota_us -)" 10000
+  fi
+  in_container sh -c 'ulimit -Sn; ulimit -Hn'
+  assert_output $'32\n48'
+}
+
+@test "limits: with an agent beside them" {
+  limited '{"processes": 30, "open_files": 64}' '"network": {"allow": ["127.0.0.1"]}'
+  in_container sh -c 'tcp_connect --listen 127.0.0.2 8000; take_up files 200; take_up processes 60'
+  assert_output $'connect: EACCES\nfiles: EMFILE\nprocesses: EAGAIN'
+  start_container sleep 1000
+  jq '.process | .args = ["/probes/take_up", "files", "200"]' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/process.json"
+  run shim exec --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+  assert_output "files: EMFILE"
+}
+
+@test "limits: what is executed" {
+  start_container sleep 1000
+  run shim exec "$ID" /probes/take_up files 200
+  assert_output "files: ok"
+
+  limited '{"memory": "64M", "processes": 30, "open_files": 64}'
+  start_container sleep 1000
+  # As engines describe a process, with limits of its own.
+  jq '.process | .args = ["/bin/sh", "-c", "take_up files 200; take_up processes 60; take_up memory 128; echo $?"]
+    | .rlimits = [{type: "RLIMIT_NOFILE", soft: 1024, hard: 1024}]' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/process.json"
+  local option
+  for option in --process=process.json "--process process.json" "-p process.json"; do
+    # shellcheck disable=SC2086  # two words
+    run bash -c 'cd "$1" && shift && exec timeout "$@"' - "$BATS_TEST_TMPDIR" "$PATIENCE" \
+      "$TIDEWAITER" --root "$RUNTIME_ROOT" exec $option "$ID"
+    assert_line "files: EMFILE"
+    assert_line "processes: EAGAIN"
+    assert_line 137
+  done
+  jq 'del(.rlimits) | .args = ["/probes/take_up", "files", "200"]' "$BATS_TEST_TMPDIR/process.json" >"$BATS_TEST_TMPDIR/none.json"
+  run shim exec --process "$BATS_TEST_TMPDIR/none.json" "$ID"
+  assert_output "files: EMFILE"
+  # No descriptor of the shim's own comes along.
+  jq '.args = ["/bin/ls", "/proc/self/fd"]' "$BATS_TEST_TMPDIR/none.json" >"$BATS_TEST_TMPDIR/ls.json"
+  run shim exec --process "$BATS_TEST_TMPDIR/ls.json" "$ID"
+  assert_output $'0\n1\n2\n3'
+
+  run shim exec "$ID" /probes/take_up files 200
+  if [[ $RUNTIME == runc ]]; then
+    # The bundle has 1024.
+    assert_failure 255
+    assert_output --partial "/limits/open_files: without --process runc takes the limit of the bundle, 1024"
+    edit_bundle '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 64, hard: 64}]'
+    run shim exec "$ID" /probes/take_up files 200
+  fi
+  assert_failure 1
+  assert_output "files: EMFILE"
+  run tidewaiter status --json
+  assert_equal "$(jq -r '.[] | select(.id == "'"$ID"'") | .agent' <<<"$output")" null
+}
+
+@test "limits: the container cannot write into its cgroup" {
+  if is_unified && grep -q 'cgroup2.*nsdelegate' /proc/self/mountinfo; then
+    skip "here the kernel itself refuses it (nsdelegate)"
+  fi
+  limited '{"memory": "64M"}' '"unsafe_allow": ["namespaces", "clone3", "mounts"]'
+  start_container sleep 1000
+  run shim exec "$ID" /probes/raise_limit
+  assert_output "write: ok"
+  assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 1099511627776
+
+  limited '{"memory": "64M"}'
+  start_container sleep 1000
+  run shim exec "$ID" /probes/raise_limit
+  assert_failure 1
+  assert_output "unshare: EPERM"
+  assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 67108864
+}
+
+@test "limits: a bundle that leads round them is refused" {
+  limited '{"memory": "64M", "open_files": 64}'
+  cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/good.json"
+  local change
+  for change in \
+    '(.mounts[] | select(.type == "cgroup")).options |= map(select(. != "ro"))' \
+    '.linux.resources.unified = {"memory.max": "max"}' \
+    '.annotations["org.systemd.property.MemoryMax"] = "uint64 1099511627776"' \
+    '.process.capabilities.bounding += ["CAP_SYS_RESOURCE"]'; do
+    cp "$BATS_TEST_TMPDIR/good.json" "$BUNDLE/config.json"
+    edit_bundle "$change"
+    run shim run --bundle "$BUNDLE" "$(new_id)" </dev/null
+    assert_failure 1
+    assert_output --partial "/limits"
+    assert_equal "${#lines[@]}" 1
+  done
+}
+
+@test "limits: where the runtime makes no cgroup the container is refused" {
+  if [[ $RUNTIME != crun ]]; then
+    skip "an option of crun's"
+  fi
+  limited '{"memory": "64M"}'
+  run shim --cgroup-manager=disabled run --bundle "$BUNDLE" "$(new_id)" </dev/null
+  assert_failure 1
+  assert_output --partial "/limits/memory: no cgroup would hold it: the runtime is told to make none"
+  limited '{"open_files": 64}'
+  container_runs take_up files 200
+  run shim --cgroup-manager=disabled run --bundle "$BUNDLE" "$(new_id)" </dev/null
+  assert_output "files: EMFILE"
+}
+
+@test "limits: update is the runtime's, and may raise them" {
+  limited '{"processes": 30}'
+  start_container sleep 1000
+  run shim update --pids-limit 40 "$ID"
+  assert_success
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 40
+}
