@@ -269,6 +269,13 @@ TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
       {R"({"linux": {"resources": {"PIDS": {}}}})", "/linux/resources/PIDS: expected \"pids\""},
       {R"({"linux": {"resources": {"cpu": {"QUOTA": 1}}}})",
        "/linux/resources/cpu/QUOTA: expected \"quota\""},
+      {R"({"mounts": [{}, {"Type": "bind"}]})", "/mounts/1/Type: expected \"type\""},
+      {R"({"mounts": [{"OPTIONS": []}]})", "/mounts/0/OPTIONS: expected \"options\""},
+      {R"({"linux": {"namespaces": [{"PATH": "/x"}]}})", "/linux/namespaces/0/PATH: expected \"path\""},
+      {R"({"process": {"scheduler": {"Policy": "SCHED_RR"}}})",
+       "/process/scheduler/Policy: expected \"policy\""},
+      {R"({"process": {"SelinuxLabel": "x"}})", "/process/SelinuxLabel: expected \"selinuxLabel\""},
+      {R"({"root": {"Path": "/"}})", "/root/Path: expected \"path\""},
       {R"({"process": {"rlimits": [{}, {"Type": "RLIMIT_NOFILE"}]}})",
        "/process/rlimits/1/Type: expected \"type\""},
   };
