@@ -14,6 +14,7 @@
 #include "oci/runtime/runtime_traits.h"
 #include "oci/spec/config.h"
 #include "oci/spec/members.h"
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::hook {
 namespace {
@@ -41,6 +42,8 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   const Json::json_pointer seccomp("/linux/seccomp");
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
   record.open_files = plan.open_files;
+  record.shuts_real_time = plan.shuts_real_time;
+  record.sees_others = plan.sees_others;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
@@ -54,13 +57,15 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
 }
 
 // podman names a container's cgroup unless it has the runtime make none, of which a hook is told nothing
-// else.
+// else. (For an ordinary user there is also podman outside a systemd session, which names none.) Nor is it
+// told the bundle's folder.
 runtime::Surroundings surroundings_of(const Json& config, const Host& host) {
   runtime::Surroundings surroundings = host.surroundings;
   const Json* linux_part = spec::member(config, "linux");
-  const Json* path = linux_part == nullptr ? nullptr : spec::member(*linux_part, "cgroupsPath");
   surroundings.makes_no_cgroup =
-      path == nullptr || !path->is_string() || path->get_ref<const std::string&>().empty();
+      surroundings.initial_root &&
+      (linux_part == nullptr || spec::text_member(*linux_part, "cgroupsPath").empty());
+  runtime::look_at_sources(runtime::own_files(), "", spec::bind_sources(config), surroundings);
   return surroundings;
 }
 
@@ -99,8 +104,10 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
-  policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, host.surroundings));
-  TRY(policy::check_machine(file.policy, config, traits, surroundings_of(config, host)));
+  const runtime::Surroundings surroundings =
+      file.policy.limits ? surroundings_of(config, host) : runtime::Surroundings();
+  policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
+  TRY(policy::check_machine(file.policy, config, traits, surroundings));
   if (plan.supervised()) {
     TRY(add_cleanup(plan.config, host, state_folder));
     const std::string agent = TRY(container::agent_path(host.settings.agent));

@@ -1,7 +1,5 @@
 #include "shim/executed.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -9,34 +7,23 @@
 
 #include "oci/base/system.h"
 #include "oci/container/bundle.h"
+#include "oci/policy/compile_limits.h"
+#include "oci/runtime/surroundings.h"
 #include "oci/spec/config.h"
 #include "oci/spec/members.h"
 #include "oci/spec/open_files.h"
+#include "shim/inherited_file.h"
 
 namespace tidewaiter::shim {
 namespace {
 
 constexpr std::size_t kMaxProcessFile = 16U << 20U;
-// --preserve-fds hands numbers from 3 on to the new process.
-constexpr int kAbovePreserved = 512;
-
-// A file in memory that the program we become inherits, by a name under which it can be opened.
-Result<std::string> inherited_file(const std::string& text) {
-  const UniqueFd file(::memfd_create("process.json", MFD_CLOEXEC));
-  if (!file.valid()) return fail(errno, "memfd_create");
-  TRY(sys::write_all(file.get(), text));
-  int inherited = ::fcntl(file.get(), F_DUPFD, kAbovePreserved);
-  if (inherited < 0) inherited = ::fcntl(file.get(), F_DUPFD, 3);  // RLIMIT_NOFILE is lower than that
-  if (inherited < 0) return fail(errno, "fcntl F_DUPFD");
-  return "/proc/self/fd/" + std::to_string(inherited);
-}
-
-Status lower_own_limit(std::uint64_t most) {
+Status lower_own_limit(decltype(RLIMIT_NOFILE) resource, std::uint64_t most) {
   struct rlimit limit {};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fail(errno, "getrlimit");
+  if (::getrlimit(resource, &limit) != 0) return fail(errno, "getrlimit");
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_cur, most);
   limit.rlim_max = std::min<rlim_t>(limit.rlim_max, most);
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return fail(errno, "setrlimit");
+  if (::setrlimit(resource, &limit) != 0) return fail(errno, "setrlimit");
   return {};
 }
 
@@ -58,13 +45,16 @@ Status check_bundles_process(const std::string& config_path, std::uint64_t most)
 
 }  // namespace
 
-Status ExecutedLine::replace_process(const ValuePlace& place, std::uint64_t most) {
+Status ExecutedLine::hold_process(const ValuePlace& place, const container::Record& record) {
   char*& argument = line_.argv[place.argument];
   const std::string path = argument + place.offset;
   const std::string text = TRY(in_context("--process", sys::read_file(path, kMaxProcessFile)));
   spec::Json process = TRY(spec::parse_json(text, path));
   TRY(in_context(path, spec::check_process_key_case(process, "")));
-  TRY(in_context(path, spec::lower_open_files(process, most, "")));
+  if (record.shuts_real_time) TRY(in_context(path, policy::check_executed_in_real_time(process, "")));
+  if (record.open_files) {
+    TRY(in_context("/limits/open_files: " + path, spec::lower_open_files(process, *record.open_files, "")));
+  }
   const std::string file = TRY(inherited_file(spec::dump_json(process, -1)));
   // One word at most is kept, so none of them moves.
   words_.push_back(std::string(argument, place.offset) + file);
@@ -72,20 +62,23 @@ Status ExecutedLine::replace_process(const ValuePlace& place, std::uint64_t most
   return {};
 }
 
-Status ExecutedLine::hold_open_files(const Invocation& invocation, const ContainerOptions& options,
-                                     const container::Record& record) {
-  const std::uint64_t most = *record.open_files;
+Status ExecutedLine::hold(const Invocation& invocation, const ContainerOptions& options,
+                          const container::Record& record) {
   if (options.process) {
-    TRY(replace_process(*options.process, most));
-  } else if (invocation.runtime_kind == runtime::Kind::kRunc) {
-    TRY(check_bundles_process(record.config_path, most));
-  } else if (invocation.runtime_kind != runtime::Kind::kCrun) {
-    return fail("what limit " + std::string(invocation.traits().name) +
+    TRY(hold_process(*options.process, record));
+  } else if (record.open_files && invocation.runtime_kind == runtime::Kind::kRunc) {
+    TRY(in_context("/limits/open_files", check_bundles_process(record.config_path, *record.open_files)));
+  } else if (record.open_files && invocation.runtime_kind != runtime::Kind::kCrun) {
+    return fail("/limits/open_files: what limit " + std::string(invocation.traits().name) +
                 " gives a process without --process is not known: describe it in a file, and name that");
   }
   // What nobody sets is inherited from the runtime, not from the container: by crun
   // (libcrun_container_exec in src/libcrun/container.c) as by runc (newProcess in utils_linux.go).
-  return lower_own_limit(most);
+  if (record.open_files)
+    TRY(in_context("/limits/open_files", lower_own_limit(RLIMIT_NOFILE, *record.open_files)));
+  if (!record.shuts_real_time) return {};
+  if (runtime::runs_in_real_time()) return policy::started_in_real_time();
+  return in_context("/limits/cpus", lower_own_limit(RLIMIT_RTPRIO, 0));
 }
 
 }  // namespace tidewaiter::shim

@@ -20,16 +20,16 @@ class ExecutedLine {
 
   [[nodiscard]] const CommandLine& line() const { return line_; }
 
-  // Holds the new process to record.open_files, soft and hard limit alike:
+  // Holds the new process to record.open_files, soft and hard limit alike, and to no real-time class where
+  // record.shuts_real_time:
   // - a process named in a file gets another file, in memory, with lower limits;
   // - what it would inherit from the runtime, that is from this process, is lowered here;
   // - what the runtime would take from elsewhere is an error where it is more.
   // At most once.
-  Status hold_open_files(const Invocation& invocation, const ContainerOptions& options,
-                         const container::Record& record);
+  Status hold(const Invocation& invocation, const ContainerOptions& options, const container::Record& record);
 
  private:
-  Status replace_process(const ValuePlace& place, std::uint64_t most);
+  Status hold_process(const ValuePlace& place, const container::Record& record);
 
   CommandLine line_;
   std::vector<std::string> words_;

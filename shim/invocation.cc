@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "oci/base/system.h"
+#include "oci/spec/mounts.h"
 #include "shim/command_tables.h"
 #include "shim/commands/commands.h"
 #include "shim/failure.h"
@@ -159,8 +160,9 @@ Result<std::string> Invocation::state_folder(const std::string& id) const {
   return directories.state + "/" + TRY(container::state_folder_name(id, directories.state));
 }
 
-runtime::Surroundings Invocation::surroundings() const {
+runtime::Surroundings Invocation::surroundings(const spec::Json& config, const std::string& folder) const {
   runtime::Surroundings around = found ? *found : runtime::look_around(container::is_initial_root());
+  runtime::look_at_sources(runtime::own_files(), folder, spec::bind_sources(config), around);
   around.makes_no_cgroup = line.cgroup_manager == "disabled";
   return around;
 }

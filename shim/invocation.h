@@ -8,6 +8,7 @@
 #include "oci/container/settings.h"
 #include "oci/runtime/runtime_traits.h"
 #include "oci/runtime/surroundings.h"
+#include "oci/spec/config.h"
 #include "shim/options.h"
 
 namespace tidewaiter::shim {
@@ -27,8 +28,9 @@ struct Invocation {
   }
   // Where the state of container `id` is, if it is supervised.
   [[nodiscard]] Result<std::string> state_folder(const std::string& id) const;
-  // What the runtime will find, by what it is told and where this process is.
-  [[nodiscard]] runtime::Surroundings surroundings() const;
+  // What the runtime will find for `config`, of a bundle in `folder`, by what it is told and where this
+  // process is.
+  [[nodiscard]] runtime::Surroundings surroundings(const spec::Json& config, const std::string& folder) const;
 };
 
 // The whole program but main(): returns the exit code, or becomes the runtime.

@@ -128,6 +128,8 @@ constexpr std::string_view kNamespacesLimitsReason =
     "it";
 constexpr std::string_view kMountsLimitsReason =
     "a cgroup that is mounted, or mounted writable once more, lets the workload write another limit into it";
+constexpr std::string_view kOthersLimitsReason =
+    "has another process, whose limits are others, work for the container, or write into a cgroup";
 constexpr std::string_view kMountsReason =
     "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
     "makes the agent wait for it";
@@ -311,17 +313,23 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "ptrace",
      .reason = "makes another process act for the tracer, one that need not be under the policy",
-     .exec_reason = "the agent has to trace whoever executes a program, and a process has one tracer"},
+     .exec_reason = "the agent has to trace whoever executes a program, and a process has one tracer",
+     .limits_reason = kOthersLimitsReason},
     {.name = "process_vm_writev",
      .syscalls = kProcessVmWritev,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "process_vm_writev",
-     .reason = "changes the memory of another process, one that need not be under the policy"},
+     .reason = "changes the memory of another process, one that need not be under the policy",
+     .limits_reason = kOthersLimitsReason},
     {.name = "proc_writes",
      .syscalls = {},
      .errno_value = EROFS,
@@ -329,27 +337,34 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .in_bundle = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "writing to files of /proc",
      .reason = "who may trace a process may write to its memory there (/proc/PID/mem), which is no call that "
                "a filter sees, be it a process that is not under the policy",
      .exec_reason = "who may trace a process may write to its memory there (/proc/PID/mem), which is no call "
-                    "that a filter sees, and so give an allowed program other arguments, or other code"},
+                    "that a filter sees, and so give an allowed program other arguments, or other code",
+     .limits_reason = kOthersLimitsReason},
     {.name = "pidfd_getfd",
      .syscalls = kPidfdGetfd,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "pidfd_getfd",
      .reason = "takes sockets, connected and bound ones, from a process that need not be under the policy",
      .exec_reason = "takes files from another process, those of other mount namespaces too, where paths mean "
-                    "something else"},
+                    "something else",
+     .limits_reason = "takes files from another process, those of cgroups too, where it has them open"},
     {.name = "open_by_handle_at",
      .syscalls = kOpenByHandleAt,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "open_by_handle_at",
      .reason = "with CAP_DAC_READ_SEARCH it opens files of the host that no mount of the container shows"},
     {.name = "seccomp_listener",
@@ -374,6 +389,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "bpf",
      .reason = "puts programs into the kernel, which can redirect connections and overwrite the memory of "
                "processes"},
@@ -383,6 +399,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "kexec",
      .reason = "starts another kernel, which knows of no policy"},
     {.name = "modules",
@@ -391,6 +408,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "kernel modules",
      .reason = "code in the kernel is under no policy"},
     {.name = "mounts",
@@ -471,6 +489,12 @@ constexpr OpenWay kLeftOpen[] = {
     {.for_limits = true,
      .what = "what no cgroup counts",
      .reason = "pages of hugetlbfs, and what the host does for the container elsewhere, as the agent does"},
+    {.for_limits = true,
+     .beside_others = true,
+     .what = "processes of others in sight",
+     .reason =
+         "who runs as the user of such a process, and has no fewer capabilities, sees the files that it "
+         "sees (/proc/PID/root): keep writable cgroups from whoever shares the pid namespace"},
     {.for_exec = true,
      .what = "files received from another container",
      .reason = "a descriptor passed over a Unix socket has the path that its file has there"},
@@ -547,7 +571,7 @@ std::string reason_for(const BaselineRow& row, const Policy& policy) {
   Policy network;
   network.network = policy.network;
   const bool for_exec = row.for_exec && policy.exec && policy.exec->restricts();
-  const bool for_limits = row.for_limits && policy.limits && policy.limits->needs_cgroup();
+  const bool for_limits = concerns_limits(row, policy);
   const auto own = [](bool needed, std::string_view reason) { return needed ? reason : std::string_view(); };
   const bool common = concerns(row, network) || (for_exec && row.exec_reason.empty()) ||
                       (for_limits && row.limits_reason.empty());

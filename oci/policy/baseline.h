@@ -20,12 +20,13 @@ struct BaselineRow {
   std::span<const std::string_view> syscalls;  // none: it is no matter of calls (`in_bundle`)
   std::span<const ArgumentTest> tests = {};    // all must hold; empty: every such call
   int errno_value = 0;
-  bool for_connect = false;  // needed when connections are restricted
-  bool for_bind = false;     // needed when binding is
-  bool for_exec = false;     // needed when programs are
-  bool for_unix = false;     // needed when a rule names Unix sockets, which it does by their paths
-  bool in_bundle = false;    // what the bundle has the runtime mount is changed, and no call refused
-  bool for_limits = false;   // needed when a cgroup holds a limit
+  bool for_connect = false;    // needed when connections are restricted
+  bool for_bind = false;       // needed when binding is
+  bool for_exec = false;       // needed when programs are
+  bool for_unix = false;       // needed when a rule names Unix sockets, which it does by their paths
+  bool in_bundle = false;      // what the bundle has the runtime mount is changed, and no call refused
+  bool for_limits = false;     // needed when a cgroup holds a limit
+  bool beside_others = false;  // and then only where the container sees processes of others
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
@@ -49,10 +50,18 @@ struct OpenWay {
   bool for_exec = false;
   bool for_unix = false;
   bool for_limits = false;
+  bool beside_others = false;
   std::string_view what;
   std::string_view reason;
 };
 std::span<const OpenWay> left_open();
+
+// Whether limits need it.
+template <typename Row>
+bool concerns_limits(const Row& row, const Policy& policy) {
+  return row.for_limits && policy.limits && policy.limits->needs_cgroup() &&
+         (!row.beside_others || policy.limits->sees_others);
+}
 
 // Whether a row concerns this policy.
 template <typename Row>
@@ -60,8 +69,7 @@ bool concerns(const Row& row, const Policy& policy) {
   return (policy.network && ((row.for_connect && policy.network->restricts_connect()) ||
                              (row.for_bind && policy.network->restricts_bind()) ||
                              (row.for_unix && policy.network->names_unix()))) ||
-         (row.for_exec && policy.exec && policy.exec->restricts()) ||
-         (row.for_limits && policy.limits && policy.limits->needs_cgroup());
+         (row.for_exec && policy.exec && policy.exec->restricts()) || concerns_limits(row, policy);
 }
 
 // The entry of unsafe_allow that gives the row back, or nullptr. Writing to procfs comes with ptrace and

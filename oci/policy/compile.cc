@@ -327,12 +327,18 @@ void simplify(seccomp::SyscallDemand& demand) {
 // The calls that execute a program.
 constexpr const char* kExecs[] = {"execve", "execveat"};
 
+// As it is meant for this bundle.
+Policy for_bundle(Policy policy, const ordered_json& config) {
+  if (policy.limits) policy.limits->sees_others = spec::procfs_shows_others(config);
+  return policy;
+}
+
 class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
            const Listener& listener, const runtime::Surroundings& surroundings)
-      : policy_(policy),
-        complete_(complete(policy)),
+      : policy_(for_bundle(policy, config)),
+        complete_(complete(policy_)),
         config_(config),
         runtime_(runtime),
         listener_(listener),
@@ -355,7 +361,12 @@ class Compiler {
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
     std::vector<PlanRow> limits = TRY(apply_limits(policy_, surroundings_, plan_.config));
-    if (holds_limits(policy_)) plan_.open_files = policy_.limits->open_files;
+    if (holds_limits(policy_)) {
+      plan_.limited = policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.open_files = policy_.limits->open_files;
+      plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
+      plan_.sees_others = policy_.limits->sees_others;
+    }
     TRY(describe_syscalls());
     describe_network();
     describe_exec();
@@ -849,7 +860,7 @@ class Compiler {
                  std::move(reason), row.name);
   }
 
-  const Policy& policy_;
+  const Policy policy_;
   const Policy complete_;
   const ordered_json& config_;
   const runtime::Traits& runtime_;

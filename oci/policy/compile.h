@@ -64,6 +64,10 @@ struct Plan {
   // limits.open_files, to which processes that are executed in the container later have to be held, for the
   // bundle says nothing of them.
   std::optional<std::uint64_t> open_files;
+  bool limited = false;  // limits are held: `exec` and `update` have to know of the container
+  // Likewise those under limits.cpus: no quota holds a real-time process.
+  bool shuts_real_time = false;
+  bool sees_others = false;   // policy::Limits::sees_others, for who decides later
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to

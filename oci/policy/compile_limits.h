@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "oci/base/result.h"
@@ -24,5 +25,16 @@ Status check_limits(const Policy& policy, const nlohmann::ordered_json& config,
 // Writes them into `config`, and returns a row for each. REQUIRES: check_limits().
 Result<std::vector<PlanRow>> apply_limits(const Policy& policy, const runtime::Surroundings& surroundings,
                                           nlohmann::ordered_json& config);
+
+// Lowers the `resources` of a running container, as `update --resources` has them, to what the policy limits.
+// What they do not speak of stays unsaid. Fails where they go round it.
+Status hold_resources(const Limits& limits, nlohmann::ordered_json& resources);
+
+// Whether a process that is executed in a container under limits.cpus gives itself a real-time class: by its
+// scheduler, or its RLIMIT_RTPRIO. `place`: its JSON pointer, for errors.
+Status check_executed_in_real_time(const nlohmann::ordered_json& process, const std::string& place);
+
+// Who starts it has such a class itself.
+tl::unexpected<Error> started_in_real_time();
 
 }  // namespace tidewaiter::policy

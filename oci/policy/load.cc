@@ -509,7 +509,9 @@ std::vector<UnsafeAllow> Reader::read_unsafe_allow(const Place& place) {
 }
 
 // What a person would take for given back, and is not, is a mistake; so is what was never taken away.
-void Reader::check_unsafe_allow(const Place& place, const Policy& policy) {
+void Reader::check_unsafe_allow(const Place& place, const Policy& read) {
+  Policy policy = read;
+  if (policy.limits) policy.limits->sees_others = true;  // which bundles there will be is not known here
   for (const UnsafeAllow& one : policy.unsafe_allow) {
     const Place entry{place.value, one.pointer};
     const auto is_of = [&](const BaselineRow& row) { return row.name == one.name; };

@@ -167,6 +167,10 @@ struct Limits {
   std::optional<std::uint64_t> cpu_time;  // "cpus" in the file: microseconds of all processors per kCpuPeriod
   std::optional<std::uint64_t> open_files;  // of one process (RLIMIT_NOFILE)
 
+  // Not of the file but of the bundle: whether the container sees processes of others, which need not be
+  // under any limit.
+  bool sees_others = false;
+
   // Whether anything is limited that only a cgroup can limit for the whole container.
   [[nodiscard]] bool needs_cgroup() const { return memory || processes || cpu_time; }
 };

@@ -53,6 +53,8 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
   record.agent = plan.supervised();
   record.open_files = plan.open_files;
+  record.shuts_real_time = plan.shuts_real_time;
+  record.sees_others = plan.sees_others;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
@@ -92,14 +94,14 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
     return {};
   };
   if (!plan.supervised()) {
-    if (plan.open_files) TRY(container::keep_record(state_folder, record));
+    if (plan.limited) TRY(container::keep_record(state_folder, record));
     Status done = install();
     if (done) {
       done = restore_when_ended(
           record.config_path, record.config_owner,
-          plan.open_files ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
+          plan.limited ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
     }
-    if (!done && plan.open_files) static_cast<void>(container::clear_state_folder(state_folder));
+    if (!done && plan.limited) static_cast<void>(container::clear_state_folder(state_folder));
     return done;
   }
   const std::string agent = TRY(container::agent_path(invocation.settings.agent));
@@ -136,7 +138,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
   const runtime::Surroundings surroundings =
-      file.policy.limits ? invocation.surroundings() : runtime::Surroundings();
+      file.policy.limits ? invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory)
+                         : runtime::Surroundings();
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));

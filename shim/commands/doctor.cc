@@ -284,6 +284,9 @@ class FilesOf : public runtime::Files {
   [[nodiscard]] bool exists(const std::string& path) const override {
     return machine_.read_file(path).has_value();
   }
+  [[nodiscard]] Result<runtime::Place> look(const std::string& path) const override {
+    return fail(ENOENT, path);  // no bundle is asked about
+  }
 
  private:
   const Machine& machine_;

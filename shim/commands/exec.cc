@@ -26,9 +26,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options, Ex
   if (!state_folder || !sys::stat(*state_folder)) return {};
   TRY(refuse_bypass(invocation));
   const container::Record record = TRY(container::read_record(*state_folder));
-  if (record.open_files) {
-    TRY(in_context("/limits/open_files", line.hold_open_files(invocation, options, record)));
-  }
+  if (record.open_files || record.shuts_real_time) TRY(line.hold(invocation, options, record));
   if (!record.agent) return {};
   return container::ensure_agent(TRY(container::agent_path(invocation.settings.agent)), *state_folder);
 }

@@ -9,6 +9,7 @@
 #include "oci/policy/load.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/spec/config.h"
+#include "oci/spec/mounts.h"
 #include "tests/fuzz/fuzz.h"
 
 // Policies of all kinds, compiled into whatever config.json there is. The first letter says which policy, and
@@ -90,7 +91,10 @@ void check(fuzz::Input input) {
   const auto& traits = runtime::traits(choice % 2 == 0 ? runtime::Kind::kCrun : runtime::Kind::kRunc);
   const auto config = spec::parse_json(input.rest(), "config.json");
   if (!config) return fuzz::note(false);
-  const auto plan = compile(policy, *config, traits, kListener, {});
+  // Where everything that it binds is there, and shows no cgroup.
+  auto around = runtime::Surroundings::of_a_full_machine();
+  for (const std::string& source : spec::bind_sources(*config)) around.sources.try_emplace(source);
+  const auto plan = compile(policy, *config, traits, kListener, around);
   fuzz::note(plan.has_value());
   if (!plan) {
     MUST(!plan.error().message().empty());

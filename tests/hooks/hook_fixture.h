@@ -36,6 +36,7 @@ class HookTest : public ::testing::Test {
     host_.settings.path = host_.directories.config_file;
     host_.settings.agent = FAKE_AGENT;
     host_.hook_path = "/usr/bin/tidewaiter-hook";
+    host_.surroundings = runtime::Surroundings::of_a_full_machine();
   }
 
   void TearDown() override {

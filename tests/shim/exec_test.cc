@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/shim/shim_fixture.h"
@@ -158,6 +159,40 @@ TEST_F(ExecUnderLimits, RefusesWhatItCannotTell) {
   EXPECT_THAT(exec_under(runtime::Kind::kCrun, {"exec", "--process=/no/such", "box"}).error,
               HasSubstr("/no/such"));
   EXPECT_FALSE(exists("runtime"));
+}
+
+// Under limits.cpus, which holds no real-time process.
+TEST_F(ExecTest, LeavesNoRightToRealTimeUnderLimitsOfProcessors) {
+  write("etc/policies/limits.json", R"({"version": 1, "limits": {"cpus": 1}})");
+  write("bundle/config.json", kConfigUnderLimits);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  struct rlimit limit {
+    10, 10
+  };
+  const bool root = ::setrlimit(RLIMIT_RTPRIO, &limit) == 0;
+  std::filesystem::remove(folder_ / "runtime");
+  const std::string option = "--process=" + (folder_ / "p.json");
+  write("p.json", R"({"args":["ls"]})");
+  for (const auto& words : {std::vector<std::string>{"exec", "box", "ls"}, {"exec", option, "box"}}) {
+    const Outcome outcome = run(exec, words);
+    EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+    EXPECT_THAT(given("runtime", "real time"), ElementsAre("0 0"));
+    std::filesystem::remove(folder_ / "runtime");
+  }
+  const std::pair<const char*, const char*> refused[] = {
+      {R"({"scheduler": {"policy": "SCHED_RR"}})", "/scheduler: with SCHED_RR"},
+      {R"({"rlimits": [{"type": "RLIMIT_RTPRIO", "hard": 1, "soft": 0}]})", "/rlimits/0: with RLIMIT_RTPRIO"},
+      {R"({"scheduler": {"Policy": "SCHED_RR"}})", "/scheduler/Policy: expected"},
+  };
+  for (const auto& [process, reason] : refused) {
+    write("p.json", process);
+    EXPECT_THAT(run(exec, {"exec", option, "box"}).error, HasSubstr(reason));
+    EXPECT_FALSE(exists("runtime")) << process;
+  }
+  if (!root) return;
+  limit = {0, 0};
+  ASSERT_EQ(::setrlimit(RLIMIT_RTPRIO, &limit), 0);
 }
 
 TEST_F(ExecTest, LeavesAnOddIdToTheRuntime) {

@@ -42,6 +42,9 @@ void write_what_was_given(const std::string& path, int argc, char** argv) {
   struct rlimit open_files {};
   ::getrlimit(RLIMIT_NOFILE, &open_files);
   out << "open files " << open_files.rlim_cur << " " << open_files.rlim_max << "\n";
+  struct rlimit real_time {};
+  ::getrlimit(RLIMIT_RTPRIO, &real_time);
+  out << "real time " << real_time.rlim_cur << " " << real_time.rlim_max << "\n";
   std::ifstream children("/proc/thread-self/children");
   std::string pids;
   std::getline(children, pids);
@@ -57,13 +60,16 @@ int main(int argc, char** argv) {
   bool force = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    for (const char* each : {"create", "run", "exec", "delete", "state", "restore"}) {
+    for (const char* each : {"create", "run", "exec", "delete", "state", "restore", "update"}) {
       if (command.empty() && argument == each) command = argument;
     }
     force = force || argument == "--force";
     if (argument == "--bundle" && i + 1 < argc) {
       fs::copy_file(std::string(argv[i + 1]) + "/config.json", folder + "/seen.json",
                     fs::copy_options::overwrite_existing);
+    }
+    if (command == "update" && argument == "--resources" && i + 1 < argc) {
+      std::ofstream(folder + "/resources.json") << std::ifstream(argv[i + 1]).rdbuf();
     }
     if (command == "exec" && argument.starts_with("--process=")) {
       std::ofstream(folder + "/process.json")

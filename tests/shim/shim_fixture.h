@@ -105,7 +105,7 @@ class ShimTest : public ::testing::Test {
     made.settings.agent = FAKE_AGENT;
     made.runtime = FAKE_RUNTIME;
     made.runtime_kind = runtime::Kind::kCrun;
-    made.found = runtime::Surroundings();
+    made.found = runtime::Surroundings::of_a_full_machine();
     return made;
   }
 

@@ -273,6 +273,15 @@ TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
     const Decided decided = decide(limiting_memory(), one.name, one.args[0], one.args[1], one.args[2]);
     EXPECT_EQ(decided.verdict == Verdict::kAllow ? 0 : decided.errno_value, one.errno_value) << one.name;
   }
+  // Where others are in sight, they would do the work.
+  Policy beside_others = limiting_memory();
+  beside_others.limits->sees_others = true;
+  for (const char* name : {"ptrace", "process_vm_writev", "pidfd_getfd"}) {
+    EXPECT_EQ(decide(limiting_memory(), name).verdict, Verdict::kAllow) << name;
+    EXPECT_EQ(decide(beside_others, name).verdict, Verdict::kDeny) << name;
+  }
+  for (const char* name : {"bpf", "kexec_load", "init_module", "open_by_handle_at"})
+    EXPECT_EQ(decide(limiting_memory(), name).verdict, Verdict::kDeny) << name;
   // No cgroup holds it.
   Policy policy;
   policy.limits.emplace().open_files = 64;

@@ -11,6 +11,7 @@
 
 #include "oci/policy/baseline.h"
 #include "oci/policy/load.h"
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -40,15 +41,24 @@ ordered_json bundle_of(const std::string& resources, const std::string& rlimits 
   return config;
 }
 
-Plan compiled(const Policy& policy, const ordered_json& config, const Surroundings& surroundings = {},
-              Kind kind = Kind::kCrun) {
-  auto plan = compile(policy, config, runtime::traits(kind), kListener, surroundings);
+// A full machine that has been looked at: everything that the bundle binds is there, and shows no cgroup.
+Surroundings around(const ordered_json& config,
+                    Surroundings surroundings = Surroundings::of_a_full_machine()) {
+  for (const std::string& source : spec::bind_sources(config)) surroundings.sources.try_emplace(source);
+  return surroundings;
+}
+
+Plan compiled(const Policy& policy, const ordered_json& config,
+              const Surroundings& surroundings = Surroundings::of_a_full_machine(), Kind kind = Kind::kCrun) {
+  auto plan = compile(policy, config, runtime::traits(kind), kListener, around(config, surroundings));
   if (!plan) throw std::runtime_error("compile: " + plan.error().message());
   return std::move(*plan);
 }
 
-std::string failure(const Policy& policy, const ordered_json& config, const Surroundings& surroundings = {}) {
-  const auto plan = compile(policy, config, runtime::traits(Kind::kCrun), kListener, surroundings);
+std::string failure(const Policy& policy, const ordered_json& config,
+                    const Surroundings& surroundings = Surroundings::of_a_full_machine()) {
+  const auto plan =
+      compile(policy, config, runtime::traits(Kind::kCrun), kListener, around(config, surroundings));
   return plan ? "compiled" : plan.error().message();
 }
 
@@ -125,7 +135,7 @@ TEST(Limits, BecomeWhatTheTighterOfBundleAndPolicySays) {
       {"cpus, less", R"({"cpus": 1.5})", R"({"cpu": {"quota": 50000, "period": 50000}})",
        R"({"cpu": {"quota": 50000, "period": 50000}})", true},
       {"cpus, less by the default period", R"({"cpus": 1.5})", R"({"cpu": {"quota": 50000}})",
-       R"({"cpu": {"quota": 50000}})", true},
+       R"({"cpu": {"quota": 50000, "period": 100000}})", true},
       {"cpus, a period alone", R"({"cpus": 1.5})", R"({"cpu": {"period": 50000}})",
        R"({"cpu": {"period": 50000, "quota": 75000}})"},
       {"cpus, a quota that the kernel would not take", R"({"cpus": 0.05})", R"({"cpu": {"period": 1000}})",
@@ -135,7 +145,8 @@ TEST(Limits, BecomeWhatTheTighterOfBundleAndPolicySays) {
       {"cpus, and what was saved up", R"({"cpus": 1.5})", R"({"cpu": {"quota": 200000, "burst": 100000}})",
        R"({"cpu": {"quota": 150000, "period": 100000}})"},
       {"cpus, less, and what was saved up", R"({"cpus": 1.5})",
-       R"({"cpu": {"quota": 100000, "burst": 100000}})", R"({"cpu": {"quota": 100000}})", true},
+       R"({"cpu": {"quota": 100000, "burst": 100000}})", R"({"cpu": {"quota": 100000, "period": 100000}})",
+       true},
       {"cpus, and which", R"({"cpus": 1.5})", R"({"cpu": {"cpus": "0-1", "mems": "0"}})",
        R"({"cpu": {"cpus": "0-1", "mems": "0", "quota": 150000, "period": 100000}})"},
   };
@@ -196,7 +207,7 @@ TEST(Limits, LowerTheOpenFilesOfTheBundle) {
 
 // What a bundle leaves out is inherited, and may be less than the policy's.
 TEST(Limits, LeaveOpenFilesAtWhatWouldBeInherited) {
-  Surroundings surroundings;
+  Surroundings surroundings = Surroundings::of_a_full_machine();
   surroundings.soft_open_files = 1024;
   surroundings.hard_open_files = 4096;
   const auto rlimit = [&](const char* limits) {
@@ -253,6 +264,15 @@ TEST(Limits, RefuseWhatIsNoNumberOfTheBundle) {
        "/linux/resources/pids/limit: expected a whole number of 64 bits, found 5.5"},
       {R"({"cpus": 1})", R"({"cpu": {"period": -1}})",
        "/linux/resources/cpu/period: expected a whole number that is not negative, found -1"},
+      // The kernel once took the lower half of a product of it, and more than 2^64 is no number here.
+      {R"({"cpus": 1})", R"({"cpu": {"period": 18446744073709552}})",
+       "/linux/resources/cpu/period: expected 1000 to 1000000 microseconds, or 0 for the default, found "
+       "18446744073709552"},
+      {R"({"cpus": 8192})", R"({"cpu": {"period": 18446744073709551615}})",
+       "/linux/resources/cpu/period: expected 1000 to 1000000 microseconds, or 0 for the default, found "
+       "18446744073709551615"},
+      {R"({"cpus": 1})", R"({"cpu": {"period": 999, "quota": 1}})",
+       "/linux/resources/cpu/period: expected 1000 to 1000000 microseconds, or 0 for the default, found 999"},
   };
   for (const Case& one : cases) {
     EXPECT_EQ(failure(policy_of(one.limits), bundle_of(one.resources)), one.message);
@@ -295,6 +315,9 @@ TEST(Limits, RefuseWhatWouldSetAnotherLimitBehindThem) {
        R"({"annotations": {"org.systemd.property.TasksMax": "uint64 1"}})", "TasksMax"},
       {"its quota", R"({"cpus": 1})",
        R"({"annotations": {"org.systemd.property.CPUQuotaPerSecUSec": "uint64 1"}})", "CPUQuotaPerSecUSec"},
+      {"what it has while the machine starts", R"({"memory": "64M"})",
+       R"({"annotations": {"org.systemd.property.StartupMemoryMax": "uint64 1"}})",
+       "the annotation org.systemd.property.StartupMemoryMax would have systemd set another limit"},
       {"another property", R"({"cpus": 1})",
        R"({"annotations": {"org.systemd.property.CollectMode": "'x'"}})", ""},
       {"a property that open files do not mind", R"({"open_files": 64})",
@@ -315,41 +338,143 @@ TEST(Limits, RefuseWhatWouldSetAnotherLimitBehindThem) {
 }
 
 TEST(Limits, RefuseMountsThroughWhichTheyCouldBeChanged) {
+  const runtime::Source plain;
+  const runtime::Source none{.missing = true, .unseen = {}};
+  const runtime::Source cgroup{.unseen = {}, .cgroup = true};        // the one of version 2, or a part of one
+  const runtime::Source above{.unseen = {}, .holds_cgroups = true};  // "/", and /sys/fs/cgroup of version 1
+  const runtime::Source both{.unseen = {}, .cgroup = true, .holds_cgroups = true};
+  const runtime::Source unseen{.unseen = "Permission denied"};
   struct Case {
     const char* mount;
-    bool refused;
+    runtime::Source source;
+    const char* message;  // behind "/mounts/1: "; empty: it compiles
   };
+  constexpr const char* kThrough =
+      "through it the container could write another limit into its cgroup than the policy's /limits: make it "
+      "read-only";
   const Case cases[] = {
-      {R"({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]})",
-       false},
-      {R"({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rprivate"]})",
-       true},
-      {R"({"destination": "/sys/fs/cgroup", "type": "cgroup2", "source": "cgroup"})", true},
-      {R"({"destination": "/sys/fs/cgroup", "type": "cgroup2", "source": "cgroup", "options": ["ro", "rw"]})",
-       true},
-      {R"({"destination": "/c", "type": "bind", "source": "/sys/fs/cgroup", "options": ["rbind", "rw"]})",
-       true},
-      {R"({"destination": "/c", "type": "bind", "source": "/sys/fs/cgroup", "options": ["bind", "ro"]})",
-       false},
-      {R"({"destination": "/c", "source": "/sys/fs/cgroup/memory/../pids/", "options": ["bind"]})", true},
-      {R"({"destination": "/host", "type": "bind", "source": "/", "options": ["rbind", "ro"]})", true},
-      {R"({"destination": "/host", "type": "bind", "source": "/", "options": ["rbind", "rro"]})", false},
-      {R"({"destination": "/host", "type": "bind", "source": "/", "options": ["bind", "ro"]})", false},
-      {R"({"destination": "/host", "type": "none", "source": "/sys/", "options": ["rbind"]})", true},
-      {R"({"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid"]})", false},
-      {R"({"destination": "/data", "type": "bind", "source": "/system", "options": ["rbind", "rw"]})", false},
+      {R"({"type": "cgroup", "source": "s", "options": ["ro"]})", plain, ""},
+      {R"({"type": "cgroup", "source": "s", "options": ["rprivate"]})", plain, kThrough},
+      {R"({"type": "cgroup2", "source": "s"})", plain, kThrough},
+      {R"({"type": "cgroup2", "source": "s", "options": ["ro", "rw"]})", plain, kThrough},
+      {R"({"type": "cgroup", "source": "s", "options": ["ro", "rrw"]})", plain, kThrough},
+      {R"({"type": "cgroup", "source": "s", "options": ["ro", "rbind"]})", above, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "rw"]})", cgroup, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["bind", "ro"]})", cgroup, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "ro"]})", cgroup, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "ro"]})", both, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "ro", "rrw"]})", cgroup, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["rrw", "bind", "ro"]})", cgroup, kThrough},
+      {R"({"source": "s", "options": ["bind"]})", cgroup, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["bind", "rw"]})", above, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "ro"]})", above,
+       "through it the container could write another limit into its cgroup than the policy's /limits: make "
+       "it "
+       "read-only with what is mounted below it (\"rro\"; \"ro\" is not enough)"},
+      {R"({"type": "bind", "source": "s", "options": ["bind", "ro", "rprivate"]})", above, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["bind", "rslave"]})", above, kThrough},
+      {R"({"type": "none", "source": "s", "options": ["rbind"]})", above, kThrough},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "rro"]})", above, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "rw"]})", plain, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "rw"]})", none, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "ro"]})", unseen,
+       "expected a source that can be looked at, since it may show cgroups, or \"rro\", found \"s\": "
+       "Permission "
+       "denied"},
+      {R"({"type": "bind", "source": "s", "options": ["bind", "ro"]})", unseen, ""},
+      {R"({"type": "bind", "source": "s", "options": ["rbind", "rro"]})", unseen, ""},
+      {R"({"type": "sysfs", "source": "s", "options": ["nosuid"]})", unseen, ""},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.mount);
     ordered_json config = bundle_of("null");
     config["mounts"] = ordered_json::array({ordered_json::object(), ordered_json::parse(one.mount)});
-    const std::string found = failure(policy_of(R"({"memory": "64M"})"), config);
-    if (one.refused) {
-      EXPECT_THAT(found, StartsWith("/mounts/1: through it the container could write another limit"));
-    } else {
+    Surroundings surroundings = Surroundings::of_a_full_machine();
+    surroundings.sources["s"] = one.source;
+    const std::string found = failure(policy_of(R"({"memory": "64M"})"), config, surroundings);
+    if (*one.message == '\0') {
       EXPECT_EQ(found, "compiled");
+    } else {
+      EXPECT_THAT(found, StartsWith("/mounts/1: " + std::string(one.message)));
     }
-    EXPECT_EQ(failure(policy_of(R"({"open_files": 64})"), config), "compiled");
+    EXPECT_EQ(failure(policy_of(R"({"open_files": 64})"), config, surroundings), "compiled");
+  }
+}
+
+TEST(Limits, RefuseABundleThatNobodyLookedAt) {
+  ordered_json config = bundle_of("null");
+  const auto found = [&](const Surroundings& surroundings) {
+    const auto plan = compile(policy_of(R"({"memory": "64M"})"), config, runtime::traits(Kind::kCrun),
+                              kListener, surroundings);
+    return plan ? "compiled" : plan.error().message();
+  };
+  EXPECT_THAT(found(Surroundings::of_a_full_machine()),
+              StartsWith("/root/path: expected a source that can be"));
+  EXPECT_EQ(found(around(config)), "compiled");
+  config["mounts"] = ordered_json::parse(R"([{"type": "bind", "source": "/srv"}])");
+  Surroundings rootfs_alone = Surroundings::of_a_full_machine();
+  rootfs_alone.sources["rootfs"] = {};
+  EXPECT_THAT(found(rootfs_alone), StartsWith("/mounts/0: expected a source that can be looked at"));
+}
+
+// Runtimes bind the root file system with all that is mounted below it.
+TEST(Limits, RefuseARootThatHasCgroups) {
+  Surroundings surroundings = Surroundings::of_a_full_machine();
+  surroundings.sources["rootfs"].holds_cgroups = true;
+  EXPECT_THAT(failure(policy_of(R"({"memory": "64M"})"), bundle_of("null"), surroundings),
+              StartsWith("/root/path: through it the container could write another limit"));
+}
+
+TEST(Limits, RefuseCapabilitiesThatAreNoPlainName) {
+  for (const char* limits : {R"({"open_files": 64})", R"({"cpus": 1})", R"({"memory": "64M"})"}) {
+    for (const char* entry : {R"("24")", R"("0x18")", R"("CAP_SYS_RESOURCE=ep")", R"("CAP_SYS_RESOURCE,x")",
+                              R"("SYS_RESOURCE")", R"("cap_24")", R"("")", "24", "null"}) {
+      ordered_json config = bundle_of("null");
+      config["process"]["capabilities"]["bounding"] = {"CAP_KILL", "cap_chown", "CAP_FOWNER"};
+      EXPECT_EQ(failure(policy_of(limits), config), "compiled");
+      config["process"]["capabilities"]["bounding"].push_back(ordered_json::parse(entry));
+      EXPECT_EQ(failure(policy_of(limits), config),
+                "/process/capabilities/bounding/3: expected a name such as \"CAP_KILL\", found " +
+                    std::string(entry));
+    }
+  }
+}
+
+// By /proc/PID/root of a process whose mounts are others.
+TEST(Limits, RefuseCapabilitiesByWhichOtherProcessesLeadToCgroups) {
+  struct Case {
+    const char* namespaces;
+    const char* mounts;
+    const char* refused;  // the capabilities
+  };
+  constexpr const char* kBound = R"([{"destination": "/host", "type": "bind", "source": "/proc"}])";
+  const Case cases[] = {
+      {R"([{"type": "pid"}])", "[]", ""},
+      {R"([])", "[]", "CAP_SYS_PTRACE CAP_SETUID"},
+      {R"([{"type": "pid", "path": "/proc/1234/ns/pid"}])", "[]", "CAP_SYS_PTRACE"},
+      {R"([{"type": "pid"}])", kBound, "CAP_SYS_PTRACE CAP_SETUID"},
+      {R"([{"type": "user"}])", "[]", ""},
+      {R"([{"type": "user"}])", kBound, ""},
+  };
+  for (const Case& one : cases) {
+    for (const char* name : {"CAP_SYS_PTRACE", "CAP_SETUID", "CAP_KILL"}) {
+      SCOPED_TRACE(std::string(one.namespaces) + one.mounts + name);
+      ordered_json config = bundle_of("null");
+      config["linux"]["namespaces"] = ordered_json::parse(one.namespaces);
+      config["mounts"] = ordered_json::parse(one.mounts);
+      config["process"]["capabilities"]["permitted"] = {name};
+      const std::string found = failure(policy_of(R"({"processes": 5})"), config);
+      if (std::string(one.refused).find(name) == std::string::npos) {
+        EXPECT_EQ(found, "compiled");
+      } else {
+        EXPECT_THAT(found, StartsWith("/process/capabilities: with " + std::string(name)));
+        // An ordinary user's root has rights over what that user started.
+        Surroundings rootless = Surroundings::of_a_full_machine();
+        rootless.initial_root = false;
+        EXPECT_EQ(failure(policy_of(R"({"processes": 5})"), config, rootless), found);
+      }
+      EXPECT_EQ(failure(policy_of(R"({"open_files": 64})"), config), "compiled");
+    }
   }
 }
 
@@ -366,7 +491,7 @@ TEST(Limits, RefuseRightsByWhichTheyAreRaised) {
       EXPECT_EQ(failure(cpus, config), "compiled");
 
       // In a user namespace it is a right over nothing that counts.
-      Surroundings rootless;
+      Surroundings rootless = Surroundings::of_a_full_machine();
       rootless.initial_root = false;
       EXPECT_EQ(failure(files, config, rootless), "compiled");
       config["linux"]["namespaces"] = ordered_json::parse(R"([{"type": "user"}])");
@@ -393,14 +518,81 @@ TEST(Limits, RefuseRightsByWhichTheyAreRaised) {
   }
 }
 
+// Of what the bundle does not say, what is inherited counts.
+TEST(Limits, LeaveNoRightToRealTimeThatIsInherited) {
+  const auto rlimits = [](const char* limits, const char* own) {
+    return compiled(policy_of(limits), bundle_of("null", own)).config["process"]["rlimits"].dump();
+  };
+  constexpr const char* kNone = R"([{"type":"RLIMIT_RTPRIO","hard":0,"soft":0}])";
+  EXPECT_EQ(rlimits(R"({"cpus": 1})", "null"), kNone);
+  EXPECT_EQ(rlimits(R"({"cpus": 1})", kNone), kNone);
+  EXPECT_EQ(rlimits(R"({"cpus": 1})", R"([{"type": "RLIMIT_CORE", "hard": 1, "soft": 1}])"),
+            R"([{"type":"RLIMIT_CORE","hard":1,"soft":1},{"type":"RLIMIT_RTPRIO","hard":0,"soft":0}])");
+  EXPECT_EQ(rlimits(R"({"memory": "64M"})", "null"), "null");
+  EXPECT_EQ(failure(policy_of(R"({"cpus": 1})"), bundle_of("null", "{}")),
+            "/process/rlimits: expected an array, found object");
+  EXPECT_TRUE(compiled(policy_of(R"({"cpus": 1})"), bundle_of("null")).shuts_real_time);
+  EXPECT_FALSE(compiled(policy_of(R"({"memory": "64M"})"), bundle_of("null")).shuts_real_time);
+
+  Surroundings real_time = Surroundings::of_a_full_machine();
+  real_time.real_time = true;
+  EXPECT_THAT(failure(policy_of(R"({"cpus": 1})"), bundle_of("null"), real_time),
+              StartsWith("/limits/cpus: who starts the container has a real-time scheduling class"));
+  EXPECT_EQ(failure(policy_of(R"({"memory": "64M"})"), bundle_of("null"), real_time), "compiled");
+}
+
+// What `update` asks for later, in which most is left out.
+TEST(HoldResources, LowersWhatIsSpokenOf) {
+  struct Case {
+    const char* asked;
+    const char* held;  // else the error
+  };
+  const Case cases[] = {
+      {"{}", "{}"},
+      {R"({"cpu": {"cpus": "0-1"}, "memory": {"reservation": 5}, "pids": {}})",
+       R"({"cpu": {"cpus": "0-1"}, "memory": {"reservation": 5}, "pids": {}})"},
+      {R"({"pids": {"limit": 3}})", R"({"pids": {"limit": 3}})"},
+      {R"({"pids": {"limit": 0}})", R"({"pids": {"limit": 5}})"},
+      {R"({"memory": {"limit": 33554432}})", R"({"memory": {"limit": 33554432, "swap": 67108864}})"},
+      {R"({"memory": {"swap": -1}})", R"({"memory": {"swap": 67108864, "limit": 67108864}})"},
+      {R"({"cpu": {"shares": 2, "quota": 400000}})",
+       R"({"cpu": {"shares": 2, "quota": 100000, "period": 100000}})"},
+      {R"({"cpu": {"period": 1000}})", R"({"cpu": {"period": 1000, "quota": 1000}})"},
+      {R"({"cpu": {"burst": 100000}})", R"({"cpu": {"quota": 100000, "period": 100000}})"},
+      {R"({"cpu": {"period": 1}})",
+       R"("/cpu/period: expected 1000 to 1000000 microseconds, or 0 for the default, found 1")"},
+      {R"({"unified": {"pids.max": "max"}})",
+       R"("/unified/pids.max would replace what the policy's /limits/processes becomes: write it as /pids/limit, of which the tighter counts, or leave it out")"},
+      {R"({"CPU": {}})",
+       R"("/CPU: expected \"cpu\": runc takes the one for the other, whatever their case, and crun does not")"},
+      {"5", R"("expected an object, found number")"},
+  };
+  const Policy policy = policy_of(R"({"memory": "64M", "processes": 5, "cpus": 1})");
+  for (const Case& one : cases) {
+    ordered_json resources = ordered_json::parse(one.asked);
+    const Status held = hold_resources(*policy.limits, resources);
+    EXPECT_EQ(held ? resources : ordered_json(held.error().message()), ordered_json::parse(one.held))
+        << one.asked;
+  }
+  ordered_json resources = ordered_json::parse(R"({"pids": {"limit": -1}, "unified": {"cpu.max": "max"}})");
+  const ordered_json asked = resources;
+  EXPECT_TRUE(hold_resources(*policy_of(R"({"memory": "64M"})").limits, resources));
+  EXPECT_EQ(resources, asked);
+}
+
 // runc would read the one, and crun the other.
 TEST(Limits, RefuseKeysOfAnotherCase) {
   const Policy policy = policy_of(R"({"memory": "64M"})");
   for (const char* place :
        {"/linux/Resources", "/linux/resources/Memory", "/linux/resources/memory/LIMIT",
         "/linux/resources/memory/ſwap", "/linux/resources/pids/Limit", "/linux/resources/cpu/Quota",
-        "/process/Rlimits", "/Mounts", "/linux/cgroupspath"}) {
+        "/process/Rlimits", "/Mounts", "/linux/cgroupspath", "/Root", "/root/Path", "/mounts/0/Type",
+        "/mounts/0/Options", "/mounts/0/\u017fource", "/mounts/0/Destination", "/linux/namespaces/0/Type",
+        "/linux/namespaces/0/PATH", "/process/scheduler/Policy"}) {
     ordered_json config = bundle_of(R"({"memory": {}, "pids": {}, "cpu": {}})");
+    config["mounts"] = ordered_json::array({ordered_json::object()});
+    config["linux"]["namespaces"] = ordered_json::array({ordered_json::object()});
+    config["process"]["scheduler"] = ordered_json::object();
     config[ordered_json::json_pointer(place)] = 1;
     EXPECT_THAT(failure(policy, config), StartsWith(std::string(place) + ": expected \"")) << place;
   }
@@ -410,20 +602,39 @@ TEST(Limits, RefuseKeysOfAnotherCase) {
 
 // A workload that mounts its own cgroup writes the limit itself.
 TEST(Limits, ShutTheWayToTheCgroup) {
-  const Plan plan = compiled(policy_of(R"({"memory": "64M"})"), bundle_of("null"));
+  ordered_json own_processes = bundle_of("null");
+  own_processes["linux"]["namespaces"] = ordered_json::parse(R"([{"type": "pid"}])");
+  const auto names_in = [](const Plan& plan) {
+    std::set<std::string> names;
+    for (const PlanRow& row : plan.rows) {
+      if (row.origin == Origin::kBaseline) names.insert(row.name);
+    }
+    return names;
+  };
+  const Plan plan = compiled(policy_of(R"({"memory": "64M"})"), own_processes);
   EXPECT_TRUE(plan.config["linux"].contains("seccomp"));
   EXPECT_FALSE(plan.supervised());
   EXPECT_EQ(plan.dropped_architectures.size(), 2U);
-  std::set<std::string> names;
-  for (const PlanRow& row : plan.rows) {
-    if (row.origin == Origin::kBaseline) names.insert(row.name);
-  }
-  EXPECT_EQ(names, (std::set<std::string>{"clone3", "mounts", "namespaces"}));
+  std::set<std::string> expected{"bpf",        "clone3",           "kexec", "modules", "mounts",
+                                 "namespaces", "open_by_handle_at"};
+  EXPECT_EQ(names_in(plan), expected);
+  EXPECT_FALSE(plan.sees_others);
+  // Beside processes of others these would work for the container.
+  ordered_json beside_others = own_processes;
+  beside_others["linux"]["namespaces"][0]["path"] = "/proc/1234/ns/pid";
+  beside_others["mounts"] = ordered_json::parse(R"([{"type": "proc", "destination": "/proc"}])");
+  expected.insert({"pidfd_getfd", "proc_writes", "process_vm_writev", "ptrace"});
+  const Plan beside = compiled(policy_of(R"({"memory": "64M"})"), beside_others);
+  EXPECT_EQ(names_in(beside), expected);
+  EXPECT_TRUE(beside.sees_others);
+  EXPECT_EQ(beside.config["linux"]["readonlyPaths"], ordered_json({"/proc"}));
   EXPECT_FALSE(
       compiled(policy_of(R"({"open_files": 64})"), bundle_of("null")).config["linux"].contains("seccomp"));
-  const Plan back =
-      compiled(policy_of(R"({"memory": "64M"})", R"(, "unsafe_allow": ["clone3", "namespaces", "mounts"])"),
-               bundle_of("null"));
+  const Plan back = compiled(
+      policy_of(
+          R"({"memory": "64M"})",
+          R"(, "unsafe_allow": ["clone3", "namespaces", "mounts", "bpf", "kexec", "modules", "open_by_handle_at"])"),
+      own_processes);
   EXPECT_FALSE(back.config["linux"].contains("seccomp"));
 }
 
@@ -438,11 +649,11 @@ TEST(CheckMachine, RefusesLimitsThatNoCgroupWouldHold) {
     bool names_cgroup = true;
     const char* reason = "";  // empty: held
   };
-  const Surroundings everything;
+  const Surroundings everything = Surroundings::of_a_full_machine();
   Surroundings none = everything;
   none.cgroups = Cgroups::kNone;
   none.controllers.clear();
-  Surroundings told;
+  Surroundings told = everything;
   told.makes_no_cgroup = true;
   Surroundings version_1 = everything;
   version_1.cgroups = Cgroups::kV1;
@@ -452,6 +663,9 @@ TEST(CheckMachine, RefusesLimitsThatNoCgroupWouldHold) {
   user_1.initial_root = false;
   Surroundings no_memory = everything;
   no_memory.controllers.erase("memory");
+  Surroundings withheld = user;
+  withheld.controllers.erase("cpu");
+  withheld.withheld = {"cpu", "cpuset"};
   Surroundings no_swap = everything;
   no_swap.counts_swap = false;
 
@@ -476,6 +690,10 @@ TEST(CheckMachine, RefusesLimitsThatNoCgroupWouldHold) {
       {"a user of who knows what", kMemory, user, Kind::kUnknown, false, "/linux/cgroupsPath"},
       {"no such controller", kAll, no_memory, Kind::kCrun, true,
        "/limits/memory: no cgroup would hold it: the machine lacks its controller"},
+      {"a controller that is not delegated", kAll, withheld, Kind::kCrun, true,
+       "/limits/cpus: no cgroup would hold it: the machine has its controller, but does not delegate it to "
+       "you"},
+      {"nobody looked", kMemory, Surroundings(), Kind::kCrun, true, "there are none"},
       {"no such controller, which others do not mind", R"({"processes": 5})", no_memory},
       {"swap is not counted", kAll, no_swap, Kind::kRunc, true,
        "/limits/memory: no cgroup would hold it: the kernel"},

@@ -253,9 +253,9 @@ TEST(ParsePolicy, SaysWhenThereIsNothingToGiveBack) {
                                     std::string(where) + " restricts something"};
   };
   EXPECT_EQ(mistakes_of(R"({"version": 1, "unsafe_allow": ["ptrace"]})"),
-            line("ptrace", R"("exec" or "network")"));
+            line("ptrace", R"("exec", "network" or "limits")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {}, "unsafe_allow": ["ptrace"]})"),
-            line("ptrace", R"("exec" or "network")"));
+            line("ptrace", R"("exec", "network" or "limits")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"allow": []}, "unsafe_allow": ["port_range"]})"),
             line("port_range", R"("network.bind")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"bind": []}, "unsafe_allow": ["fast_open"]})"),
