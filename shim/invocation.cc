@@ -35,6 +35,7 @@ constexpr auto kRuntimeCommands = std::to_array<RuntimeCommand>({
     {"restore", restore},
     {"run", create},
     {"start", start, false},
+    {"update", update},
 });
 
 struct OwnCommand {

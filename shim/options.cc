@@ -98,6 +98,7 @@ std::span<const Option> options_of(std::string_view command) {
   if (command == "delete") return kDeleteOptions;
   if (command == "restore") return kRestoreOptions;
   if (command == "start") return kStartOptions;
+  if (command == "update") return kUpdateOptions;
   return kCreateOptions;
 }
 
@@ -161,14 +162,17 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
       only_arguments = true;
       continue;
     }
+    result.given.emplace_back(argument.substr(0, argument.find('=')));
     const Found found = read_option(options, spelling, argument);
     std::string_view value = found.value.value_or(std::string_view());
     if (found.wants_next() && i + 1 < count) value = line.argv[++i];
     if (found.option == nullptr) continue;
     if (named(*found.option, "bundle")) result.bundle = value;
     if (named(*found.option, "config")) result.config = value;
-    if (named(*found.option, "process") && value.data() != nullptr)
-      result.process = {i, static_cast<std::size_t>(value.data() - line.argv[i])};
+    if (value.data() == nullptr) continue;
+    const ValuePlace place{i, static_cast<std::size_t>(value.data() - line.argv[i])};
+    if (named(*found.option, "process")) result.process = place;
+    if (named(*found.option, "resources")) result.resources = place;
   }
   return result;
 }

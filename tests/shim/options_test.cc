@@ -54,6 +54,8 @@ std::string found_in(const std::string& text, Spelling spelling) {
   const ContainerOptions options = read_container_options(*line, spelling);
   found += set("bundle", options.bundle.value_or("")) + set("config", options.config.value_or("")) +
            set("id", options.id);
+  if (options.resources)
+    found += set("resources", line->argv[options.resources->argument] + options.resources->offset);
   if (options.process)
     found += set("process", line->argv[options.process->argument] + options.process->offset);
   return found;
@@ -177,6 +179,12 @@ constexpr Case kSharedCases[] = {
     {"tw delete -f ID", "delete id=ID"},
     {"tw delete ID --force", "delete id=ID"},
     {"tw delete --regex ^a ", "delete id=^a"},
+    // update.
+    {"tw update --memory 5 ID", "update id=ID"},
+    {"tw update --resources FILE ID", "update id=ID resources=FILE"},
+    {"tw update --resources=- --pids-limit 5 ID", "update id=ID resources=-"},
+    {"tw update -r FILE ID", "update id=ID resources=FILE"},
+    {"tw update ID --memory-swap -1", "update id=ID"},
     // restore.
     {"tw restore --image-path I --work-path W --bundle B ID", "restore bundle=B id=ID"},
     {"tw restore --tcp-established --lsm-profile P --empty-ns network -d ID", "restore id=ID"},
