@@ -198,6 +198,129 @@ is_unified() {
   assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 67108864
 }
 
+@test "limits: with the right to mount the container cannot mount its cgroup" {
+  if is_unified; then
+    local type=cgroup2 data=0
+  else
+    local type=cgroup data=@memory
+  fi
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+  in_container try_syscall mount @cgroup @/tmp "@$type" 0 "$data"
+  assert_output "mount: 0"
+  in_container try_syscall fsopen "@$type" 0
+  assert_success
+
+  limited '{"memory": "64M"}'
+  in_container try_syscall mount @cgroup @/tmp "@$type" 0 "$data"
+  assert_output "mount: EPERM"
+  in_container try_syscall fsopen "@$type" 0
+  assert_output "fsopen: EPERM"
+}
+
+@test "limits: a bind of the host's cgroups" {
+  # bound OPTIONS: with these, from a source that is a link, relative to the bundle.
+  bound() {
+    edit_bundle --argjson options "$1" '.mounts |= map(select(.destination != "/host"))
+      + [{destination: "/host", type: "bind", source: "cgroups", options: $options}]'
+  }
+  ln -s "$(realpath --relative-to="$BUNDLE" /sys/fs/cgroup)" "$BUNDLE/cgroups"
+  local file=/host/cgroup.procs
+  is_unified || file=/host/memory/cgroup.procs
+  bound '["rbind", "rw"]'
+  in_container sh -c ": >>$file && echo opened"
+  assert_output opened
+  # Of one mount or of all.
+  bound '["rbind", "ro"]'
+  in_container sh -c ": >>$file && echo opened"
+  if is_unified; then refute_output opened; else assert_output opened; fi
+  bound '["rbind", "rro"]'
+  in_container sh -c ": >>$file && echo opened"
+  refute_output opened
+
+  limited '{"memory": "64M"}'
+  bound '["rbind", "rw"]'
+  in_container true
+  assert_failure 1
+  assert_output --partial "through it the container could write another limit into its cgroup"
+  bound '["rbind", "ro"]'
+  in_container true
+  if is_unified; then
+    assert_success
+  else
+    assert_failure 1
+    assert_output --partial '("rro"; "ro" is not enough)'
+  fi
+  bound '["rbind", "rro"]'
+  in_container true
+  assert_success
+}
+
+@test "limits: a process of the host's leads to its cgroups" {
+  sleep 1000 3>&- &
+  local -r pid=$!
+  BACKGROUND+=("$pid")
+  local file=/proc/$pid/root/sys/fs/cgroup/memory/cgroup.procs
+  if is_unified; then file=/proc/$pid/root/sys/fs/cgroup/cgroup.procs; fi
+  edit_bundle '.linux.namespaces |= map(select(.type != "pid"))'
+  in_container sh -c ": >>$file && echo opened"
+  refute_output opened
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])'
+  in_container sh -c ": >>$file && echo opened"
+  assert_output opened
+  in_container try_syscall ptrace 16 "$pid" 0 0
+  assert_output "ptrace: 0"
+
+  limited '{"memory": "64M"}'
+  in_container true
+  assert_failure 1
+  assert_output --partial "/process/capabilities: with CAP_SYS_PTRACE, and processes in sight that are not its own"
+  edit_bundle '.process.capabilities |= map_values(. - ["CAP_SYS_PTRACE"])'
+  in_container try_syscall ptrace 0 0 0 0
+  assert_output "ptrace: EPERM"
+  edit_bundle '.linux.namespaces += [{type: "pid"}]'
+  in_container try_syscall ptrace 0 0 0 0
+  assert_output "ptrace: 0"
+}
+
+@test "limits: processors are not left by a right to real time that is inherited" {
+  local -r priority='s/^Max realtime priority *([0-9]+) *([0-9]+) *$/\1 \2/p'
+  # Root without CAP_SYS_RESOURCE may not.
+  if ulimit -r 10 2>/dev/null; then
+    in_container sed -nE "$priority" /proc/self/limits
+    assert_output "10 10"
+  fi
+  limited '{"cpus": 1}'
+  in_container sed -nE "$priority" /proc/self/limits
+  assert_output "0 0"
+  start_container sleep 1000
+  run shim exec "$ID" /bin/sed -nE "$priority" /proc/self/limits
+  assert_output "0 0"
+  jq '.process | .scheduler = {policy: "SCHED_RR", priority: 1}' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/process.json"
+  run shim exec --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+  assert_failure 255
+  assert_output --partial "/scheduler: with SCHED_RR"
+
+  container_runs true
+  run chrt --rr 1 "$TIDEWAITER" --root "$RUNTIME_ROOT" run --bundle "$BUNDLE" "$(new_id)" </dev/null
+  assert_failure 1
+  assert_output --partial "who starts the container has a real-time scheduling class"
+}
+
+# crun hands capabilities to libcap, which knows them by number.
+@test "limits: a capability by number is none to the shim" {
+  edit_bundle '.process.capabilities |= map_values(. + ["0x0"])'
+  in_container grep CapEff /proc/self/status
+  if [[ $RUNTIME == crun ]]; then
+    # The bit of CAP_CHOWN.
+    (((0x${output##*$'\t'} & 1) == 1))
+  fi
+  limited '{"open_files": 64}'
+  in_container true
+  assert_failure 1
+  assert_output --partial '/process/capabilities/'
+  assert_output --partial 'expected a name such as "CAP_KILL", found "0x0"'
+}
+
 @test "limits: a bundle that leads round them is refused" {
   limited '{"memory": "64M", "open_files": 64}'
   cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/good.json"
@@ -206,6 +329,10 @@ is_unified() {
     '(.mounts[] | select(.type == "cgroup")).options |= map(select(. != "ro"))' \
     '.linux.resources.unified = {"memory.max": "max"}' \
     '.annotations["org.systemd.property.MemoryMax"] = "uint64 1099511627776"' \
+    '.annotations["org.systemd.property.StartupMemoryMax"] = "uint64 1099511627776"' \
+    '.mounts += [{destination: "/h", type: "bind", source: "/", options: ["bind", "ro", "rprivate"]}]' \
+    '.mounts += [{destination: "/h", type: "bind", source: "/sys/fs/cgroup", options: ["rbind", "ro", "rrw"]}]' \
+    '.linux.namespaces |= map(select(.type != "pid")) | .process.capabilities.bounding += ["CAP_SYS_PTRACE"]' \
     '.process.capabilities.bounding += ["CAP_SYS_RESOURCE"]'; do
     cp "$BATS_TEST_TMPDIR/good.json" "$BUNDLE/config.json"
     edit_bundle "$change"
@@ -230,10 +357,42 @@ is_unified() {
   assert_output "files: EMFILE"
 }
 
-@test "limits: update is the runtime's, and may raise them" {
-  limited '{"processes": 30}'
+@test "limits: update lowers them, and raises none" {
+  # updated RESOURCES: through a file and by stdin, as containerd does.
+  updated() {
+    echo "$1" >"$BATS_TEST_TMPDIR/resources.json"
+    run shim update --resources "$BATS_TEST_TMPDIR/resources.json" "$ID"
+    assert_success
+    run shim update --resources - "$ID" <"$BATS_TEST_TMPDIR/resources.json"
+    assert_success
+  }
   start_container sleep 1000
   run shim update --pids-limit 40 "$ID"
   assert_success
-  assert_equal "$(cgroup_value pids pids.max pids.max)" 40
+  updated '{"pids": {"limit": 50}}'
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 50
+
+  limited '{"processes": 30, "memory": "64M", "cpus": 0.5}'
+  start_container sleep 1000
+  updated '{"pids": {"limit": 50}, "memory": {"limit": 1073741824, "swap": -1}, "cpu": {"quota": 400000, "period": 100000}}'
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 30
+  assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 67108864
+  if is_unified; then
+    assert_equal "$(cgroup_value memory - memory.swap.max)" 0
+    assert_equal "$(cgroup_value cpu - cpu.max)" "50000 100000"
+  else
+    assert_equal "$(cgroup_value memory memory.memsw.limit_in_bytes -)" 67108864
+    assert_equal "$(cgroup_value cpu cpu.cfs_quota_us -)" 50000
+  fi
+  updated '{"pids": {"limit": 20}, "cpu": {"quota": 10000}}'
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 20
+  if ! is_unified; then assert_equal "$(cgroup_value cpu cpu.cfs_quota_us -)" 10000; fi
+  assert_equal "$(cgroup_value memory memory.limit_in_bytes memory.max)" 67108864
+
+  run shim update --pids-limit 40 "$ID"
+  assert_failure 1
+  assert_output --partial "--pids-limit: sets what the policy's /limits/processes limits"
+  run shim update --cpu-share 512 "$ID"
+  assert_success
+  assert_equal "$(cgroup_value pids pids.max pids.max)" 20
 }
