@@ -64,9 +64,13 @@ Status check_unified(const Limits& limits, const ordered_json& resources, const 
   if (unified == nullptr) return {};
   for (const UnifiedFile& file : kUnifiedFiles) {
     if (!(limits.*file.limit) || member(*unified, std::string(file.name).c_str()) == nullptr) continue;
-    return fail(place + "/unified/" + std::string(file.name) + " would replace what the policy's " +
-                std::string(file.pointer) + " becomes: write it as " + place + "/" +
-                std::string(file.instead) + ", of which the tighter counts, or leave it out");
+    std::string text = place;
+    text.append("/unified/")
+        .append(file.name)
+        .append(" would replace what the policy's ")
+        .append(file.pointer);
+    text.append(" becomes: write it as ").append(place).append("/").append(file.instead);
+    return fail(text.append(", of which the tighter counts, or leave it out"));
   }
   return {};
 }
@@ -212,8 +216,10 @@ Status check_capability_names(const ordered_json* capabilities, const std::strin
       if (name.starts_with("CAP_") &&
           name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string::npos)
         continue;
-      return fail(place + "/capabilities/" + set + "/" + std::to_string(i) +
-                  ": expected a name such as \"CAP_KILL\", found " + spec::dump_json(list[i], -1));
+      std::string here = place;
+      here.append("/capabilities/").append(set).append("/").append(std::to_string(i));
+      return fail(
+          here.append(": expected a name such as \"CAP_KILL\", found ").append(spec::dump_json(list[i], -1)));
     }
   }
   return {};
@@ -264,7 +270,7 @@ std::string real_time_right(const ordered_json& process, const std::string& plac
     const ordered_json& rlimit = (*rlimits)[i];
     const ordered_json* hard = member(rlimit, "hard");
     if (text_member(rlimit, "type") == kRealTimePriority && hard != nullptr && *hard != 0)
-      return place + "/rlimits/" + std::to_string(i) + ": with RLIMIT_RTPRIO";
+      return std::string(place).append("/rlimits/").append(std::to_string(i)).append(": with RLIMIT_RTPRIO");
   }
   const ordered_json* scheduler = member(process, "scheduler");
   const std::string policy = scheduler == nullptr ? std::string() : text_member(*scheduler, "policy");
