@@ -7,7 +7,7 @@
 
 #include "oci/base/system.h"
 #include "oci/container/bundle.h"
-#include "oci/policy/compile_limits.h"
+#include "oci/policy/check_limits.h"
 #include "oci/runtime/surroundings.h"
 #include "oci/spec/config.h"
 #include "oci/spec/members.h"

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "oci/policy/baseline.h"
+#include "oci/policy/check_limits.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"

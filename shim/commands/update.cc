@@ -10,6 +10,7 @@
 
 #include "oci/base/system.h"
 #include "oci/container/record.h"
+#include "oci/policy/check_limits.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/load.h"
 #include "oci/spec/config.h"
