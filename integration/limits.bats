@@ -255,6 +255,55 @@ is_unified() {
   assert_success
 }
 
+# For the container's shell: whether any cgroup that is seen below /host can be written to.
+# shellcheck disable=SC2016  # variables of that shell
+readonly TRY_CGROUPS='for cgroup in $(find /host -path "*/sys/fs/cgroup*" -name cgroup.procs); do
+  if (: >>"$cgroup") 2>/dev/null; then echo opened; break; fi
+done'
+
+@test "limits: a bind of the container's own root, where the runtime mounts its cgroup" {
+  # bound SOURCE OPTIONS
+  bound() {
+    edit_bundle --arg source "$1" --argjson options "$2" '.mounts |= map(select(.destination != "/host"))
+      + [{destination: "/host", type: "bind", source: $source, options: $options}]'
+  }
+  # "rrw" is for runc, whose mounts are read-only by then; crun changes the cgroup last, and any bind will do.
+  bound "$ROOTFS" '["rbind", "rrw"]'
+  in_container sh -c "$TRY_CGROUPS"
+  assert_output opened
+  bound "$(dirname "$ROOTFS")" '["rbind"]'
+  in_container sh -c "$TRY_CGROUPS"
+  if [[ $RUNTIME == crun ]]; then assert_output opened; fi
+
+  limited '{"memory": "64M"}'
+  local source
+  for source in "$ROOTFS" "$(dirname "$ROOTFS")" "$ROOTFS/sys/fs/cgroup"; do
+    bound "$source" '["rbind", "rrw"]'
+    in_container sh -c "$TRY_CGROUPS"
+    assert_failure 1
+    assert_output --partial "since it leads to the container's own root folder"
+  done
+  bound "$ROOTFS" '["rbind", "rro"]'
+  in_container sh -c "$TRY_CGROUPS; echo ran"
+  assert_output ran
+  bound "$ROOTFS" '["bind", "ro"]'
+  in_container sh -c "$TRY_CGROUPS; echo ran"
+  assert_output ran
+}
+
+@test "limits: what is mounted once more is not made writable" {
+  local place=/sys/fs/cgroup/memory
+  is_unified && place=/sys/fs/cgroup
+  edit_bundle --arg place "$place" \
+    '.mounts += [{destination: $place, type: "tmpfs", source: "/tmp", options: ["remount", "bind", "rw"]}]'
+  in_container sh -c ": >>$place/cgroup.procs && echo opened"
+  if [[ $RUNTIME == runc ]]; then assert_output opened; fi
+  limited '{"memory": "64M"}'
+  in_container true
+  assert_failure 1
+  assert_output --partial '"remount" may make the container'
+}
+
 @test "limits: a process of the host's leads to its cgroups" {
   sleep 1000 3>&- &
   local -r pid=$!
@@ -329,6 +378,8 @@ is_unified() {
     '(.mounts[] | select(.type == "cgroup")).options |= map(select(. != "ro"))' \
     '.linux.resources.unified = {"memory.max": "max"}' \
     '.annotations["org.systemd.property.MemoryMax"] = "uint64 1099511627776"' \
+    '.annotations["run.oci.delegate-cgroup"] = "../../other"' \
+    '.annotations["run.oci.systemd.subgroup"] = ".."' \
     '.annotations["org.systemd.property.StartupMemoryMax"] = "uint64 1099511627776"' \
     '.mounts += [{destination: "/h", type: "bind", source: "/", options: ["bind", "ro", "rprivate"]}]' \
     '.mounts += [{destination: "/h", type: "bind", source: "/sys/fs/cgroup", options: ["rbind", "ro", "rrw"]}]' \

@@ -1,6 +1,7 @@
 #include "oci/policy/check_limits.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -72,6 +73,28 @@ Status check_systemd_properties(const Input& input) {
   return {};
 }
 
+// By these crun puts the container into a cgroup below the one that it has set the limits of, or above: it
+// takes
+// ".." as the kernel does (src/libcrun/cgroup.c, cgroup-systemd.c). Engines take annotations from images too.
+constexpr std::string_view kSubgroupAnnotations[] = {"run.oci.delegate-cgroup", "run.oci.systemd.subgroup"};
+
+bool leads_up(const std::string& path) {
+  const std::filesystem::path parts = path;
+  return std::find(parts.begin(), parts.end(), "..") != parts.end();
+}
+
+Status check_subgroups(const Input& input) {
+  const ordered_json* annotations = member(input.config, "annotations");
+  if (!input.limits.needs_cgroup() || annotations == nullptr) return {};
+  for (const std::string_view name : kSubgroupAnnotations) {
+    const std::string key(name);
+    if (!leads_up(text_member(*annotations, key.c_str()))) continue;
+    return fail("the annotation " + key +
+                " leads out of the cgroup that holds the policy's /limits: expected a path without \"..\"");
+  }
+  return {};
+}
+
 // How a mount's options leave it, the last word of each kind counting.
 struct Writing {
   bool refused = false;             // to the mount itself ("ro")
@@ -97,46 +120,91 @@ constexpr std::string_view kMakeReadOnly =
     ": through it the container could write another limit into its cgroup than the policy's /limits: make it "
     "read-only";
 
-// What is bound from `text`, at `place` of the bundle.
-Status check_source(const Input& input, const std::string& text, const std::string& place, bool recursive,
-                    const Writing& writing) {
-  if (writing.refused_everywhere || (writing.refused && !recursive)) return {};
-  const auto found = input.surroundings.sources.find(text);
-  const bool looked = found != input.surroundings.sources.end();
-  if (!looked || !found->second.unseen.empty()) {
-    return fail(place +
-                ": expected a source that can be looked at, since it may show cgroups, or \"rro\", found " +
-                spec::dump_json(text, -1) + ": " + (looked ? found->second.unseen : "nobody looked at it"));
+// What the runtime binds.
+struct Bind {
+  std::string source;  // as the bundle has it
+  std::string place;   // its JSON pointer
+  bool recursive = false;
+  Writing writing;
+};
+
+// What the container would see of cgroups through `source`. A bind mount that is read-only leaves what is
+// mounted below its source as it is.
+Status check_seen(const Bind& bind, const runtime::Source& source) {
+  if (source.cgroup && !bind.writing.refused) {
+    return fail(bind.place + std::string(kMakeReadOnly) +
+                " (\"ro\", or \"rro\" where it holds other mounts)");
   }
-  const runtime::Source& source = found->second;
-  if (source.cgroup && !writing.refused)
-    return fail(place + std::string(kMakeReadOnly) + " (\"ro\", or \"rro\" where it holds other mounts)");
-  // A bind mount that is read-only leaves what is mounted below its source as it is.
-  if (recursive && source.holds_cgroups)
-    return fail(place + std::string(kMakeReadOnly) +
+  if (bind.recursive && source.holds_cgroups) {
+    return fail(bind.place + std::string(kMakeReadOnly) +
                 " with what is mounted below it (\"rro\"; \"ro\" is not enough)");
+  }
   return {};
+}
+
+Result<runtime::Source> looked_at(const Input& input, const Bind& bind) {
+  const auto found = input.surroundings.sources.find(bind.source);
+  const bool looked = found != input.surroundings.sources.end();
+  if (looked && found->second.unseen.empty()) return found->second;
+  return fail(bind.place +
+              ": expected a source that can be looked at, since it may show cgroups, or \"rro\", found " +
+              spec::dump_json(bind.source, -1) + ": " +
+              (looked ? found->second.unseen : "nobody looked at it"));
+}
+
+bool is_read_only(const Bind& bind) {
+  return bind.writing.refused_everywhere || (bind.writing.refused && !bind.recursive);
+}
+
+// A runtime mounts in the order of the bundle, and in the folder that the root file system is in. So a source
+// in that folder shows the container's cgroups when it is bound, whatever lies there before; and so does one
+// that has the folder in it. Runtimes bind them without the "ro" that they were mounted with.
+Status check_own_root(const Bind& bind, const runtime::Source& source, const runtime::Source& root) {
+  for (const std::string& path : source.paths) {
+    for (const std::string& own : root.paths) {
+      if (!spec::is_below(path, own) && !(bind.recursive && spec::is_below(own, path))) continue;
+      return fail(bind.place + std::string(kMakeReadOnly) +
+                  " (\"ro\", or \"rro\" where it is recursive), since it leads to the container's own root "
+                  "folder, in which the runtime mounts the cgroup");
+    }
+  }
+  return {};
+}
+
+Status check_mount(const Input& input, const ordered_json& mount, const std::string& place,
+                   const runtime::Source& root) {
+  const Writing writing = writing_to(mount);
+  const std::string type = text_member(mount, "type");
+  if ((type == "cgroup" || type == "cgroup2") && !writing.refused)
+    return fail(place + std::string(kMakeReadOnly) + " (\"ro\")");
+  if (spec::has_option(mount, "remount")) {
+    return fail(place +
+                "/options: \"remount\" may make the container's cgroup writable, and so another limit "
+                "than the policy's /limits: give the mount that is meant its options at once");
+  }
+  if (!spec::is_bind(mount)) return {};
+  const Bind bind{text_member(mount, "source"), place, spec::is_recursive(mount), writing};
+  if (is_read_only(bind)) return {};
+  const runtime::Source source = TRY(looked_at(input, bind));
+  TRY(check_seen(bind, source));
+  return check_own_root(bind, source, root);
 }
 
 Status check_cgroup_mounts(const Input& input) {
   if (!input.limits.needs_cgroup()) return {};
+  runtime::Source own_root;
   if (const ordered_json* root = member(input.config, "root")) {
-    const std::string path = text_member(*root, "path");
     // Runtimes bind it onto itself, with all that is mounted below.
-    if (!path.empty()) TRY(check_source(input, path, "/root/path", true, Writing{}));
+    const Bind bind{text_member(*root, "path"), "/root/path", true, Writing{}};
+    if (!bind.source.empty()) {
+      own_root = TRY(looked_at(input, bind));
+      TRY(check_seen(bind, own_root));
+    }
   }
   const ordered_json* mounts = member(input.config, "mounts");
   if (mounts == nullptr || !mounts->is_array()) return {};
-  for (std::size_t i = 0; i < mounts->size(); ++i) {
-    const ordered_json& mount = (*mounts)[i];
-    const std::string place = "/mounts/" + std::to_string(i);
-    const Writing writing = writing_to(mount);
-    const std::string type = text_member(mount, "type");
-    if ((type == "cgroup" || type == "cgroup2") && !writing.refused)
-      return fail(place + std::string(kMakeReadOnly) + " (\"ro\")");
-    if (spec::is_bind(mount))
-      TRY(check_source(input, text_member(mount, "source"), place, spec::is_recursive(mount), writing));
-  }
+  for (std::size_t i = 0; i < mounts->size(); ++i)
+    TRY(check_mount(input, (*mounts)[i], "/mounts/" + std::to_string(i), own_root));
   return {};
 }
 
@@ -275,6 +343,7 @@ struct Check {
 constexpr Check kChecks[] = {
     {"unified", check_unified_files},
     {"systemd properties", check_systemd_properties},
+    {"subgroups", check_subgroups},
     {"cgroup mounts", check_cgroup_mounts},
     {"names of capabilities", check_names_of_capabilities},
     {"CAP_SYS_RESOURCE", check_open_files_capability},

@@ -136,6 +136,19 @@ class OwnFiles : public Files {
   }
 };
 
+// Where `path` will be, of which at least the last part is not there. REQUIRES: it is absolute.
+std::string place_of_missing(const Files& files, const std::filesystem::path& path) {
+  std::filesystem::path missing = path.filename();
+  std::filesystem::path folder = path.parent_path();
+  while (folder.has_relative_path()) {
+    if (const auto place = files.look(folder))
+      return (std::filesystem::path(place->path) / missing).lexically_normal();
+    missing = folder.filename() / missing;
+    folder = folder.parent_path();
+  }
+  return path.lexically_normal();
+}
+
 // Adds what lies at `path` to what is known of a source.
 void look(const Files& files, const std::string& path, const Surroundings& found, Source& source) {
   const auto place = files.look(path);
@@ -143,6 +156,7 @@ void look(const Files& files, const std::string& path, const Surroundings& found
     const int code = place.error().code;
     if (code == ENOENT || code == ENOTDIR) {
       source.missing = true;
+      source.paths.push_back(place_of_missing(files, path));
     } else if (code == ELOOP) {
       source.unseen = "it leads through a link that means another file to each process, or in a circle";
     } else {
@@ -155,6 +169,7 @@ void look(const Files& files, const std::string& path, const Surroundings& found
     source.unseen = "it lies outside the root folder";
     return;
   }
+  source.paths.push_back(place->path);
   source.cgroup = source.cgroup || place->cgroup;
   const std::string inside = place->path == "/" ? "/" : place->path + "/";
   source.holds_cgroups =

@@ -22,10 +22,12 @@ using Words = std::set<std::string, std::less<>>;
 
 // What is found where the runtime binds something into the container from.
 struct Source {
-  bool missing = false;        // nothing: the runtime fails by itself
+  bool missing = false;        // nothing as yet
   std::string unseen;          // why it could not be looked at; empty: it was
   bool cgroup = false;         // a cgroup file system, a folder or a file of one
   bool holds_cgroups = false;  // one is mounted below it
+  // Where it is, canonical as far as it is there; two, where runtimes read ".." in different ways.
+  std::vector<std::string> paths = {};
 };
 
 // By itself, that nothing is there: whoever does not look holds no limit.

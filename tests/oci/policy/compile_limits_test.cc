@@ -320,6 +320,16 @@ TEST(Limits, RefuseWhatWouldSetAnotherLimitBehindThem) {
        "the annotation org.systemd.property.StartupMemoryMax would have systemd set another limit"},
       {"another property", R"({"cpus": 1})",
        R"({"annotations": {"org.systemd.property.CollectMode": "'x'"}})", ""},
+      {"a cgroup above the container's", R"({"cpus": 1})",
+       R"({"annotations": {"run.oci.delegate-cgroup": "../../other"}})",
+       "the annotation run.oci.delegate-cgroup leads out of the cgroup that holds the policy's /limits"},
+      {"its subgroup above the scope", R"({"memory": "64M"})",
+       R"({"annotations": {"run.oci.systemd.subgroup": "a/../.."}})",
+       "the annotation run.oci.systemd.subgroup leads out of the cgroup"},
+      {"cgroups below the container's", R"({"processes": 5})",
+       R"({"annotations": {"run.oci.delegate-cgroup": "/init", "run.oci.systemd.subgroup": ""}})", ""},
+      {"a cgroup that open files do not mind", R"({"open_files": 64})",
+       R"({"annotations": {"run.oci.delegate-cgroup": ".."}})", ""},
       {"a property that open files do not mind", R"({"open_files": 64})",
        R"({"annotations": {"org.systemd.property.MemoryMax": "uint64 1"}})", ""},
   };
@@ -352,6 +362,7 @@ TEST(Limits, RefuseMountsThroughWhichTheyCouldBeChanged) {
   constexpr const char* kThrough =
       "through it the container could write another limit into its cgroup than the policy's /limits: make it "
       "read-only";
+  constexpr const char* kRemount = "\"remount\" may make the container's cgroup writable";
   const Case cases[] = {
       {R"({"type": "cgroup", "source": "s", "options": ["ro"]})", plain, ""},
       {R"({"type": "cgroup", "source": "s", "options": ["rprivate"]})", plain, kThrough},
@@ -384,6 +395,8 @@ TEST(Limits, RefuseMountsThroughWhichTheyCouldBeChanged) {
       {R"({"type": "bind", "source": "s", "options": ["bind", "ro"]})", unseen, ""},
       {R"({"type": "bind", "source": "s", "options": ["rbind", "rro"]})", unseen, ""},
       {R"({"type": "sysfs", "source": "s", "options": ["nosuid"]})", unseen, ""},
+      {R"({"type": "tmpfs", "source": "s", "options": ["remount", "bind", "rw"]})", plain, kRemount},
+      {R"({"type": "none", "options": ["remount", "ro"]})", plain, kRemount},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.mount);
@@ -395,7 +408,47 @@ TEST(Limits, RefuseMountsThroughWhichTheyCouldBeChanged) {
     if (*one.message == '\0') {
       EXPECT_EQ(found, "compiled");
     } else {
-      EXPECT_THAT(found, StartsWith("/mounts/1: " + std::string(one.message)));
+      EXPECT_THAT(found, testing::AnyOf(StartsWith("/mounts/1: " + std::string(one.message)),
+                                        StartsWith("/mounts/1/options: " + std::string(one.message))));
+    }
+    EXPECT_EQ(failure(policy_of(R"({"open_files": 64})"), config, surroundings), "compiled");
+  }
+}
+
+// There the runtime mounts the container's own cgroup, be it that nothing is there when it is looked at.
+TEST(Limits, RefuseABindOfTheContainersOwnRoot) {
+  struct Case {
+    const char* path;     // of the source
+    const char* options;  // of the mount
+    bool refused;
+  };
+  const Case cases[] = {
+      {"/srv/box/rootfs/sys/fs/cgroup", R"(["bind"])", true},
+      {"/srv/box/rootfs/sys/fs/cgroup", R"(["rbind", "ro"])", true},
+      {"/srv/box/rootfs/sys/fs/cgroup", R"(["bind", "ro"])", false},
+      {"/srv/box/rootfs/sys/fs/cgroup", R"(["rbind", "rro"])", false},
+      {"/srv/box/rootfs", R"(["bind", "nosuid"])", true},
+      {"/srv/box", R"(["rbind"])", true},
+      {"/srv/box", R"(["bind", "rprivate"])", true},
+      {"/srv/box", R"(["rbind", "rro"])", false},
+      {"/srv/box", R"(["bind"])", false},
+      {"/srv/box/rootfs2", R"(["rbind"])", false},
+      {"/srv/box/data", R"(["rbind"])", false},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(std::string(one.path) + one.options);
+    ordered_json config = bundle_of("null");
+    config["mounts"] = ordered_json::array(
+        {{{"type", "bind"}, {"source", "s"}, {"options", ordered_json::parse(one.options)}}});
+    Surroundings surroundings = Surroundings::of_a_full_machine();
+    surroundings.sources["rootfs"].paths = {"/srv/box/rootfs"};
+    surroundings.sources["s"].paths = {"/elsewhere", one.path};
+    const std::string found = failure(policy_of(R"({"memory": "64M"})"), config, surroundings);
+    if (one.refused) {
+      EXPECT_THAT(found, StartsWith("/mounts/0: through it the container could write another limit"));
+      EXPECT_THAT(found, HasSubstr("since it leads to the container's own root folder"));
+    } else {
+      EXPECT_EQ(found, "compiled");
     }
     EXPECT_EQ(failure(policy_of(R"({"open_files": 64})"), config, surroundings), "compiled");
   }

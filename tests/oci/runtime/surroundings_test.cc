@@ -146,6 +146,7 @@ TEST(LookAtSources, AsksWhatEachLeadsTo) {
       {"/sys/fs/cgroups", ""},
       {"/a/../b", "cgroup "},  // as runc has it
       {"/nowhere", "missing "},
+      {"rootfs/sys/fs/cgroup", "missing "},
       {"/nowhere/../b", "cgroup "},
       {"/proc/1/root", "it leads through a link that means another file to each process, or in a circle"},
       {"/locked", "Permission denied"},
@@ -162,6 +163,23 @@ TEST(LookAtSources, AsksWhatEachLeadsTo) {
   look_at_sources(files, "", {"rootfs"}, found);
   EXPECT_EQ(in_words(found.sources.at("rootfs")),
             "it is relative to the bundle's folder, which is not known here");
+}
+
+TEST(LookAtSources, NamesThePlaceOfWhatIsNotThereYet) {
+  FakeFiles files({});
+  files.lead("/link", Place{"/srv/box/rootfs", false});
+  files.lead("/srv/box/../other", Place{"/away/other", false});
+  const std::pair<const char*, std::vector<std::string>> cases[] = {
+      {"/link", {"/srv/box/rootfs"}},
+      {"/link/sys/fs/cgroup", {"/srv/box/rootfs/sys/fs/cgroup"}},
+      {"/nowhere/at/all", {"/nowhere/at/all"}},
+      {"../other/x", {"/away/other/x", "/srv/other/x"}},
+  };
+  for (const auto& [source, paths] : cases) {
+    Surroundings found;
+    look_at_sources(files, "/srv/box", {source}, found);
+    EXPECT_EQ(found.sources.at(source).paths, paths) << source;
+  }
 }
 
 // The kernel's own answers.
