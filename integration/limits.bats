@@ -304,6 +304,19 @@ done'
   assert_output --partial '"remount" may make the container'
 }
 
+@test "limits: exec into a cgroup above the container's" {
+  limited '{"processes": 30}'
+  start_container sleep 1000
+  # The runtime alone: crun does it.
+  run bare exec --cgroup .. "$ID" /probes/take_up processes 60
+  if [[ $RUNTIME == crun ]]; then assert_output "processes: ok"; else assert_failure; fi
+  run shim exec --cgroup .. "$ID" /probes/take_up processes 60
+  assert_failure 255
+  assert_output --partial "--cgroup: .. leads out of the cgroup that holds the policy's /limits"
+  run shim exec --cgroup / "$ID" /probes/take_up processes 60
+  assert_output "processes: EAGAIN"
+}
+
 @test "limits: a process of the host's leads to its cgroups" {
   sleep 1000 3>&- &
   local -r pid=$!

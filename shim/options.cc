@@ -169,6 +169,7 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
     if (found.option == nullptr) continue;
     if (named(*found.option, "bundle")) result.bundle = value;
     if (named(*found.option, "config")) result.config = value;
+    if (named(*found.option, "cgroup")) result.cgroups.emplace_back(value);
     if (value.data() == nullptr) continue;
     const ValuePlace place{i, static_cast<std::size_t>(value.data() - line.argv[i])};
     if (named(*found.option, "process")) result.process = place;

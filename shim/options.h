@@ -52,6 +52,7 @@ struct ContainerOptions {
   std::optional<std::string> config;    // --config, of crun
   std::optional<ValuePlace> process;    // --process, of exec
   std::optional<ValuePlace> resources;  // --resources, of update
+  std::vector<std::string> cgroups;     // --cgroup, of exec
   std::vector<std::string> given;       // of the options, as they are written: "--memory", without the value
 };
 

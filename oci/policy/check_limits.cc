@@ -392,4 +392,10 @@ tl::unexpected<Error> started_in_real_time() {
       "holds: start it under SCHED_OTHER (chrt --other 0), or take the limit out of the policy");
 }
 
+Status check_executed_cgroup(const Limits& limits, const std::string& cgroup) {
+  if (!limits.needs_cgroup() || !leads_up(cgroup.substr(cgroup.rfind(':') + 1))) return {};
+  return fail("--cgroup: " + cgroup +
+              " leads out of the cgroup that holds the policy's /limits: expected a path without \"..\"");
+}
+
 }  // namespace tidewaiter::policy

@@ -29,4 +29,8 @@ Status check_executed_in_real_time(const nlohmann::ordered_json& process, const 
 // Who starts it has such a class itself.
 tl::unexpected<Error> started_in_real_time();
 
+// Whether a process that is executed in the container stays below its cgroup. `cgroup`: an option's value, as
+// runtimes take it for their `exec --cgroup`: PATH, to runc also CONTROLLERS:PATH.
+Status check_executed_cgroup(const Limits& limits, const std::string& cgroup);
+
 }  // namespace tidewaiter::policy

@@ -12,13 +12,13 @@
 #include "oci/container/record.h"
 #include "oci/policy/check_limits.h"
 #include "oci/policy/compile_limits.h"
-#include "oci/policy/load.h"
 #include "oci/spec/config.h"
 #include "shim/command_tables.h"
 #include "shim/commands/commands.h"
 #include "shim/failure.h"
 #include "shim/inherited_file.h"
 #include "shim/runtime.h"
+#include "shim/supervised.h"
 
 // `update`: the runtime writes new limits into the container's cgroup. Those of its policy stay: what a file
 // asks for is lowered to them. Kubernetes' kubelet has containerd send the whole of its own spec again, which
@@ -81,14 +81,13 @@ Result<CommandLine> prepare(const Invocation& invocation, const ContainerOptions
   // An id that cannot be ours is the runtime's to refuse.
   if (!state_folder || !sys::stat(*state_folder)) return line;
   const container::Record record = TRY(container::read_record(*state_folder));
-  const auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
-  if (!parsed) return fail(parsed.error().front().where + ": " + parsed.error().front().message);
-  if (!policy::holds_limits(*parsed) || !parsed->limits->needs_cgroup()) return line;
-  for (const std::string& option : options.given) TRY(check_option(*parsed->limits, option));
+  const policy::Policy policy = TRY(recorded_policy(record));
+  if (!policy::holds_limits(policy) || !policy.limits->needs_cgroup()) return line;
+  for (const std::string& option : options.given) TRY(check_option(*policy.limits, option));
   if (!options.resources) return line;
   char*& argument = line.argv[options.resources->argument];
   const std::string path = argument + options.resources->offset;
-  word = std::string(argument, options.resources->offset) + TRY(held_resources(*parsed->limits, path));
+  word = std::string(argument, options.resources->offset) + TRY(held_resources(*policy.limits, path));
   argument = word.data();
   return line;
 }

@@ -161,6 +161,26 @@ TEST_F(ExecUnderLimits, RefusesWhatItCannotTell) {
   EXPECT_FALSE(exists("runtime"));
 }
 
+// crun takes ".." as the kernel does.
+TEST_F(ExecTest, StaysBelowTheCgroupThatHoldsALimit) {
+  write("etc/policies/limits.json", R"({"version": 1, "limits": {"processes": 30}})");
+  write("bundle/config.json", kConfigUnderLimits);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  std::filesystem::remove(folder_ / "runtime");
+  for (const char* cgroup : {"..", "../other", "a/../..", "/..", "pids:..", "pids,memory:a/../../b"}) {
+    for (const auto& words : {std::vector<std::string>{"exec", "--cgroup", cgroup, "box", "ls"},
+                              {"exec", std::string("--cgroup=") + cgroup, "--cgroup=a", "box", "ls"}}) {
+      const Outcome outcome = run(exec, words);
+      EXPECT_EQ(outcome.exit_code(), 255) << cgroup;
+      EXPECT_THAT(outcome.error, HasSubstr("leads out of the cgroup that holds the policy's /limits"));
+      EXPECT_FALSE(exists("runtime"));
+    }
+  }
+  for (const char* cgroup : {"a", "/", "a..b/c", "pids:a"})
+    EXPECT_EQ(run(exec, {"exec", "--cgroup", cgroup, "box", "ls"}).exit_code(), 0) << cgroup;
+}
+
 // Under limits.cpus, which holds no real-time process.
 TEST_F(ExecTest, LeavesNoRightToRealTimeUnderLimitsOfProcessors) {
   write("etc/policies/limits.json", R"({"version": 1, "limits": {"cpus": 1}})");

@@ -56,6 +56,7 @@ std::string found_in(const std::string& text, Spelling spelling) {
            set("id", options.id);
   if (options.resources)
     found += set("resources", line->argv[options.resources->argument] + options.resources->offset);
+  for (const std::string& cgroup : options.cgroups) found += set("cgroup", cgroup);
   if (options.process)
     found += set("process", line->argv[options.process->argument] + options.process->offset);
   return found;
@@ -166,6 +167,8 @@ constexpr Case kSharedCases[] = {
     {"tw exec -p FILE ID", "exec id=ID process=FILE"},
     {"tw exec --process=FILE ID", "exec id=ID process=FILE"},
     {"tw exec --process FILE -t ID", "exec id=ID process=FILE"},
+    {"tw exec --cgroup A ID sh --cgroup B", "exec id=ID cgroup=A"},
+    {"tw exec --cgroup A --cgroup=pids:B ID", "exec id=ID cgroup=A cgroup=pids:B"},
     {"tw exec --process A -p B ID", "exec id=ID process=B"},
     {"tw exec --process-label L ID ls --process FILE", "exec id=ID"},
     {"tw exec --process", "exec"},
@@ -192,6 +195,7 @@ constexpr Case kSharedCases[] = {
 
 // crun and youki, as getopt_long(3).
 constexpr Case kGetoptCases[] = {
+    {"tw exec --cg=A ID", "exec id=ID cgroup=A"},
     {"tw --ro R create ID", "create root=R id=ID"},  // and not "rootless", which begins so too
     {"tw --ro=R create ID", "create root=R id=ID"},
     {"tw --log-f json create ID", "create format=json id=ID"},  // the only one that begins so
