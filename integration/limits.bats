@@ -304,6 +304,20 @@ done'
   assert_output --partial '"remount" may make the container'
 }
 
+@test "limits: memory that the kernel takes for packet sockets" {
+  edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])
+    | .linux.resources.memory = {limit: 67108864, swap: 67108864}'
+  in_container take_up rings 80
+  assert_output "rings: ok"
+  limited '{"memory": "64M"}'
+  in_container take_up rings 80
+  assert_failure 1
+  assert_output "rings: ENOPROTOOPT"
+  limited '{"processes": 30}'
+  in_container take_up rings 1
+  assert_output "rings: ok"
+}
+
 @test "limits: exec into a cgroup above the container's" {
   limited '{"processes": 30}'
   start_container sleep 1000

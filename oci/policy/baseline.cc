@@ -1,5 +1,6 @@
 #include "oci/policy/baseline.h"
 
+#include <linux/if_packet.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -79,6 +80,9 @@ constexpr auto kSourceRouteOldIpv6 = option(IPPROTO_IPV6, kIpv6PacketOptions2292
 constexpr auto kSourceRouteByLabel = option(IPPROTO_IPV6, kIpv6FlowLabels);
 constexpr auto kDeferredConnect = option(IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
 constexpr auto kPortRange = option(IPPROTO_IP, kLocalPortRange);
+constexpr auto kReceiveRing = option(SOL_PACKET, PACKET_RX_RING);
+constexpr auto kSendRing = option(SOL_PACKET, PACKET_TX_RING);
+constexpr std::array kXdpOptions{masked(1, kLowerHalf, SOL_XDP)};  // rings, and the memory of packets
 
 constexpr std::array kFastOpenFourth{masked(3, MSG_FASTOPEN, MSG_FASTOPEN)};
 constexpr std::array kFastOpenThird{masked(2, MSG_FASTOPEN, MSG_FASTOPEN)};
@@ -130,6 +134,9 @@ constexpr std::string_view kMountsLimitsReason =
     "a cgroup that is mounted, or mounted writable once more, lets the workload write another limit into it";
 constexpr std::string_view kOthersLimitsReason =
     "has another process, whose limits are others, work for the container, or write into a cgroup";
+constexpr std::string_view kRingsReason =
+    "with CAP_NET_RAW it has the kernel take memory without end, which no cgroup counts; ENOPROTOOPT makes "
+    "libpcap do without";
 constexpr std::string_view kMountsReason =
     "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
     "makes the agent wait for it";
@@ -254,6 +261,30 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .what = "IP_LOCAL_PORT_RANGE (setsockopt)",
      .reason = "a range of one port makes the kernel choose the port the workload wants"},
+    {.name = "packet_rings",
+     .syscalls = kSetsockopt,
+     .tests = kReceiveRing,
+     .errno_value = ENOPROTOOPT,
+     .for_limits = true,
+     .of_memory = true,
+     .what = "rings of packet sockets (setsockopt)",
+     .reason = kRingsReason},
+    {.name = "packet_rings",
+     .syscalls = kSetsockopt,
+     .tests = kSendRing,
+     .errno_value = ENOPROTOOPT,
+     .for_limits = true,
+     .of_memory = true,
+     .what = "rings of packet sockets (setsockopt)",
+     .reason = kRingsReason},
+    {.name = "packet_rings",
+     .syscalls = kSetsockopt,
+     .tests = kXdpOptions,
+     .errno_value = ENOPROTOOPT,
+     .for_limits = true,
+     .of_memory = true,
+     .what = "options of XDP sockets (setsockopt)",
+     .reason = kRingsReason},
     {.name = "userfaultfd",
      .syscalls = kUserfaultfd,
      .errno_value = EPERM,
@@ -464,7 +495,8 @@ constexpr BaselineRow kBaseline[] = {
 // A row whose call some libseccomp does not know is one of its own, so that it alone is named as open then.
 static_assert(std::all_of(std::begin(kBaseline), std::end(kBaseline), [](const BaselineRow& row) {
   return !row.name.empty() && row.syscalls.empty() == row.in_bundle && row.errno_value > 0 &&
-         !row.what.empty() && !row.reason.empty() && (row.for_connect || row.for_bind || row.for_exec) &&
+         !row.what.empty() && !row.reason.empty() &&
+         (row.for_connect || row.for_bind || row.for_exec || row.for_limits) &&
          (!row.where_known || row.syscalls.size() == 1);
 }));
 
@@ -489,6 +521,11 @@ constexpr OpenWay kLeftOpen[] = {
     {.for_limits = true,
      .what = "what no cgroup counts",
      .reason = "pages of hugetlbfs, and what the host does for the container elsewhere, as the agent does"},
+    {.for_limits = true,
+     .of_memory = true,
+     .what = "buffers of sockets that no cgroup counts",
+     .reason = "those of netlink, raw and packet sockets, each up to net.core.rmem_max and wmem_max: "
+               "/limits/processes and /limits/open_files bound how many sockets there are"},
     {.for_limits = true,
      .beside_others = true,
      .what = "processes of others in sight",

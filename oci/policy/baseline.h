@@ -27,6 +27,7 @@ struct BaselineRow {
   bool in_bundle = false;      // what the bundle has the runtime mount is changed, and no call refused
   bool for_limits = false;     // needed when a cgroup holds a limit
   bool beside_others = false;  // and then only where the container sees processes of others
+  bool of_memory = false;      // and then only where memory is limited
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
@@ -51,6 +52,7 @@ struct OpenWay {
   bool for_unix = false;
   bool for_limits = false;
   bool beside_others = false;
+  bool of_memory = false;
   std::string_view what;
   std::string_view reason;
 };
@@ -60,7 +62,7 @@ std::span<const OpenWay> left_open();
 template <typename Row>
 bool concerns_limits(const Row& row, const Policy& policy) {
   return row.for_limits && policy.limits && policy.limits->needs_cgroup() &&
-         (!row.beside_others || policy.limits->sees_others);
+         (!row.beside_others || policy.limits->sees_others) && (!row.of_memory || policy.limits->memory);
 }
 
 // Whether a row concerns this policy.

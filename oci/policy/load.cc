@@ -171,10 +171,10 @@ std::string restricted_by(std::string_view name) {
   bool connect = false;
   bool bind = false;
   bool exec = false;
-  bool limits = false;
+  std::string_view limits;
   for (const BaselineRow& row : baseline()) {
     if (row.name != name) continue;
-    limits = limits || row.for_limits;
+    if (row.for_limits) limits = row.of_memory ? "limits.memory" : "limits";
     connect = connect || row.for_connect;
     bind = bind || row.for_bind;
     exec = exec || row.for_exec;
@@ -184,7 +184,7 @@ std::string restricted_by(std::string_view name) {
   if (connect && !bind) parts.emplace_back("network.allow");
   if (connect && !bind) parts.emplace_back("network.deny");
   if (bind) parts.emplace_back(connect ? "network" : "network.bind");
-  if (limits) parts.emplace_back("limits");
+  if (!limits.empty()) parts.emplace_back(limits);
   return one_of(parts);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <netinet/in.h>
@@ -249,6 +250,7 @@ TEST(Complete, RefusesToPutOtherFilesUnderNamesThatUnixRulesHave) {
 }
 
 TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
+  constexpr std::uint64_t kUpperHalf = 0xdeadbeef00000000;  // the kernel takes an int and ignores it
   const struct {
     std::string_view name;
     std::uint64_t args[3];
@@ -268,6 +270,11 @@ TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
       {"ptrace", {0, 0, 0}, 0},
       {"chroot", {0, 0, 0}, 0},
       {"socket", {AF_INET, SOCK_RAW, 0}, 0},
+      {"setsockopt", {3, SOL_PACKET, PACKET_RX_RING}, ENOPROTOOPT},
+      {"setsockopt", {3, SOL_PACKET | kUpperHalf, PACKET_TX_RING | kUpperHalf}, ENOPROTOOPT},
+      {"setsockopt", {3, SOL_PACKET, PACKET_FANOUT}, 0},
+      {"setsockopt", {3, SOL_SOCKET, PACKET_RX_RING}, 0},
+      {"setsockopt", {3, SOL_XDP, 5}, ENOPROTOOPT},
   };
   for (const auto& one : cases) {
     const Decided decided = decide(limiting_memory(), one.name, one.args[0], one.args[1], one.args[2]);
@@ -282,6 +289,9 @@ TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
   }
   for (const char* name : {"bpf", "kexec_load", "init_module", "open_by_handle_at"})
     EXPECT_EQ(decide(limiting_memory(), name).verdict, Verdict::kDeny) << name;
+  Policy processes;
+  processes.limits.emplace().processes = 5;
+  EXPECT_EQ(decide(processes, "setsockopt", 3, SOL_PACKET, PACKET_RX_RING).verdict, Verdict::kAllow);
   // No cgroup holds it.
   Policy policy;
   policy.limits.emplace().open_files = 64;

@@ -668,10 +668,11 @@ TEST(Limits, ShutTheWayToTheCgroup) {
   EXPECT_TRUE(plan.config["linux"].contains("seccomp"));
   EXPECT_FALSE(plan.supervised());
   EXPECT_EQ(plan.dropped_architectures.size(), 2U);
-  std::set<std::string> expected{"bpf",        "clone3",           "kexec", "modules", "mounts",
-                                 "namespaces", "open_by_handle_at"};
+  std::set<std::string> expected{
+      "bpf", "clone3", "kexec", "modules", "mounts", "namespaces", "open_by_handle_at", "packet_rings"};
   EXPECT_EQ(names_in(plan), expected);
   EXPECT_FALSE(plan.sees_others);
+  EXPECT_FALSE(names_in(compiled(policy_of(R"({"processes": 5})"), own_processes)).contains("packet_rings"));
   // Beside processes of others these would work for the container.
   ordered_json beside_others = own_processes;
   beside_others["linux"]["namespaces"][0]["path"] = "/proc/1234/ns/pid";
@@ -686,7 +687,8 @@ TEST(Limits, ShutTheWayToTheCgroup) {
   const Plan back = compiled(
       policy_of(
           R"({"memory": "64M"})",
-          R"(, "unsafe_allow": ["clone3", "namespaces", "mounts", "bpf", "kexec", "modules", "open_by_handle_at"])"),
+          R"(, "unsafe_allow": ["clone3", "namespaces", "mounts", "bpf", "kexec", "modules", "open_by_handle_at",
+              "packet_rings"])"),
       own_processes);
   EXPECT_FALSE(back.config["linux"].contains("seccomp"));
 }

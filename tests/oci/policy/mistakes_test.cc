@@ -264,6 +264,8 @@ TEST(ParsePolicy, SaysWhenThereIsNothingToGiveBack) {
             line("sctp", R"("network")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "limits": {"open_files": 64}, "unsafe_allow": ["namespaces"]})"),
             line("namespaces", R"("exec", "network" or "limits")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "limits": {"processes": 5}, "unsafe_allow": ["packet_rings"]})"),
+            line("packet_rings", R"("limits.memory")"));
   // In mode audit nothing is refused yet; the list is for the day it is.
   EXPECT_EQ(
       mistakes_of(R"({"version": 1, "mode": "audit", "exec": {"deny": ["/x"]}, "unsafe_allow": ["bpf"]})"),
