@@ -314,7 +314,7 @@ std::string real_time_right(const ordered_json& process, const std::string& plac
   const ordered_json* scheduler = member(process, "scheduler");
   const std::string policy = scheduler == nullptr ? std::string() : text_member(*scheduler, "policy");
   for (const std::string_view real_time : {"SCHED_FIFO", "SCHED_RR", "SCHED_DEADLINE"}) {
-    if (policy == real_time) return place + "/scheduler: with " + policy;
+    if (policy == real_time) return std::string(place).append("/scheduler: with ").append(policy);
   }
   return {};
 }
