@@ -174,7 +174,7 @@ constexpr Case kSharedCases[] = {
     {"tw exec --process", "exec"},
     {"tw --cgroup-manager=disabled create ID", "create cgroups=disabled id=ID"},
     {"tw --cgroup-manager systemd create ID", "create cgroups=systemd id=ID"},
-    {"tw exec --cgroup C --ignore-paused --no-new-privs ID sh", "exec id=ID"},
+    {"tw exec --cgroup C --ignore-paused --no-new-privs ID sh", "exec id=ID cgroup=C"},
     {"tw exec --apparmor A --process-label L --preserve-fds 2 --pidfd-socket S ID sh", "exec id=ID"},
     // delete.
     {"tw delete ID", "delete id=ID"},
