@@ -22,6 +22,7 @@ Status run_precreate(const std::string& input) {
   Host host;
   host.directories = TRY(container::Directories::locate());
   host.settings = TRY(container::Settings::load(host.directories.config_file, host.directories.config_named));
+  host.surroundings = runtime::look_around(container::is_initial_root());
   host.hook_path = TRY(sys::readlink("/proc/self/exe"));
   return sys::write_all(STDOUT_FILENO, TRY(precreate(input, host)));
 }

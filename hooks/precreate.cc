@@ -13,6 +13,8 @@
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
 #include "oci/spec/config.h"
+#include "oci/spec/members.h"
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::hook {
 namespace {
@@ -39,6 +41,9 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   record.policy_text = file.text;
   const Json::json_pointer seccomp("/linux/seccomp");
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
+  record.open_files = plan.open_files;
+  record.shuts_real_time = plan.shuts_real_time;
+  record.sees_others = plan.sees_others;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
@@ -49,6 +54,19 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   record.log_total_bytes = host.settings.log_total_bytes;
   record.restart_seconds = host.settings.restart_seconds;
   return record;
+}
+
+// podman names a container's cgroup unless it has the runtime make none, of which a hook is told nothing
+// else. (For an ordinary user there is also podman outside a systemd session, which names none.) Nor is it
+// told the bundle's folder.
+runtime::Surroundings surroundings_of(const Json& config, const Host& host) {
+  runtime::Surroundings surroundings = host.surroundings;
+  const Json* linux_part = spec::member(config, "linux");
+  surroundings.makes_no_cgroup =
+      surroundings.initial_root &&
+      (linux_part == nullptr || spec::text_member(*linux_part, "cgroupsPath").empty());
+  runtime::look_at_sources(runtime::own_files(), "", spec::bind_sources(config), surroundings);
+  return surroundings;
 }
 
 Status add_cleanup(Json& config, const Host& host, const std::string& state_folder) {
@@ -85,8 +103,11 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
-  policy::Plan plan =
-      TRY(policy::compile(file.policy, config, runtime::traits(runtime::Kind::kUnknown), listener));
+  const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
+  const runtime::Surroundings surroundings =
+      file.policy.limits ? surroundings_of(config, host) : runtime::Surroundings();
+  policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
+  TRY(policy::check_machine(file.policy, config, traits, surroundings));
   if (plan.supervised()) {
     TRY(add_cleanup(plan.config, host, state_folder));
     const std::string agent = TRY(container::agent_path(host.settings.agent));

@@ -6,6 +6,7 @@
 #include "oci/base/result.h"
 #include "oci/container/directories.h"
 #include "oci/container/settings.h"
+#include "oci/runtime/surroundings.h"
 
 namespace tidewaiter::hook {
 
@@ -13,6 +14,7 @@ struct Host {
   container::Directories directories;
   container::Settings settings;
   std::string hook_path;  // of this program, for the hook that cleans up
+  runtime::Surroundings surroundings;
 };
 
 // podman's precreate hook: from the text of a proposed config.json to that of the one to be used instead. The

@@ -211,3 +211,56 @@ CONF
     "$IMAGE" resolve local.test
   assert_line "resolve: 127.0.0.5"
 }
+
+@test "podman: limits, and exec" {
+  cd "$BATS_TEST_TMPDIR" # conmon makes a file "oom" where it stands
+  policy limited '{"limits": {"memory": "64M", "processes": 40, "open_files": 64}}'
+  local -a under_limits=(--annotation io.tidewaiter.policy=limited)
+  local all='take_up files 200; take_up processes 60; take_up memory 128; echo $?'
+  run podman run --rm --network none "$IMAGE" sh -c "$all"
+  assert_output $'files: ok\nprocesses: ok\nmemory: ok\n0'
+  run podman run --rm --network none "${under_limits[@]}" "$IMAGE" sh -c "$all"
+  assert_line "files: EMFILE"
+  assert_line "processes: EAGAIN"
+  assert_line 137
+
+  # podman brings the limits that it has without the policy.
+  podman run --detach --network none --name subject "${under_limits[@]}" "$IMAGE" sleep 1000 3>&-
+  run podman exec subject sh -c "$all"
+  assert_line "files: EMFILE"
+  assert_line "processes: EAGAIN"
+  assert_line 137
+  run podman inspect --format '{{.State.Status}}' subject
+  assert_output running
+  # What podman asks for is tighter.
+  run podman run --rm --network none --memory 16m --pids-limit 20 --ulimit nofile=32:48 --ulimit nproc=1024:1024 "${under_limits[@]}" "$IMAGE" \
+    sh -c 'ulimit -Sn; ulimit -Hn; take_up processes 30; take_up memory 32; echo $?'
+  assert_line 32
+  assert_line 48
+  assert_line "processes: EAGAIN"
+  assert_line 137
+}
+
+@test "podman: limits that no cgroup would hold" {
+  policy limited '{"limits": {"memory": "64M"}}'
+  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
+  cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
+runtime = "tidewaiter"
+runtime_supports_json = ["crun", "runc", "tidewaiter"]
+runtime_supports_nocgroup = ["crun", "tidewaiter"]
+[engine.runtimes]
+tidewaiter = ["$TIDEWAITER"]
+CONF
+  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
+  if [[ $RUNTIME == crun ]]; then
+    run in_store run --rm --network none --cgroups=disabled --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
+    assert_failure
+    refute_output --partial "it ran"
+    assert_output --partial "/limits/memory: no cgroup would hold it"
+  fi
+  # Through which it could undo them.
+  run in_store run --rm --network none --systemd=always --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "through it the container could write another limit"
+}

@@ -112,3 +112,17 @@ kill_agents() {
   assert_output --partial $'\n# Host names that the policy allows\n127.0.0.5\tlocal.test'
   assert eventually nothing_left
 }
+
+@test "hook: limits" {
+  cd "$BATS_TEST_TMPDIR" # conmon makes a file "oom" where it stands
+  policy limited '{"limits": {"memory": "64M", "open_files": 64}}'
+  run hooked run --rm --network none --annotation io.tidewaiter.policy=limited "$IMAGE" sh -c 'take_up files 200; take_up memory 128; echo $?'
+  assert_line "files: EMFILE"
+  assert_line 137
+  if [[ $RUNTIME == crun ]]; then
+    run hooked run --rm --network none --cgroups=disabled --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
+    assert_failure
+    refute_output --partial "it ran"
+    assert_output --partial "no cgroup would hold it"
+  fi
+}

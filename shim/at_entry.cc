@@ -619,6 +619,9 @@ bool is_the_runtimes(const Line& line, int argc, char* const* argv, const Settin
     case Handling::kStart:
       return read_container(kStartOptions, argc, argv, line.next, false, container) &&
              has_no_state(container.id, "hosts");
+    case Handling::kUpdate:
+      return read_container(kUpdateOptions, argc, argv, line.next, false, container) &&
+             has_no_state(container.id);
     case Handling::kOwnVerb:
     case Handling::kRestore:
       break;

@@ -12,6 +12,7 @@ enum class Handling {
   kExec,
   kRestore,
   kStart,
+  kUpdate,
 };
 
 struct Command {
@@ -24,7 +25,7 @@ constexpr Command kCommands[] = {
     {"create", Handling::kCreate},   {"delete", Handling::kDelete}, {"doctor", Handling::kOwnVerb},
     {"exec", Handling::kExec},       {"log", Handling::kOwnVerb},   {"policy", Handling::kOwnVerb},
     {"restore", Handling::kRestore}, {"run", Handling::kCreate},    {"start", Handling::kStart},
-    {"status", Handling::kOwnVerb},
+    {"status", Handling::kOwnVerb},  {"update", Handling::kUpdate},
 };
 
 enum class Value {
@@ -107,6 +108,30 @@ constexpr Option kDeleteOptions[] = {
 
 constexpr Option kStartOptions[] = {
     {"help", 'h', Value::kNone},
+    {"usage", 0, Value::kNone},
+};
+
+constexpr Option kUpdateOptions[] = {
+    {"blkio-weight", 0, Value::kRequired},
+    {"cpu-burst", 0, Value::kRequired},
+    {"cpu-idle", 0, Value::kRequired},
+    {"cpu-period", 0, Value::kRequired},
+    {"cpu-quota", 0, Value::kRequired},
+    {"cpu-rt-period", 0, Value::kRequired},
+    {"cpu-rt-runtime", 0, Value::kRequired},
+    {"cpu-share", 0, Value::kRequired},
+    {"cpuset-cpus", 0, Value::kRequired},
+    {"cpuset-mems", 0, Value::kRequired},
+    {"help", 'h', Value::kNone},
+    {"kernel-memory", 0, Value::kRequired},
+    {"kernel-memory-tcp", 0, Value::kRequired},
+    {"l3-cache-schema", 0, Value::kRequired},
+    {"mem-bw-schema", 0, Value::kRequired},
+    {"memory", 0, Value::kRequired},
+    {"memory-reservation", 0, Value::kRequired},
+    {"memory-swap", 0, Value::kRequired},
+    {"pids-limit", 0, Value::kRequired},
+    {"resources", 'r', Value::kRequired},
     {"usage", 0, Value::kNone},
 };
 

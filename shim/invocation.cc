@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "oci/base/system.h"
+#include "oci/spec/mounts.h"
 #include "shim/command_tables.h"
 #include "shim/commands/commands.h"
 #include "shim/failure.h"
@@ -34,6 +35,7 @@ constexpr auto kRuntimeCommands = std::to_array<RuntimeCommand>({
     {"restore", restore},
     {"run", create},
     {"start", start, false},
+    {"update", update},
 });
 
 struct OwnCommand {
@@ -157,6 +159,13 @@ int run_for_runtime(const RuntimeCommand* command, const CommandLine& line) {
 
 Result<std::string> Invocation::state_folder(const std::string& id) const {
   return directories.state + "/" + TRY(container::state_folder_name(id, directories.state));
+}
+
+runtime::Surroundings Invocation::surroundings(const spec::Json& config, const std::string& folder) const {
+  runtime::Surroundings around = found ? *found : runtime::look_around(container::is_initial_root());
+  runtime::look_at_sources(runtime::own_files(), folder, spec::bind_sources(config), around);
+  around.makes_no_cgroup = line.cgroup_manager == "disabled";
+  return around;
 }
 
 int run(int argc, char** argv) {

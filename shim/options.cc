@@ -98,6 +98,7 @@ std::span<const Option> options_of(std::string_view command) {
   if (command == "delete") return kDeleteOptions;
   if (command == "restore") return kRestoreOptions;
   if (command == "start") return kStartOptions;
+  if (command == "update") return kUpdateOptions;
   return kCreateOptions;
 }
 
@@ -132,6 +133,7 @@ Result<CommandLine> read_command_line(int argc, char** argv) {
     if (named(*found.option, "root")) line.root = value;
     if (named(*found.option, "log")) line.log = value;
     if (named(*found.option, "log-format")) line.log_format = value;
+    if (named(*found.option, "cgroup-manager")) line.cgroup_manager = value;
   }
 
   if (i < arguments.size()) {
@@ -160,12 +162,18 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
       only_arguments = true;
       continue;
     }
+    result.given.emplace_back(argument.substr(0, argument.find('=')));
     const Found found = read_option(options, spelling, argument);
-    std::string_view value = found.value.value_or("");
+    std::string_view value = found.value.value_or(std::string_view());
     if (found.wants_next() && i + 1 < count) value = line.argv[++i];
     if (found.option == nullptr) continue;
     if (named(*found.option, "bundle")) result.bundle = value;
     if (named(*found.option, "config")) result.config = value;
+    if (named(*found.option, "cgroup")) result.cgroups.emplace_back(value);
+    if (value.data() == nullptr) continue;
+    const ValuePlace place{i, static_cast<std::size_t>(value.data() - line.argv[i])};
+    if (named(*found.option, "process")) result.process = place;
+    if (named(*found.option, "resources")) result.resources = place;
   }
   return result;
 }

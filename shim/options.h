@@ -22,6 +22,7 @@ struct CommandLine {
   std::string root;               // --root; empty: not given. Of options given twice the last one counts
   std::string log;                // --log
   std::string log_format;         // --log-format
+  std::string cgroup_manager;     // --cgroup-manager, of crun
   std::string config_file;        // --tidewaiter-config, our only option; taken out of `argv`
 
   // Arguments without the null pointer.
@@ -38,16 +39,26 @@ enum class Spelling {
   kGo,      // runc: one dash or two alike, names in full, options also behind the container id
 };
 
-// What the shim has to know of create, run, exec, delete and restore.
+// An option's value: the argument that it is in, and where it begins there.
+struct ValuePlace {
+  std::size_t argument = 0;  // of CommandLine::argv
+  std::size_t offset = 0;
+};
+
+// What the shim has to know of create, run, exec, delete, restore, start and update.
 struct ContainerOptions {
-  std::string id;                     // empty: not given, so that the runtime will refuse
-  std::optional<std::string> bundle;  // --bundle
-  std::optional<std::string> config;  // --config, of crun
+  std::string id;                       // empty: not given, so that the runtime will refuse
+  std::optional<std::string> bundle;    // --bundle
+  std::optional<std::string> config;    // --config, of crun
+  std::optional<ValuePlace> process;    // --process, of exec
+  std::optional<ValuePlace> resources;  // --resources, of update
+  std::vector<std::string> cgroups;     // --cgroup, of exec
+  std::vector<std::string> given;       // of the options, as they are written: "--memory", without the value
 };
 
 // Reads what follows the command. The container id is the first argument of `exec` that is no option, and
 // the last one elsewhere: an option that is newer than our tables may have left its value before it.
-// REQUIRES: `line.command` is one of the five.
+// REQUIRES: `line.command` is one of these.
 ContainerOptions read_container_options(const CommandLine& line, Spelling spelling);
 
 // Where the container's config is, both absolute: `config_file` lies in `directory` unless --config named

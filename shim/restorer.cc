@@ -17,7 +17,8 @@ namespace {
 constexpr std::chrono::minutes kPatience{10};
 
 // This process has one thread, so its fork may do as it likes.
-[[noreturn]] void wait_and_restore(int runtime, const std::string& config_path, const std::string& owner) {
+[[noreturn]] void wait_and_restore(int runtime, const std::string& config_path, const std::string& owner,
+                                   const std::function<void()>& afterwards) {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (null >= 0) ::dup2(null, stream);
@@ -28,16 +29,22 @@ constexpr std::chrono::minutes kPatience{10};
   struct pollfd ended = {STDERR_FILENO + 1, POLLIN, 0};
   while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
   }
-  // Whoever creates another container from it now has it for a moment only.
-  const auto lock = container::lock_bundle(config_path, kPatience);
-  ::_exit(lock && container::Bundle::restore(config_path, owner) ? 0 : 1);
+  bool restored = false;
+  {
+    // Whoever creates another container from it now has it for a moment only.
+    const auto lock = container::lock_bundle(config_path, kPatience);
+    restored = lock && container::Bundle::restore(config_path, owner);
+  }
+  if (afterwards) afterwards();
+  ::_exit(restored ? 0 : 1);
 }
 
 }  // namespace
 
-Status restore_when_ended(const std::string& config_path, const std::string& owner) {
+Status restore_when_ended(const std::string& config_path, const std::string& owner,
+                          const std::function<void()>& afterwards) {
   const UniqueFd runtime = TRY(sys::pidfd_open(::getpid()));
-  TRY(DetachedProcess::start([&] { wait_and_restore(runtime.get(), config_path, owner); }));
+  TRY(DetachedProcess::start([&] { wait_and_restore(runtime.get(), config_path, owner, afterwards); }));
   return {};
 }
 

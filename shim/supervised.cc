@@ -1,9 +1,11 @@
 #include "shim/supervised.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
+#include "oci/policy/load.h"
 #include "shim/runtime.h"
 
 namespace tidewaiter::shim {
@@ -60,6 +62,12 @@ Status clear_supervision(const std::string& state_folder) {
     }
   }
   return container::clear_state_folder(state_folder);
+}
+
+Result<policy::Policy> recorded_policy(const container::Record& record) {
+  auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
+  if (!parsed) return fail(parsed.error().front().where + ": " + parsed.error().front().message);
+  return std::move(*parsed);
 }
 
 Status refuse_bypass(const Invocation& invocation) {

@@ -5,6 +5,8 @@
 
 #include "oci/base/result.h"
 #include "oci/container/bundle.h"
+#include "oci/container/record.h"
+#include "oci/policy/policy.h"
 #include "shim/invocation.h"
 
 // What the commands ask about a container's supervision.
@@ -24,6 +26,9 @@ Status claim_id(const Invocation& invocation, const std::string& id, const std::
 // Removes what is left of a container that is gone: waits a while for its agent to end, and clears what the
 // agent left. An error when the agent stays.
 Status clear_supervision(const std::string& state_folder);
+
+// The policy that the container was created under.
+Result<policy::Policy> recorded_policy(const container::Record& record);
 
 // An error when the environment makes the runtime pass over the filter that a policy put into the bundle.
 Status refuse_bypass(const Invocation& invocation);

@@ -18,6 +18,7 @@ Result<Supervision> Supervision::make(const container::Record& record, Resolver&
     const auto& mistake = parsed.error().front();
     return fail(mistake.where + ": " + mistake.message);
   }
+  if (parsed->limits) parsed->limits->sees_others = record.sees_others;
   Supervision supervision(policy::complete(*parsed));
   if (supervision.policy_.network) {
     supervision.destinations_ = TRY(in_context(

@@ -20,6 +20,7 @@ static const struct {
     {"delete_module", SYS_delete_module},
     {"eventfd2", SYS_eventfd2},
     {"finit_module", SYS_finit_module},
+    {"fsopen", SYS_fsopen},
     {"getcpu", SYS_getcpu},
     {"getpid", SYS_getpid},
     {"getppid", SYS_getppid},

@@ -270,19 +270,31 @@ Result<UniqueFd> open_agent(const std::string& state_folder) {
   return agent;
 }
 
-}  // namespace
-
-Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
-                    Creator creator, int bundle_lock, milliseconds timeout,
-                    const std::function<Status()>& meanwhile) {
+Status make_state_folder(const std::string& state_folder) {
   TRY(sys::make_directories(state_folder.substr(0, state_folder.rfind('/')), 0700));
   if (::mkdir(state_folder.c_str(), 0700) != 0) {
     if (errno == EEXIST) return fail("the id is in use: there is a state folder " + state_folder);
     return fail(errno, "make " + state_folder);
   }
+  return {};
+}
+
+}  // namespace
+
+Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
+                    Creator creator, int bundle_lock, milliseconds timeout,
+                    const std::function<Status()>& meanwhile) {
+  TRY(make_state_folder(state_folder));
   Status launched = launch_in(agent_path, state_folder, record, creator, bundle_lock, timeout, meanwhile);
   if (!launched) static_cast<void>(sys::remove_tree(state_folder));
   return launched;
+}
+
+Status keep_record(const std::string& state_folder, const Record& record) {
+  TRY(make_state_folder(state_folder));
+  Status written = write_record(state_folder, record);
+  if (!written) static_cast<void>(sys::remove_tree(state_folder));
+  return written;
 }
 
 Status ensure_agent(const std::string& agent_path, const std::string& state_folder, milliseconds timeout) {

@@ -41,6 +41,10 @@ Status launch_agent(const std::string& agent_path, const std::string& state_fold
                     Creator creator, int bundle_lock = -1, std::chrono::milliseconds timeout = kReadyTimeout,
                     const std::function<Status()>& meanwhile = {});
 
+// Makes `state_folder` for a container that needs no agent, and writes `record` into it. On failure nothing
+// stays behind. An existing state folder is an error.
+Status keep_record(const std::string& state_folder, const Record& record);
+
 // Starts the agent of an existing container again if it is no longer alive.
 Status ensure_agent(const std::string& agent_path, const std::string& state_folder,
                     std::chrono::milliseconds timeout = kReadyTimeout);

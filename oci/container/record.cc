@@ -95,6 +95,12 @@ Result<Record> from_json(const Json& document) {
   if (const auto hosts = document.find("hosts"); hosts != document.end()) {
     record.hosts = TRY(in_context("/hosts", read_hosts(*hosts)));
   }
+  if (document.contains("agent")) TRY(read_member(document, "agent", record.agent));
+  if (document.contains("open_files")) TRY(read_member(document, "open_files", record.open_files.emplace()));
+  for (const auto& [key, value] : {std::pair{"shuts_real_time", &record.shuts_real_time},
+                                   std::pair{"sees_others", &record.sees_others}}) {
+    if (document.contains(key)) TRY(read_member(document, key, *value));
+  }
   return record;
 }
 
@@ -114,6 +120,10 @@ Json to_json(const Record& record) {
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;
   document["restart_seconds"] = record.restart_seconds;
+  if (!record.agent) document["agent"] = false;
+  if (record.open_files) document["open_files"] = *record.open_files;
+  if (record.shuts_real_time) document["shuts_real_time"] = true;
+  if (record.sees_others) document["sees_others"] = true;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

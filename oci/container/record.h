@@ -21,9 +21,13 @@ struct Record {
   std::string policy_name;
   std::string policy_text;  // the policy file as it was when the container was created
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
-  std::vector<std::string> residual;                  // policy::Plan::residual
-  bool exempts_start = false;                         // policy::Plan::exempts_start
-  bool told_of_execs = false;                         // policy::Plan::told_of_execs
+  bool agent = true;  // false: nobody has to answer for the container, and the record is for `exec` alone
+  std::optional<std::uint64_t> open_files;  // policy::Plan::open_files
+  bool shuts_real_time = false;             // policy::Plan::shuts_real_time
+  bool sees_others = false;                 // policy::Plan::sees_others
+  std::vector<std::string> residual;        // policy::Plan::residual
+  bool exempts_start = false;               // policy::Plan::exempts_start
+  bool told_of_execs = false;               // policy::Plan::told_of_execs
   // What the container's hosts file, which the agent keeps as kHostsName, begins with; absent: it keeps none.
   std::optional<spec::HostsBase> hosts;
   std::string log_directory;                        // of the event log

@@ -1,5 +1,6 @@
 #include "oci/policy/baseline.h"
 
+#include <linux/if_packet.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -79,6 +80,9 @@ constexpr auto kSourceRouteOldIpv6 = option(IPPROTO_IPV6, kIpv6PacketOptions2292
 constexpr auto kSourceRouteByLabel = option(IPPROTO_IPV6, kIpv6FlowLabels);
 constexpr auto kDeferredConnect = option(IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
 constexpr auto kPortRange = option(IPPROTO_IP, kLocalPortRange);
+constexpr auto kReceiveRing = option(SOL_PACKET, PACKET_RX_RING);
+constexpr auto kSendRing = option(SOL_PACKET, PACKET_TX_RING);
+constexpr std::array kXdpOptions{masked(1, kLowerHalf, SOL_XDP)};  // rings, and the memory of packets
 
 constexpr std::array kFastOpenFourth{masked(3, MSG_FASTOPEN, MSG_FASTOPEN)};
 constexpr std::array kFastOpenThird{masked(2, MSG_FASTOPEN, MSG_FASTOPEN)};
@@ -123,6 +127,16 @@ constexpr std::string_view kNamespacesReason =
 constexpr std::string_view kNamespacesExecReason =
     "in another mount namespace an allowed path may be another program, and a new user namespace gives the "
     "capability to mount";
+constexpr std::string_view kNamespacesLimitsReason =
+    "in user and cgroup namespaces of its own a workload may mount its cgroup, and write another limit into "
+    "it";
+constexpr std::string_view kMountsLimitsReason =
+    "a cgroup that is mounted, or mounted writable once more, lets the workload write another limit into it";
+constexpr std::string_view kOthersLimitsReason =
+    "has another process, whose limits are others, work for the container, or write into a cgroup";
+constexpr std::string_view kRingsReason =
+    "with CAP_NET_RAW it has the kernel take memory without end, which no cgroup counts; ENOPROTOOPT makes "
+    "libpcap do without";
 constexpr std::string_view kMountsReason =
     "a network file system connects from within the kernel, and one that the workload serves itself (FUSE) "
     "makes the agent wait for it";
@@ -247,6 +261,30 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .what = "IP_LOCAL_PORT_RANGE (setsockopt)",
      .reason = "a range of one port makes the kernel choose the port the workload wants"},
+    {.name = "packet_rings",
+     .syscalls = kSetsockopt,
+     .tests = kReceiveRing,
+     .errno_value = ENOPROTOOPT,
+     .for_limits = true,
+     .of_memory = true,
+     .what = "rings of packet sockets (setsockopt)",
+     .reason = kRingsReason},
+    {.name = "packet_rings",
+     .syscalls = kSetsockopt,
+     .tests = kSendRing,
+     .errno_value = ENOPROTOOPT,
+     .for_limits = true,
+     .of_memory = true,
+     .what = "rings of packet sockets (setsockopt)",
+     .reason = kRingsReason},
+    {.name = "packet_rings",
+     .syscalls = kSetsockopt,
+     .tests = kXdpOptions,
+     .errno_value = ENOPROTOOPT,
+     .for_limits = true,
+     .of_memory = true,
+     .what = "options of XDP sockets (setsockopt)",
+     .reason = kRingsReason},
     {.name = "userfaultfd",
      .syscalls = kUserfaultfd,
      .errno_value = EPERM,
@@ -261,6 +299,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "clone3",
      .reason = "its flags are in memory, where no filter sees which namespaces it makes; ENOSYS makes the C "
                "library call clone instead"},
@@ -271,9 +310,11 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
-     .exec_reason = kNamespacesExecReason},
+     .exec_reason = kNamespacesExecReason,
+     .limits_reason = kNamespacesLimitsReason},
     {.name = "namespaces",
      .syscalls = kUnshare,
      .tests = kUnsharesNamespace,
@@ -281,35 +322,45 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
-     .exec_reason = kNamespacesExecReason},
+     .exec_reason = kNamespacesExecReason,
+     .limits_reason = kNamespacesLimitsReason},
     {.name = "namespaces",
      .syscalls = kSetns,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
-     .exec_reason = kNamespacesExecReason},
+     .exec_reason = kNamespacesExecReason,
+     .limits_reason = kNamespacesLimitsReason},
     {.name = "ptrace",
      .syscalls = kPtrace,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "ptrace",
      .reason = "makes another process act for the tracer, one that need not be under the policy",
-     .exec_reason = "the agent has to trace whoever executes a program, and a process has one tracer"},
+     .exec_reason = "the agent has to trace whoever executes a program, and a process has one tracer",
+     .limits_reason = kOthersLimitsReason},
     {.name = "process_vm_writev",
      .syscalls = kProcessVmWritev,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "process_vm_writev",
-     .reason = "changes the memory of another process, one that need not be under the policy"},
+     .reason = "changes the memory of another process, one that need not be under the policy",
+     .limits_reason = kOthersLimitsReason},
     {.name = "proc_writes",
      .syscalls = {},
      .errno_value = EROFS,
@@ -317,27 +368,34 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .in_bundle = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "writing to files of /proc",
      .reason = "who may trace a process may write to its memory there (/proc/PID/mem), which is no call that "
                "a filter sees, be it a process that is not under the policy",
      .exec_reason = "who may trace a process may write to its memory there (/proc/PID/mem), which is no call "
-                    "that a filter sees, and so give an allowed program other arguments, or other code"},
+                    "that a filter sees, and so give an allowed program other arguments, or other code",
+     .limits_reason = kOthersLimitsReason},
     {.name = "pidfd_getfd",
      .syscalls = kPidfdGetfd,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
+     .beside_others = true,
      .what = "pidfd_getfd",
      .reason = "takes sockets, connected and bound ones, from a process that need not be under the policy",
      .exec_reason = "takes files from another process, those of other mount namespaces too, where paths mean "
-                    "something else"},
+                    "something else",
+     .limits_reason = "takes files from another process, those of cgroups too, where it has them open"},
     {.name = "open_by_handle_at",
      .syscalls = kOpenByHandleAt,
      .errno_value = EPERM,
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "open_by_handle_at",
      .reason = "with CAP_DAC_READ_SEARCH it opens files of the host that no mount of the container shows"},
     {.name = "seccomp_listener",
@@ -362,6 +420,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "bpf",
      .reason = "puts programs into the kernel, which can redirect connections and overwrite the memory of "
                "processes"},
@@ -371,6 +430,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "kexec",
      .reason = "starts another kernel, which knows of no policy"},
     {.name = "modules",
@@ -379,6 +439,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "kernel modules",
      .reason = "code in the kernel is under no policy"},
     {.name = "mounts",
@@ -387,32 +448,40 @@ constexpr BaselineRow kBaseline[] = {
      .for_connect = true,
      .for_bind = true,
      .for_exec = true,
+     .for_limits = true,
      .what = "mounting file systems (mount, fsopen)",
      .reason = kMountsReason,
-     .exec_reason = kMountsExecReason},
+     .exec_reason = kMountsExecReason,
+     .limits_reason = kMountsLimitsReason},
     {.name = "mounts",
      .syscalls = kChangeMounts,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
+     .for_limits = true,
      .what = "moving, changing and taking away mounts",
-     .reason = kMountsExecReason},
+     .reason = kMountsExecReason,
+     .limits_reason = kMountsLimitsReason},
     {.name = "mounts",
      .syscalls = kOpenTree,
      .tests = kClonesTree,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
+     .for_limits = true,
      .what = "moving, changing and taking away mounts",
-     .reason = kMountsExecReason},
+     .reason = kMountsExecReason,
+     .limits_reason = kMountsLimitsReason},
     {.name = "mounts",
      .syscalls = kOpenTreeAttr,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
+     .for_limits = true,
      .where_known = true,
      .what = "open_tree_attr",
-     .reason = "clones mounts like open_tree"},
+     .reason = "clones mounts like open_tree",
+     .limits_reason = kMountsLimitsReason},
     {.name = "chroot",
      .syscalls = kChroot,
      .errno_value = EPERM,
@@ -426,7 +495,8 @@ constexpr BaselineRow kBaseline[] = {
 // A row whose call some libseccomp does not know is one of its own, so that it alone is named as open then.
 static_assert(std::all_of(std::begin(kBaseline), std::end(kBaseline), [](const BaselineRow& row) {
   return !row.name.empty() && row.syscalls.empty() == row.in_bundle && row.errno_value > 0 &&
-         !row.what.empty() && !row.reason.empty() && (row.for_connect || row.for_bind || row.for_exec) &&
+         !row.what.empty() && !row.reason.empty() &&
+         (row.for_connect || row.for_bind || row.for_exec || row.for_limits) &&
          (!row.where_known || row.syscalls.size() == 1);
 }));
 
@@ -448,6 +518,20 @@ constexpr OpenWay kLeftOpen[] = {
      .what = "sockets received from another process",
      .reason = "a descriptor passed over a Unix socket, or inherited, is as connected and bound as it came, "
                "and keeps the options it came with"},
+    {.for_limits = true,
+     .what = "what no cgroup counts",
+     .reason = "pages of hugetlbfs, and what the host does for the container elsewhere, as the agent does"},
+    {.for_limits = true,
+     .of_memory = true,
+     .what = "buffers of sockets that no cgroup counts",
+     .reason = "those of netlink, raw and packet sockets, each up to net.core.rmem_max and wmem_max: "
+               "/limits/processes and /limits/open_files bound how many sockets there are"},
+    {.for_limits = true,
+     .beside_others = true,
+     .what = "processes of others in sight",
+     .reason =
+         "who runs as the user of such a process, and has no fewer capabilities, sees the files that it "
+         "sees (/proc/PID/root): keep writable cgroups from whoever shares the pid namespace"},
     {.for_exec = true,
      .what = "files received from another container",
      .reason = "a descriptor passed over a Unix socket has the path that its file has there"},
@@ -524,11 +608,16 @@ std::string reason_for(const BaselineRow& row, const Policy& policy) {
   Policy network;
   network.network = policy.network;
   const bool for_exec = row.for_exec && policy.exec && policy.exec->restricts();
+  const bool for_limits = concerns_limits(row, policy);
+  const auto own = [](bool needed, std::string_view reason) { return needed ? reason : std::string_view(); };
+  const bool common = concerns(row, network) || (for_exec && row.exec_reason.empty()) ||
+                      (for_limits && row.limits_reason.empty());
   std::string reason;
-  if (!for_exec || row.exec_reason.empty() || concerns(row, network)) reason = row.reason;
-  if (for_exec && !row.exec_reason.empty()) {
+  for (const std::string_view part :
+       {own(common, row.reason), own(for_exec, row.exec_reason), own(for_limits, row.limits_reason)}) {
+    if (part.empty()) continue;
     reason += reason.empty() ? "" : "; ";
-    reason += row.exec_reason;
+    reason += part;
   }
   return reason;
 }

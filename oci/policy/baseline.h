@@ -7,9 +7,10 @@
 
 #include "oci/policy/policy.h"
 
-// What network and exec rules need beside their own words. They are decided where connect(2), bind(2) and
-// execve(2) are called, so the other ways to the same have to be shut, or named as open. What is shut can be
-// given back by name: the policy's `unsafe_allow`.
+// What network and exec rules, and limits, need beside their own words. Rules are decided where connect(2),
+// bind(2) and execve(2) are called, so the other ways to the same have to be shut, or named as open; limits
+// are kept in files that nobody within may come to write to. What is shut can be given back by name: the
+// policy's `unsafe_allow`.
 
 namespace tidewaiter::policy {
 
@@ -19,16 +20,20 @@ struct BaselineRow {
   std::span<const std::string_view> syscalls;  // none: it is no matter of calls (`in_bundle`)
   std::span<const ArgumentTest> tests = {};    // all must hold; empty: every such call
   int errno_value = 0;
-  bool for_connect = false;  // needed when connections are restricted
-  bool for_bind = false;     // needed when binding is
-  bool for_exec = false;     // needed when programs are
-  bool for_unix = false;     // needed when a rule names Unix sockets, which it does by their paths
-  bool in_bundle = false;    // what the bundle has the runtime mount is changed, and no call refused
+  bool for_connect = false;    // needed when connections are restricted
+  bool for_bind = false;       // needed when binding is
+  bool for_exec = false;       // needed when programs are
+  bool for_unix = false;       // needed when a rule names Unix sockets, which it does by their paths
+  bool in_bundle = false;      // what the bundle has the runtime mount is changed, and no call refused
+  bool for_limits = false;     // needed when a cgroup holds a limit
+  bool beside_others = false;  // and then only where the container sees processes of others
+  bool of_memory = false;      // and then only where memory is limited
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
   std::string_view reason;
-  std::string_view exec_reason = {};  // why exec rules need it; empty: for the same reason
+  std::string_view exec_reason = {};    // why exec rules need it; empty: for the same reason
+  std::string_view limits_reason = {};  // likewise limits
 };
 std::span<const BaselineRow> baseline();
 
@@ -45,10 +50,20 @@ struct OpenWay {
   bool for_bind = false;
   bool for_exec = false;
   bool for_unix = false;
+  bool for_limits = false;
+  bool beside_others = false;
+  bool of_memory = false;
   std::string_view what;
   std::string_view reason;
 };
 std::span<const OpenWay> left_open();
+
+// Whether limits need it.
+template <typename Row>
+bool concerns_limits(const Row& row, const Policy& policy) {
+  return row.for_limits && policy.limits && policy.limits->needs_cgroup() &&
+         (!row.beside_others || policy.limits->sees_others) && (!row.of_memory || policy.limits->memory);
+}
 
 // Whether a row concerns this policy.
 template <typename Row>
@@ -56,7 +71,7 @@ bool concerns(const Row& row, const Policy& policy) {
   return (policy.network && ((row.for_connect && policy.network->restricts_connect()) ||
                              (row.for_bind && policy.network->restricts_bind()) ||
                              (row.for_unix && policy.network->names_unix()))) ||
-         (row.for_exec && policy.exec && policy.exec->restricts());
+         (row.for_exec && policy.exec && policy.exec->restricts()) || concerns_limits(row, policy);
 }
 
 // The entry of unsafe_allow that gives the row back, or nullptr. Writing to procfs comes with ptrace and

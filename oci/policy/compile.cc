@@ -6,17 +6,21 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "oci/policy/baseline.h"
+#include "oci/policy/check_limits.h"
+#include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
 #include "oci/seccomp/filter_context.h"
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
+#include "oci/spec/members.h"
 #include "oci/spec/procfs_mount.h"
 
 namespace tidewaiter::policy {
@@ -32,12 +36,7 @@ constexpr ProfileAction kKillProcess{ActionKind::kKillProcess, 0};
 
 // --- does the bundle go together with a policy? ----------------------------------------------------
 
-// The member `key` of an object, or nullptr when there is none, or it is null.
-const ordered_json* member(const ordered_json& object, const char* key) {
-  if (!object.is_object()) return nullptr;
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
+using spec::member;
 
 const ordered_json* own_seccomp(const ordered_json& config) {
   const ordered_json* linux_part = member(config, "linux");
@@ -48,6 +47,7 @@ struct Input {
   const Policy& policy;
   const ordered_json& config;
   const runtime::Traits& runtime;
+  const runtime::Surroundings& surroundings;
 };
 
 Status check_platform(const Input& input) {
@@ -135,6 +135,10 @@ Status check_mount_namespace(const Input& input) {
               " needs a mount namespace of the container's own, as in {\"type\": \"mount\"}");
 }
 
+Status check_own_limits(const Input& input) {
+  return check_limits(input.policy, input.config, input.surroundings);
+}
+
 // One after the other: the first that fails is told.
 struct Check {
   std::string_view name;
@@ -147,6 +151,7 @@ constexpr Check kChecks[] = {
     {"own notifications", check_own_notifications},
     {"bypass annotations", check_bypass_annotations},
     {"mount namespace", check_mount_namespace},
+    {"limits", check_own_limits},
 };
 
 Status check_listener(const Listener& listener) {
@@ -323,22 +328,29 @@ void simplify(seccomp::SyscallDemand& demand) {
 // The calls that execute a program.
 constexpr const char* kExecs[] = {"execve", "execveat"};
 
+// As it is meant for this bundle.
+Policy for_bundle(Policy policy, const ordered_json& config) {
+  if (policy.limits) policy.limits->sees_others = spec::procfs_shows_others(config);
+  return policy;
+}
+
 class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
-           const Listener& listener)
-      : policy_(policy),
-        complete_(complete(policy)),
+           const Listener& listener, const runtime::Surroundings& surroundings)
+      : policy_(for_bundle(policy, config)),
+        complete_(complete(policy_)),
         config_(config),
         runtime_(runtime),
-        listener_(listener) {
+        listener_(listener),
+        surroundings_(surroundings) {
     for (const BaselineRow& row : baseline()) {
       if (row.where_known && !is_known(row.syscalls.front())) unknown_calls_.emplace(row.syscalls.front());
     }
   }
 
   Result<Plan> run() {
-    for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_}));
+    for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_, surroundings_}));
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
@@ -349,9 +361,17 @@ class Compiler {
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
+    std::vector<PlanRow> limits = TRY(apply_limits(policy_, surroundings_, plan_.config));
+    if (holds_limits(policy_)) {
+      plan_.limited = policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.open_files = policy_.limits->open_files;
+      plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
+      plan_.sees_others = policy_.limits->sees_others;
+    }
     TRY(describe_syscalls());
     describe_network();
     describe_exec();
+    std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
     describe_start();
     describe_names();
     describe_baseline();
@@ -841,11 +861,12 @@ class Compiler {
                  std::move(reason), row.name);
   }
 
-  const Policy& policy_;
+  const Policy policy_;
   const Policy complete_;
   const ordered_json& config_;
   const runtime::Traits& runtime_;
   const Listener& listener_;
+  const runtime::Surroundings& surroundings_;
   std::set<std::string, std::less<>> unknown_calls_;  // of the baseline; libseccomp is older than they are
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
@@ -857,8 +878,8 @@ class Compiler {
 }  // namespace
 
 Result<Plan> compile(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
-                     const Listener& listener) {
-  return Compiler(policy, config, runtime, listener).run();
+                     const Listener& listener, const runtime::Surroundings& surroundings) {
+  return Compiler(policy, config, runtime, listener, surroundings).run();
 }
 
 }  // namespace tidewaiter::policy

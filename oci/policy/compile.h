@@ -10,6 +10,7 @@
 #include "oci/base/result.h"
 #include "oci/policy/policy.h"
 #include "oci/runtime/runtime_traits.h"
+#include "oci/runtime/surroundings.h"
 #include "oci/spec/hosts_mount.h"
 
 namespace tidewaiter::policy {
@@ -60,6 +61,13 @@ struct Plan {
   // Where network.allow has host names: what the agent's hosts file, which the bundle binds over /etc/hosts,
   // begins with. Relative paths are the bundle's (spec::in_bundle()).
   std::optional<spec::HostsBase> hosts;
+  // limits.open_files, to which processes that are executed in the container later have to be held, for the
+  // bundle says nothing of them.
+  std::optional<std::uint64_t> open_files;
+  bool limited = false;  // limits are held: `exec` and `update` have to know of the container
+  // Likewise those under limits.cpus: no quota holds a real-time process.
+  bool shuts_real_time = false;
+  bool sees_others = false;   // policy::Limits::sees_others, for who decides later
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
@@ -76,8 +84,17 @@ struct Listener {
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing
 // leaves it as it is. Fails, in words, when bundle, runtime and policy
 // do not go together: the profile brings a listener of its own, an annotation replaces the filter, a call
-// would have to notify that the runtime cannot notify, the policy refuses what starts every container.
+// would have to notify that the runtime cannot notify, the policy refuses what starts every container, the
+// container could raise its own limits.
+// Of `surroundings`, whose rights there are and what is inherited; what the machine offers check_machine()
+// asks.
 Result<Plan> compile(const Policy& policy, const nlohmann::ordered_json& config,
-                     const runtime::Traits& runtime, const Listener& listener);
+                     const runtime::Traits& runtime, const Listener& listener,
+                     const runtime::Surroundings& surroundings);
+
+// Whether cgroups hold the policy's limits when the runtime creates this bundle's container here. The error
+// names the limits and says what to do. Of its own, for a policy can be explained where it cannot be held.
+Status check_machine(const Policy& policy, const nlohmann::ordered_json& config,
+                     const runtime::Traits& runtime, const runtime::Surroundings& surroundings);
 
 }  // namespace tidewaiter::policy

@@ -106,7 +106,12 @@ std::string headline(const Plan& plan, const PlanOrigin& origin, std::size_t wid
   text +=
       origin.bundle.empty() ? "for a container without a seccomp profile" : "for the bundle " + origin.bundle;
   text += ", under " + origin.runtime + ".";
-  return paragraph(text, width) +
+  const std::string here =
+      origin.not_here.empty()
+          ? ""
+          : paragraph("On this machine, to you, the container would be refused: " + origin.not_here + ".",
+                      width);
+  return paragraph(text, width) + here +
          paragraph(plan.supervised()
                        ? "An agent supervises the container. It is asked about " + list(plan.notified) + "."
                        : "Nothing has to be supervised: no agent is started.",
@@ -222,6 +227,7 @@ nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin) 
   json["mode"] = to_string(origin.mode);
   json["bundle"] = origin.bundle.empty() ? ordered_json(nullptr) : ordered_json(origin.bundle);
   json["runtime"] = origin.runtime;
+  json["not_here"] = origin.not_here.empty() ? ordered_json(nullptr) : ordered_json(origin.not_here);
   json["supervised"] = plan.supervised();
   json["rules"] = rows_json(plan, Origin::kRule);
   json["start"] = rows_json(plan, Origin::kStart);

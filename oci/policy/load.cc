@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <utility>
 
 #include "oci/base/system.h"
 #include "oci/policy/baseline.h"
+#include "oci/policy/byte_size.h"
 #include "oci/policy/constants.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/exec_rule.h"
@@ -26,18 +28,33 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description",  "network", "exec",
+constexpr std::string_view kPolicyKeys[] = {"version",  "description",  "network", "exec", "limits",
                                             "syscalls", "unsafe_allow", "events",  "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
+constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files"};
 constexpr std::string_view kSyscallKeys[] = {"names", "action", "errno", "args"};
 constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity", "limits"};
+constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity"};
+constexpr std::string_view kLaterLimitsKeys[] = {"disk", "timeout"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
+
+// With less no runtime starts a container.
+constexpr std::uint64_t kLeastMemory = 6U << 20U;
+// Runtimes are under it themselves while they start a process, and need half of that: crun 28, of its own and
+// of mounts; runc with 20 waits for ever.
+constexpr std::uint64_t kLeastOpenFiles = 64;
+
+constexpr std::uint64_t kMostProcesses = 4'194'304;      // PID_MAX_LIMIT (include/linux/threads.h)
+constexpr std::uint64_t kMostOpenFiles = 2'147'483'584;  // sysctl_nr_open_max (fs/file.c)
+// Less than a millisecond in a period the kernel does not take (min_cfs_quota_period in kernel/sched/core.c),
+// and more processors nobody has (NR_CPUS).
+constexpr double kLeastCpus = 0.01;
+constexpr double kMostCpus = 8192;
 
 constexpr std::string_view kModes[] = {"enforce", "audit"};
 constexpr std::string_view kActions[] = {"errno", "allow", "log", "kill"};
@@ -154,8 +171,10 @@ std::string restricted_by(std::string_view name) {
   bool connect = false;
   bool bind = false;
   bool exec = false;
+  std::string_view limits;
   for (const BaselineRow& row : baseline()) {
     if (row.name != name) continue;
+    if (row.for_limits) limits = row.of_memory ? "limits.memory" : "limits";
     connect = connect || row.for_connect;
     bind = bind || row.for_bind;
     exec = exec || row.for_exec;
@@ -165,6 +184,7 @@ std::string restricted_by(std::string_view name) {
   if (connect && !bind) parts.emplace_back("network.allow");
   if (connect && !bind) parts.emplace_back("network.deny");
   if (bind) parts.emplace_back(connect ? "network" : "network.bind");
+  if (!limits.empty()) parts.emplace_back(limits);
   return one_of(parts);
 }
 
@@ -247,6 +267,10 @@ class Reader {
   // Puts "unix:" rules into `unix_rules`, and returns the others.
   std::vector<NetworkRule> read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules);
   std::vector<BindRule> read_bind_rules(const Place& place);
+  Limits read_limits(const Place& place);
+  std::optional<std::uint64_t> read_memory(const Place& place);
+  std::optional<std::uint64_t> read_cpus(const Place& place);
+  std::optional<std::uint64_t> read_count(const Place& place, std::uint64_t least, std::uint64_t most);
   void read_events(const Place& place, EventsPolicy& events);
   std::vector<UnsafeAllow> read_unsafe_allow(const Place& place);
   void check_unsafe_allow(const Place& place, const Policy& policy);
@@ -389,6 +413,69 @@ ExecPolicy Reader::read_exec(const Place& place) {
   return exec;
 }
 
+// What other programs take for "no limit" is none of these: a limit that is absent says it.
+std::optional<std::uint64_t> Reader::read_count(const Place& place, std::uint64_t least, std::uint64_t most) {
+  const Json& value = place.value;
+  if (value.is_number_unsigned() && value >= least && value <= most) return value.get<std::uint64_t>();
+  expected(place, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> Reader::read_memory(const Place& place) {
+  std::uint64_t bytes = 0;
+  if (place.value.is_string()) {
+    const auto size = parse_byte_size(place.value.get_ref<const std::string&>());
+    if (!size) {
+      wrong(place, size.error().message());
+      return std::nullopt;
+    }
+    bytes = *size;
+  } else if (place.value.is_number_unsigned()) {
+    bytes = place.value.get<std::uint64_t>();
+  } else {
+    expected(place, "a number of bytes, as in 268435456, or text as in \"256M\" or \"1.5G\"");
+    return std::nullopt;
+  }
+  if (bytes < kLeastMemory) {
+    wrong(place, "expected at least 6M (6291456 bytes), without which no container starts, found " +
+                     described(place.value) +
+                     (place.value.is_number() && bytes != 0 && bytes < (1U << 20U)
+                          ? "; a number is in bytes: for " + std::to_string(bytes) + " MiB write \"" +
+                                std::to_string(bytes) + "M\""
+                          : ""));
+    return std::nullopt;
+  }
+  if (bytes > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
+    wrong(place, described(place.value) + " is more than can be counted (2^63 - 1 bytes)");
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+std::optional<std::uint64_t> Reader::read_cpus(const Place& place) {
+  const Json& value = place.value;
+  const double cpus = value.is_number() ? value.get<double>() : 0;
+  if (cpus >= kLeastCpus && cpus <= kMostCpus)
+    return static_cast<std::uint64_t>(std::llround(cpus * Limits::kCpuPeriod));
+  expected(place, "a number of processors from 0.01 to 8192, as in 1.5");
+  return std::nullopt;
+}
+
+Limits Reader::read_limits(const Place& place) {
+  Limits limits;
+  each_member(place, kLimitsKeys, kLaterLimitsKeys, [&](std::string_view key, const Place& member) {
+    if (key == "memory")
+      limits.memory = read_memory(member);
+    else if (key == "processes")
+      limits.processes = read_count(member, 1, kMostProcesses);
+    else if (key == "cpus")
+      limits.cpu_time = read_cpus(member);
+    else
+      limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
+  });
+  return limits;
+}
+
 void Reader::read_events(const Place& place, EventsPolicy& events) {
   each_member(place, kEventsKeys, {}, [&](std::string_view, const Place& member) {
     std::array<bool, std::size(kEvents)> wanted{};
@@ -422,7 +509,9 @@ std::vector<UnsafeAllow> Reader::read_unsafe_allow(const Place& place) {
 }
 
 // What a person would take for given back, and is not, is a mistake; so is what was never taken away.
-void Reader::check_unsafe_allow(const Place& place, const Policy& policy) {
+void Reader::check_unsafe_allow(const Place& place, const Policy& read) {
+  Policy policy = read;
+  if (policy.limits) policy.limits->sees_others = true;  // which bundles there will be is not known here
   for (const UnsafeAllow& one : policy.unsafe_allow) {
     const Place entry{place.value, one.pointer};
     const auto is_of = [&](const BaselineRow& row) { return row.name == one.name; };
@@ -660,6 +749,8 @@ Policy Reader::read_policy(const Json& document) {
       policy.network = read_network(member);
     } else if (key == "exec") {
       policy.exec = read_exec(member);
+    } else if (key == "limits") {
+      policy.limits = read_limits(member);
     } else if (key == "syscalls") {
       each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
                    [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });

@@ -154,6 +154,27 @@ struct ExecPolicy {
   [[nodiscard]] bool restricts() const { return allow.has_value() || !deny.empty(); }
 };
 
+// --- limits: how much of the machine a container may use -----------------------------------------
+
+// Each by itself; absent: what the bundle says.
+struct Limits {
+  // Of `cpu_time`: what the kernel takes where nobody names another (default_cfs_period in
+  // kernel/sched/fair.c).
+  static constexpr std::uint64_t kCpuPeriod = 100'000;  // microseconds
+
+  std::optional<std::uint64_t> memory;     // bytes, swap among them
+  std::optional<std::uint64_t> processes;  // and threads
+  std::optional<std::uint64_t> cpu_time;  // "cpus" in the file: microseconds of all processors per kCpuPeriod
+  std::optional<std::uint64_t> open_files;  // of one process (RLIMIT_NOFILE)
+
+  // Not of the file but of the bundle: whether the container sees processes of others, which need not be
+  // under any limit.
+  bool sees_others = false;
+
+  // Whether anything is limited that only a cgroup can limit for the whole container.
+  [[nodiscard]] bool needs_cgroup() const { return memory || processes || cpu_time; }
+};
+
 // --- events ---------------------------------------------------------------------------------------
 
 // Which decisions are written to the container's event log.
@@ -176,6 +197,7 @@ struct Policy {
   Mode mode = Mode::kEnforce;
   std::optional<NetworkPolicy> network;
   std::optional<ExecPolicy> exec;
+  std::optional<Limits> limits;
   std::vector<SyscallRule> syscalls;
   EventsPolicy events;
   std::vector<UnsafeAllow> unsafe_allow;

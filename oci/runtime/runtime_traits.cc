@@ -46,12 +46,17 @@ constexpr std::array<std::string_view, 2> kYoukiBypassAnnotations = {"run.oci.ha
 constexpr std::array<std::string_view, 3> kCrunBypassAnnotations = {"run.oci.seccomp", "run.oci.handler",
                                                                     "module.wasm.image/variant"};
 
+// crun's libcrun_cgroup_enter (src/libcrun/cgroup.c) goes on without a cgroup, in a user namespace or as an
+// ordinary user, where the bundle names none and systemd is not to make it. runc's managers fail ("cannot set
+// memory limit: container could not join or create cgroup").
+//
 // crun has no rows: a process that shares its descriptors but not the filter hands the listener over.
 constexpr std::array kTraits = {
     Traits{.kind = Kind::kCrun,
            .name = "crun",
            .accepts_config_option = true,
            .starts_by_execve = true,
+           .passes_over_cgroups = true,
            .never_notify = {},
            .bypass_annotation_prefixes = kCrunBypassAnnotations,
            .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER"},
@@ -59,6 +64,7 @@ constexpr std::array kTraits = {
            .name = "runc",
            .accepts_config_option = false,
            .starts_by_execve = true,
+           .passes_over_cgroups = false,
            .never_notify = kRuncNeverNotify,
            .bypass_annotation_prefixes = {},
            .bypass_environment = {}},
@@ -66,6 +72,7 @@ constexpr std::array kTraits = {
            .name = "youki",
            .accepts_config_option = false,
            .starts_by_execve = true,
+           .passes_over_cgroups = true,
            .never_notify = kYoukiNeverNotify,
            .bypass_annotation_prefixes = kYoukiBypassAnnotations,
            .bypass_environment = {}},
@@ -73,6 +80,7 @@ constexpr std::array kTraits = {
            .name = "unknown",
            .accepts_config_option = false,
            .starts_by_execve = false,
+           .passes_over_cgroups = true,
            .never_notify = kUnknownNeverNotify,
            .bypass_annotation_prefixes = kCrunBypassAnnotations,
            .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER"},

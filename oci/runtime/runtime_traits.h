@@ -25,6 +25,8 @@ struct Traits {
   bool accepts_config_option = false;  // create/run take --config FILE
   // Whether the first code that is not the runtime's own comes under the filter by execve(2) or execveat(2).
   bool starts_by_execve = false;
+  // Whether, without root's rights, it runs a container whose limits it cannot set, and says nothing.
+  bool passes_over_cgroups = false;
   std::span<const NeverNotify> never_notify;  // beside those no runtime may notify
   // Annotations that begin so replace the filter, or run the workload inside the runtime's own process.
   std::span<const std::string_view> bypass_annotation_prefixes;

@@ -221,6 +221,19 @@ Status check_keys(const Json& object, const std::string& place,
   return {};
 }
 
+// Of each object in the list `list` of `object`.
+Status check_keys_of_each(const Json& object, const char* list, const std::string& place,
+                          std::initializer_list<std::string_view> known) {
+  const Json* all = child(object, list);
+  if (all == nullptr || !all->is_array()) return {};
+  for (std::size_t i = 0; i < all->size(); ++i) {
+    std::string here = place;
+    here.append("/").append(list).append("/").append(std::to_string(i));
+    TRY(check_keys((*all)[i], here, known));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& source) {
@@ -252,13 +265,37 @@ bool is_utf8(const std::string& text) {
   }
 }
 
+Status check_process_key_case(const Json& process, const std::string& place) {
+  TRY(check_keys(
+      process, place,
+      {"apparmorProfile", "capabilities", "noNewPrivileges", "rlimits", "scheduler", "selinuxLabel"}));
+  if (const Json* scheduler = child(process, "scheduler"))
+    TRY(check_keys(*scheduler, place + "/scheduler", {"policy"}));
+  return check_keys_of_each(process, "rlimits", place, {"hard", "soft", "type"});
+}
+
+Status check_resources_key_case(const Json& resources, const std::string& place) {
+  TRY(check_keys(resources, place, {"cpu", "memory", "pids", "unified"}));
+  if (const Json* memory = child(resources, "memory"))
+    TRY(check_keys(*memory, place + "/memory", {"limit", "swap"}));
+  if (const Json* pids = child(resources, "pids")) TRY(check_keys(*pids, place + "/pids", {"limit"}));
+  if (const Json* cpu = child(resources, "cpu"))
+    TRY(check_keys(*cpu, place + "/cpu", {"burst", "period", "quota"}));
+  return {};
+}
+
 Status check_key_case(const Json& config) {
-  TRY(check_keys(config, "", {"annotations", "linux", "mounts", "process"}));
-  if (const Json* process = child(config, "process"))
-    TRY(check_keys(*process, "/process", {"noNewPrivileges"}));
+  TRY(check_keys(config, "", {"annotations", "linux", "mounts", "process", "root"}));
+  if (const Json* root = child(config, "root")) TRY(check_keys(*root, "/root", {"path"}));
+  TRY(check_keys_of_each(config, "mounts", "", {"destination", "options", "source", "type"}));
+  if (const Json* process = child(config, "process")) TRY(check_process_key_case(*process, "/process"));
   const Json* linux_part = child(config, "linux");
   if (linux_part == nullptr) return {};
-  TRY(check_keys(*linux_part, "/linux", {"maskedPaths", "namespaces", "readonlyPaths", "seccomp"}));
+  TRY(check_keys(*linux_part, "/linux",
+                 {"cgroupsPath", "maskedPaths", "namespaces", "readonlyPaths", "resources", "seccomp"}));
+  TRY(check_keys_of_each(*linux_part, "namespaces", "/linux", {"path", "type"}));
+  if (const Json* resources = child(*linux_part, "resources"))
+    TRY(check_resources_key_case(*resources, "/linux/resources"));
   const Json* seccomp = child(*linux_part, "seccomp");
   if (seccomp == nullptr) return {};
   TRY(check_keys(*seccomp, "/linux/seccomp",

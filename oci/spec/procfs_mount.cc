@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 
 namespace tidewaiter::spec {
@@ -10,24 +11,13 @@ namespace {
 
 constexpr std::string_view kProc = "/proc";
 
-bool is_below(std::string_view path, std::string_view folder) {
-  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
-}
-
-bool has_option(const Json& mount, std::string_view wanted) {
-  const auto options = mount.find("options");
-  return options != mount.end() && options->is_array() &&
-         std::any_of(options->begin(), options->end(),
-                     [wanted](const Json& option) { return option == wanted; });
-}
-
 // Where the mount shows a procfs of the host's; empty: nowhere.
 std::string host_procfs(const Json& mount) {
   if (!is_bind(mount)) return {};
   const std::string source = absolute(text_member(mount, "source"));
   std::string destination = absolute(text_member(mount, "destination"));
   if (is_below(source, kProc)) return destination;
-  if (source == "/" && has_option(mount, "rbind")) {
+  if (source == "/" && is_recursive(mount)) {
     return (destination == "/" ? "" : destination) + std::string(kProc);
   }
   return {};
@@ -49,6 +39,22 @@ bool has_host_root(const Json& config) {
   const auto root = config.find("root");
   return root != config.end() && root->is_object() && absolute(text_member(*root, "path")) == "/" &&
          !text_member(*root, "path").empty();
+}
+
+bool shows_host_procfs(const Json& config) {
+  const std::vector<const Json*> mounts = mounts_of(config);
+  return has_host_root(config) || std::any_of(mounts.begin(), mounts.end(),
+                                              [](const Json* mount) { return !host_procfs(*mount).empty(); });
+}
+
+// Whether the bundle names one for which `counts` holds.
+template <typename Counts>
+bool has_pid_namespace(const Json& config, const Counts& counts) {
+  const Json* linux_part = member(config, "linux");
+  const Json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
+  return namespaces != nullptr && namespaces->is_array() &&
+         std::any_of(namespaces->begin(), namespaces->end(),
+                     [&counts](const Json& one) { return text_member(one, "type") == "pid" && counts(one); });
 }
 
 // The list of paths `key`; empty where there is none.
@@ -78,17 +84,12 @@ std::vector<std::string> procfs_mounts(const Json& config) {
 }
 
 bool procfs_shows_others(const Json& config) {
-  if (has_host_root(config)) return true;
-  for (const Json* mount : mounts_of(config)) {
-    if (!host_procfs(*mount).empty()) return true;
-  }
-  const auto linux_part = config.find("linux");
-  if (linux_part == config.end() || !linux_part->is_object()) return true;
-  const auto namespaces = linux_part->find("namespaces");
-  if (namespaces == linux_part->end() || !namespaces->is_array()) return true;
-  return std::none_of(namespaces->begin(), namespaces->end(), [](const Json& one) {
-    return one.is_object() && text_member(one, "type") == "pid" && text_member(one, "path").empty();
-  });
+  return shows_host_procfs(config) ||
+         !has_pid_namespace(config, [](const Json& one) { return text_member(one, "path").empty(); });
+}
+
+bool procfs_shows_host(const Json& config) {
+  return shows_host_procfs(config) || !has_pid_namespace(config, [](const Json& /*one*/) { return true; });
 }
 
 bool labels_processes(const Json& config) {

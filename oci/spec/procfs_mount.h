@@ -21,6 +21,10 @@ std::vector<std::string> procfs_mounts(const Json& config);
 // that others have too, or where the host's procfs is shown.
 bool procfs_shows_others(const Json& config);
 
+// Whether they may be the host's: with its pid namespace, or where its procfs is shown. A pid namespace that
+// is joined by its path is taken for that of other containers, as those of a pod share one.
+bool procfs_shows_host(const Json& config);
+
 // Whether the runtime has to write to the container's procfs when it has set the mounts up, and for every
 // process that it executes in it later: it gives them their AppArmor profile or SELinux label by
 // /proc/self/attr.

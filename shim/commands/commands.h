@@ -12,6 +12,7 @@ int exec(const Invocation& invocation);
 int remove(const Invocation& invocation);  // `delete`
 int restore(const Invocation& invocation);
 int start(const Invocation& invocation);
+int update(const Invocation& invocation);
 
 // Our own verbs, which no runtime has; argv[0] is the verb.
 int doctor(int argc, char** argv);

@@ -1,8 +1,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "oci/container/agent_launcher.h"
@@ -48,6 +51,10 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.policy_text = file.text;
   const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
+  record.agent = plan.supervised();
+  record.open_files = plan.open_files;
+  record.shuts_real_time = plan.shuts_real_time;
+  record.sees_others = plan.sees_others;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
@@ -57,6 +64,22 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.log_total_bytes = invocation.settings.log_total_bytes;
   record.restart_seconds = invocation.settings.restart_seconds;
   return record;
+}
+
+// What clears a state folder without an agent when the runtime has ended and no container is there: none was
+// created, or `run` has seen its end. `delete` clears it otherwise.
+std::function<void()> forget_if_gone(const Invocation& invocation, const std::string& state_folder,
+                                     const Record& record) {
+  CommandLine line = invocation.line;
+  // It is asked from another folder.
+  std::error_code ignored;
+  if (!line.root.empty()) line.root = std::filesystem::absolute(line.root, ignored);
+  return [runtime = invocation.runtime, line, state_folder, id = record.id, owner = record.config_owner] {
+    if (runtime_knows(runtime, line, id).value_or(true)) return;
+    // Another container of this id may have come already.
+    const auto found = container::read_record(state_folder);
+    if (found && found->config_owner == owner) static_cast<void>(container::clear_state_folder(state_folder));
+  };
 }
 
 // Puts the plan into effect: the bundle is rewritten while the agent starts, for one waits for the disk and
@@ -71,8 +94,15 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
     return {};
   };
   if (!plan.supervised()) {
-    TRY(install());
-    return restore_when_ended(record.config_path, record.config_owner);
+    if (plan.limited) TRY(container::keep_record(state_folder, record));
+    Status done = install();
+    if (done) {
+      done = restore_when_ended(
+          record.config_path, record.config_owner,
+          plan.limited ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
+    }
+    if (!done && plan.limited) static_cast<void>(container::clear_state_folder(state_folder));
+    return done;
   }
   const std::string agent = TRY(container::agent_path(invocation.settings.agent));
   Status launched = container::launch_agent(agent, state_folder, record, container::Creator::kThisProcess,
@@ -107,8 +137,12 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   }
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
+  const runtime::Surroundings surroundings =
+      file.policy.limits ? invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory)
+                         : runtime::Surroundings();
   const policy::Plan plan =
-      TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
+      TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
+  TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
   TRY(check_entrypoint(file.policy, *bundle));
   const Record record = TRY(make_record(invocation, options, *bundle, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);

@@ -12,7 +12,9 @@
 #include <sstream>
 #include <utility>
 
+#include "oci/policy/compile.h"
 #include "oci/policy/load.h"
+#include "oci/runtime/surroundings.h"
 #include "shim/commands/commands.h"
 #include "shim/own_options.h"
 #include "shim/terminal_text.h"
@@ -272,6 +274,41 @@ Findings check_cgroups(const Patient& patient) {
   return {warning(kFact, "crun refuses to run; runc does not mind", "keep to runc")};
 }
 
+// The machine's files, for who asks about cgroups.
+class FilesOf : public runtime::Files {
+ public:
+  explicit FilesOf(const Machine& machine) : machine_(machine) {}
+  [[nodiscard]] Result<std::string> read(const std::string& path) const override {
+    return machine_.read_file(path);
+  }
+  [[nodiscard]] bool exists(const std::string& path) const override {
+    return machine_.read_file(path).has_value();
+  }
+  [[nodiscard]] Result<runtime::Place> look(const std::string& path) const override {
+    return fail(ENOENT, path);  // no bundle is asked about
+  }
+
+ private:
+  const Machine& machine_;
+};
+
+Findings check_limits(const Patient& patient) {
+  if (!patient.settings) return {};
+  const auto chosen = patient.machine.find_runtime(*patient.settings);
+  const runtime::Kind kind =
+      chosen ? patient.machine.identify(*chosen).value_or(runtime::Kind::kUnknown) : runtime::Kind::kUnknown;
+  runtime::Surroundings found;
+  found.initial_root = patient.machine.initial_root();
+  runtime::find_cgroups(FilesOf(patient.machine), found);
+  policy::Policy every;
+  every.limits = policy::Limits{.memory = 1, .processes = 1, .cpu_time = 1, .open_files = 1};
+  const ordered_json config = {{"linux", {{"cgroupsPath", "/ID"}}}};
+  const Status held = policy::check_machine(every, config, runtime::traits(kind), found);
+  if (held) return {ok("cgroups hold limits", "policies can limit memory, processes, cpus and open_files")};
+  return {warning(held.error().message(), "containers under policies with such limits are refused",
+                  "change it, if you want these limits; open_files needs none of it")};
+}
+
 // --- privileges -------------------------------------------------------------------------------------
 
 bool has_capability(std::uint64_t set, unsigned capability) { return ((set >> capability) & 1U) != 0; }
@@ -405,19 +442,13 @@ Findings check_policies(const Patient& patient) {
 }
 
 constexpr DoctorCheck kChecks[] = {
-    {"kernel", check_kernel},
-    {"notifications", check_notifications},
-    {"own filter", check_own_filter},
-    {"libseccomp", check_libseccomp},
-    {"runtimes", check_runtimes},
-    {"cgroups", check_cgroups},
-    {"privileges", check_privileges},
-    {"ptrace", check_ptrace_scope},
-    {"io_uring", check_io_uring},
-    {"landlock", check_landlock},
-    {"configuration", check_configuration},
-    {"policies", check_policies},
-    {"agent", check_agent},
+    {"kernel", check_kernel},         {"notifications", check_notifications},
+    {"own filter", check_own_filter}, {"libseccomp", check_libseccomp},
+    {"runtimes", check_runtimes},     {"cgroups", check_cgroups},
+    {"limits", check_limits},         {"privileges", check_privileges},
+    {"ptrace", check_ptrace_scope},   {"io_uring", check_io_uring},
+    {"landlock", check_landlock},     {"configuration", check_configuration},
+    {"policies", check_policies},     {"agent", check_agent},
     {"folders", check_folders},
 };
 

@@ -3,13 +3,17 @@
 
 #include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
+#include "oci/container/record.h"
+#include "oci/policy/check_limits.h"
 #include "shim/commands/commands.h"
+#include "shim/executed.h"
 #include "shim/failure.h"
 #include "shim/runtime.h"
 #include "shim/supervised.h"
 
 // `exec`: the runtime loads the container's filter into the new process by itself, and hands its descriptor
-// to the agent, which therefore has to be there.
+// to the agent, which therefore has to be there. Of the container's limits its cgroup holds the new process,
+// and nothing else.
 
 namespace tidewaiter::shim {
 namespace {
@@ -17,11 +21,25 @@ namespace {
 // As runc has it, so that a failure is not taken for the program's own.
 constexpr int kExecFailed = 255;
 
-Status prepare(const Invocation& invocation, const std::string& id) {
-  const auto state_folder = invocation.state_folder(id);
+// Options can name another cgroup than the container's own.
+Status check_cgroups(const container::Record& record, const ContainerOptions& options) {
+  if (options.cgroups.empty()) return {};
+  const policy::Policy policy = TRY(recorded_policy(record));
+  if (!policy::holds_limits(policy)) return {};
+  for (const std::string& cgroup : options.cgroups)
+    TRY(policy::check_executed_cgroup(*policy.limits, cgroup));
+  return {};
+}
+
+Status prepare(const Invocation& invocation, const ContainerOptions& options, ExecutedLine& line) {
+  const auto state_folder = invocation.state_folder(options.id);
   // An id that cannot be ours is the runtime's to refuse.
   if (!state_folder || !sys::stat(*state_folder)) return {};
   TRY(refuse_bypass(invocation));
+  const container::Record record = TRY(container::read_record(*state_folder));
+  TRY(check_cgroups(record, options));
+  if (record.open_files || record.shuts_real_time) TRY(line.hold(invocation, options, record));
+  if (!record.agent) return {};
   return container::ensure_agent(TRY(container::agent_path(invocation.settings.agent)), *state_folder);
 }
 
@@ -29,10 +47,11 @@ Status prepare(const Invocation& invocation, const std::string& id) {
 
 int exec(const Invocation& invocation) {
   const ContainerOptions options = read_container_options(invocation.line, invocation.spelling());
+  ExecutedLine line(invocation.line);
   Status prepared;
-  if (!options.id.empty()) prepared = prepare(invocation, options.id);
+  if (!options.id.empty()) prepared = prepare(invocation, options, line);
   report_failure(invocation.line, options.id,
-                 prepared ? become_runtime(invocation.runtime, invocation.line) : prepared.error());
+                 prepared ? become_runtime(invocation.runtime, line.line()) : prepared.error());
   return kExecFailed;
 }
 

@@ -15,6 +15,7 @@
 #include "oci/policy/load.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/seccomp/profile.h"
+#include "oci/spec/mounts.h"
 #include "shim/commands/commands.h"
 #include "shim/own_options.h"
 #include "shim/runtime.h"
@@ -32,8 +33,9 @@ const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/ti
 
 // A container as `podman run` without a seccomp profile makes it.
 ordered_json bare_config() {
-  // With the namespace that exec rules ask for and every container has.
-  return ordered_json::parse(R"({"process": {}, "linux": {"namespaces": [{"type": "mount"}]}})");
+  // With the namespaces that rules ask for and every container has, and a cgroup by name.
+  return ordered_json::parse(
+      R"({"process": {}, "linux": {"cgroupsPath": "/ID", "namespaces": [{"type": "mount"}, {"type": "pid"}]}})");
 }
 
 std::string as_text(const ordered_json& json) {
@@ -48,8 +50,8 @@ std::vector<Mistake> mistakes_in(const std::string& file) {
   const auto parsed = policy::parse(*text, file, file);
   if (!parsed) return parsed.error();
   // What no runtime can do is a mistake of the policy; crun is the one with the fewest limits.
-  const auto plan =
-      policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun), kNoListener);
+  const auto plan = policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun),
+                                    kNoListener, runtime::Surroundings::of_a_full_machine());
   if (!plan) return {{file, plan.error().message()}};
   return {};
 }
@@ -178,9 +180,13 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
     config = TRY(container::Bundle::open(bundle)).original();
   }
   const runtime::Traits& traits = runtime::traits(options.runtime);
+  runtime::Surroundings around = runtime::look_around(container::is_initial_root());
+  runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
   const policy::Plan plan =
-      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener)));
-  const policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
+      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener, around)));
+  policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
+  const Status held = policy::check_machine(policy, config, traits, around);
+  if (!held) origin.not_here = held.error().message();
   if (options.pseudo_code) return print_pseudo_code(plan, out);
   out << (options.json ? as_text(policy::explain_json(plan, origin)) : policy::explain_text(plan, origin));
   return {};

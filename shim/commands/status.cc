@@ -22,8 +22,12 @@ ordered_json to_json(const SupervisedContainer& each) {
   ordered_json object;
   object["id"] = each.record.id.empty() ? ordered_json() : ordered_json(each.record.id);
   object["policy"] = each.record.policy_name;
-  object["agent"]["alive"] = each.agent_alive;
-  if (each.agent_pid != 0) object["agent"]["pid"] = each.agent_pid;
+  if (each.record.agent) {
+    object["agent"]["alive"] = each.agent_alive;
+    if (each.agent_pid != 0) object["agent"]["pid"] = each.agent_pid;
+  } else {
+    object["agent"] = nullptr;
+  }
   object["since"] = each.since;
   object["residual"] = each.record.residual;
   object["runtime"] = each.record.runtime;
@@ -34,6 +38,7 @@ ordered_json to_json(const SupervisedContainer& each) {
 }
 
 std::string agent_in_words(const SupervisedContainer& each) {
+  if (!each.record.agent) return "none";
   if (!each.agent_alive) return "dead";
   return each.agent_pid == 0 ? "starting" : std::to_string(each.agent_pid);
 }
@@ -78,7 +83,9 @@ constexpr const char* kHelp =
     "\n"
     "The containers that an agent supervises, or the one whose id is or begins with ID. RESIDUAL are the\n"
     "system calls for which the agent also holds the bundle's own seccomp profile. An agent that is dead is\n"
-    "started again by the next exec; until then, what it would decide fails.\n"
+    "started again by the next exec; until then, what it would decide fails. AGENT is none where nothing has "
+    "to\n"
+    "be decided and the policy limits the open files of what is executed.\n"
     "\n";
 
 Status run_status(int argc, char** argv) {

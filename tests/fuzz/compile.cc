@@ -9,6 +9,7 @@
 #include "oci/policy/load.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/spec/config.h"
+#include "oci/spec/mounts.h"
 #include "tests/fuzz/fuzz.h"
 
 // Policies of all kinds, compiled into whatever config.json there is. The first letter says which policy, and
@@ -28,8 +29,8 @@ Policy policy_of(const char* text) {
   return *std::move(parsed);
 }
 
-const std::array<Policy, 5>& policies() {
-  static const std::array<Policy, 5> made{
+const std::array<Policy, 6>& policies() {
+  static const std::array<Policy, 6> made{
       policy_of(R"({"version": 1})"),
       policy_of(R"({"version": 1, "syscalls": [{"names": ["ptrace", "clone3"], "action": "errno"},
           {"names": ["personality"], "args": [{"index": 0, "op": "masked_eq", "mask": 255, "value": 8}],
@@ -40,6 +41,8 @@ const std::array<Policy, 5>& policies() {
       policy_of(R"({"version": 1, "exec": {"allow": ["/bin/**"]}, "events": {"log": []}})"),
       policy_of(R"({"version": 1, "mode": "audit", "network": {"bind": []}, "exec": {"deny": ["/bin/sh"]},
           "syscalls": [{"names": ["mount"], "action": "errno"}]})"),
+      policy_of(
+          R"({"version": 1, "limits": {"memory": "64M", "processes": 10, "cpus": 0.5, "open_files": 64}})"),
   };
   return made;
 }
@@ -49,11 +52,17 @@ const Listener kListener{"/run/tidewaiter/box/agent.sock", "box", "/run/tidewait
 // All that a plan does not concern.
 Json rest_of(Json config, const Plan& plan) {
   if (plan.hosts) config.erase("mounts");
+  if (plan.open_files) {
+    const auto process = config.find("process");
+    if (process != config.end() && process->is_object()) process->erase("rlimits");
+  }
   const auto linux_part = config.find("linux");
   if (linux_part == config.end() || linux_part->is_null()) {
     config.erase("linux");
   } else if (linux_part->is_object()) {
     linux_part->erase("seccomp");
+    linux_part->erase("readonlyPaths");  // of procfs
+    if (plan.open_files) linux_part->erase("resources");
     if (linux_part->empty()) config.erase("linux");
   }
   return config;
@@ -82,7 +91,10 @@ void check(fuzz::Input input) {
   const auto& traits = runtime::traits(choice % 2 == 0 ? runtime::Kind::kCrun : runtime::Kind::kRunc);
   const auto config = spec::parse_json(input.rest(), "config.json");
   if (!config) return fuzz::note(false);
-  const auto plan = compile(policy, *config, traits, kListener);
+  // Where everything that it binds is there, and shows no cgroup.
+  auto around = runtime::Surroundings::of_a_full_machine();
+  for (const std::string& source : spec::bind_sources(*config)) around.sources.try_emplace(source);
+  const auto plan = compile(policy, *config, traits, kListener, around);
   fuzz::note(plan.has_value());
   if (!plan) {
     MUST(!plan.error().message().empty());

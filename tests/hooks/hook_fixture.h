@@ -28,6 +28,7 @@ class HookTest : public ::testing::Test {
     write("etc/policies/network.json", R"({"version": 1, "network": {"allow": ["127.0.0.1:80"]}})");
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
+    write("etc/policies/limits.json", R"({"version": 1, "limits": {"memory": "64M"}})");
     write("etc/policies/wrong.json", R"({"version": 1, "netwrok": {}})");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);
     ::unsetenv("FAKE_AGENT");
@@ -35,6 +36,7 @@ class HookTest : public ::testing::Test {
     host_.settings.path = host_.directories.config_file;
     host_.settings.agent = FAKE_AGENT;
     host_.hook_path = "/usr/bin/tidewaiter-hook";
+    host_.surroundings = runtime::Surroundings::of_a_full_machine();
   }
 
   void TearDown() override {

@@ -68,6 +68,39 @@ TEST_F(Precreate, StartsAnAgentAndNamesItsSocketAndTheCleanup) {
   EXPECT_EQ(record->log_max_bytes, host_.settings.log_max_bytes);
 }
 
+// podman names a cgroup, unless it has the runtime make none.
+TEST_F(Precreate, RefusesLimitsWithoutACgroup) {
+  Json config = Json::parse(config_under("limits"));
+  EXPECT_THAT(failure(config.dump()), HasSubstr("/limits/memory: no cgroup would hold it"));
+  config["linux"]["cgroupsPath"] = "/libpod_parent/libpod-1";
+  EXPECT_EQ(rewritten(config.dump())["linux"]["resources"]["memory"]["limit"], 67108864);
+  // An ordinary user's podman names none outside a systemd session.
+  host_.surroundings.initial_root = false;
+  config["linux"].erase("cgroupsPath");
+  EXPECT_THAT(failure(config.dump()), HasSubstr("does without where the bundle names none"));
+  host_.surroundings.initial_root = true;
+  config["linux"]["cgroupsPath"] = "/libpod_parent/libpod-1";
+  host_.surroundings.cgroups = runtime::Cgroups::kNone;
+  EXPECT_THAT(failure(config.dump()), HasSubstr("there are none on /sys/fs/cgroup"));
+  EXPECT_TRUE(state_is_empty());
+}
+
+// The hook is not told the bundle's folder.
+TEST_F(Precreate, LooksAtWhatIsMounted) {
+  Json config = Json::parse(config_under("limits"));
+  config["linux"]["cgroupsPath"] = "/libpod_parent/libpod-1";
+  config["root"] = {{"path", folder_ / "run"}};
+  config["mounts"] = {
+      {{"destination", "/a"}, {"type", "bind"}, {"source", folder_.path()}, {"options", {"rbind"}}}};
+  EXPECT_EQ(rewritten(config.dump())["linux"]["resources"]["memory"]["limit"], 67108864);
+  host_.surroundings.cgroup_mounts = {folder_ / "run/cgroup"};
+  EXPECT_THAT(failure(config.dump()), HasSubstr("/root/path: through it the container could write"));
+  host_.surroundings.cgroup_mounts = {folder_ / "log/cgroup"};
+  EXPECT_THAT(failure(config.dump()), HasSubstr("/mounts/0: through it the container could write"));
+  config["mounts"][0]["source"] = "run";
+  EXPECT_THAT(failure(config.dump()), HasSubstr("relative to the bundle's folder, which is not known here"));
+}
+
 TEST_F(Precreate, GivesEachContainerAStateFolderOfItsOwn) {
   container_exists();
   const Json first = rewritten(config_under("network"));

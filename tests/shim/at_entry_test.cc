@@ -152,7 +152,10 @@ class AtEntryTest : public ::testing::Test {
     const bool creates = line.command == "create" || line.command == "run";
     if (line.command == "restore") return "a checkpoint";
     const bool starts = line.command == "start";
-    if (!creates && !starts && line.command != "exec" && line.command != "delete") return "";
+    if (!creates && !starts && line.command != "exec" && line.command != "delete" &&
+        line.command != "update") {
+      return "";
+    }
     const ContainerOptions options = read_container_options(line, spelling);
     const auto name = container::state_folder_name(options.id, directories.state);
     if (!name) return name.error().message();
@@ -209,6 +212,7 @@ TEST_F(AtEntryTest, HandsOverWhatConcernsNoContainerOfOurs) {
                            "delete --force free",
                            "delete -f free",
                            "exec free true",
+                           "update --resources - free",
                            "exec --process p.json --detach --pid-file p free",
                            "exec -t -e A=B free sh -c ours"}) {
     const std::string runtime = plan(line);
@@ -257,6 +261,9 @@ TEST_F(AtEntryTest, HasTheProgramLookAtEverythingElse) {
                            "start",
                            "start free ours",
                            "start --no-such-option free",
+                           "update ours",
+                           "update --resources - ours",
+                           "update --no-such-option free",
                            "exec ours true",
                            "exec --no-such-option free true",
                            "exec"}) {
@@ -411,6 +418,9 @@ TEST_F(AtEntryTest, NeverHandsOverWhatTheProgramWouldNot) {
                                  "delete",
                                  "exec",
                                  "start",
+                                 "update",
+                                 "--resources",
+                                 "-r",
                                  "state",
                                  "restore",
                                  "log",

@@ -115,6 +115,46 @@ TEST_F(CreateTest, StartsNoAgentForAFilterAlone) {
   EXPECT_FALSE(seen()["linux"]["seccomp"].contains("listenerPath"));
 }
 
+TEST_F(CreateTest, WritesLimitsIntoTheBundleAndKeepsARecordForExec) {
+  write("bundle/config.json", kConfigUnderLimits);
+  const Outcome outcome = run_create();
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_EQ(seen()["linux"]["resources"]["memory"], json::parse(R"({"limit": 67108864, "swap": 67108864})"));
+  EXPECT_EQ(seen()["process"]["rlimits"],
+            json::parse(R"([{"type": "RLIMIT_NOFILE", "hard": 64, "soft": 64}])"));
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_EQ(read("bundle/config.json"), kConfigUnderLimits);
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_FALSE(record->agent);
+  EXPECT_EQ(record->open_files, 64);
+
+  // And `delete` clears it.
+  const Outcome deleted = run(remove, {"delete", "box"});
+  EXPECT_EQ(deleted.exit_code(), 0) << deleted.error;
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, KeepsNoRecordOfAContainerThatDidNotComeToBe) {
+  write("bundle/config.json", kConfigUnderLimits);
+  ::setenv("FAKE_EXIT", "3", 1);
+  EXPECT_EQ(run_create().exit_code(), 3);
+  wait_for_agents();
+  EXPECT_TRUE(exists("runtime"));
+  EXPECT_FALSE(exists("run/box"));
+  EXPECT_EQ(read("bundle/config.json"), kConfigUnderLimits);
+}
+
+TEST_F(CreateTest, RefusesLimitsThatNoCgroupWouldHold) {
+  write("bundle/config.json", kConfigUnderLimits);
+  expect_refused(run_create({"--cgroup-manager", "disabled"}),
+                 "/limits/memory: no cgroup would hold it: the runtime is told to make none");
+  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  made.found->cgroups = runtime::Cgroups::kNone;
+  expect_refused(run([&] { return create(made); }), "there are none on /sys/fs/cgroup");
+}
+
 TEST_F(CreateTest, PutsTheBundleOfAFilterAloneBackWhenTheRuntimeHasEnded) {
   write("bundle/config.json", kConfigUnderFilterAlone);
   const Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});

@@ -27,6 +27,7 @@ class ScriptedMachine : public Machine {
   std::map<std::string, std::string> files = {
       {"/proc/self/status", "Name:\tdoctor\nCapEff:\t000001ffffffffff\nSeccomp:\t0\nSeccomp_filters:\t0\n"},
       {"/proc/self/mountinfo", kUnified},
+      {"/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n"},
       {"/proc/sys/kernel/io_uring_disabled", "0\n"},
       {"/etc/tidewaiter/config.json", "{}"},
       {"/etc/tidewaiter/policies/web.json", R"({"version": 1})"},
@@ -170,6 +171,24 @@ TEST_F(Doctor, NamesEachAilment) {
        "neither crun nor runc"},
       {"strange runtime", [](Surroundings& s) { s.machine.kind = runtime::Kind::kUnknown; }, "runtimes",
        false, "sendmsg"},
+      {"a controller is missing",
+       [](Surroundings& s) { s.machine.files["/sys/fs/cgroup/cgroup.controllers"] = "cpu pids\n"; }, "limits",
+       false, "/limits/memory: no cgroup would hold it"},
+      {"a controller is not delegated",
+       [](Surroundings& s) {
+         s.machine.root = false;
+         s.machine.files["/proc/self/cgroup"] = "0::/user.slice/user-1000.slice/session-1.scope\n";
+         s.machine.files["/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers"] =
+             "memory pids\n";
+       },
+       "limits", false,
+       "/limits/cpus: no cgroup would hold it: the machine has its controller, but does not"},
+      {"limits of a user under version 1",
+       [](Surroundings& s) {
+         s.machine.files["/proc/self/mountinfo"] = kLegacy;
+         s.machine.root = false;
+       },
+       "limits", false, "under version 1 an ordinary user has none"},
       {"hybrid cgroups under crun",
        [](Surroundings& s) { s.machine.files["/proc/self/mountinfo"] = kHybrid; }, "cgroups", true,
        "use runc"},

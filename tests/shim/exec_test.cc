@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/shim/shim_fixture.h"
@@ -65,6 +66,153 @@ TEST_F(ExecTest, RefusesAnEnvironmentThatBypassesTheAgent) {
   EXPECT_EQ(outcome.exit_code(), 255);
   EXPECT_THAT(outcome.error, HasSubstr("RUN_OCI_SECCOMP_RECEIVER"));
   EXPECT_FALSE(exists("runtime"));
+}
+
+// Executes in a container under limits.open_files, of 64.
+class ExecUnderLimits : public ExecTest {
+ protected:
+  void SetUp() override {
+    ExecTest::SetUp();
+    write("bundle/config.json", kConfigUnderLimits);
+    ASSERT_EQ(run_create().exit_code(), 0);
+    wait_for_agents();
+    std::filesystem::remove(folder_ / "runtime");
+  }
+
+  Outcome exec_under(runtime::Kind kind, const std::vector<std::string>& words) {
+    Invocation made = invocation(words);
+    made.runtime_kind = kind;
+    return run([&] { return exec(made); });
+  }
+
+  // The runtime finds `process`, and inherits `limits` itself.
+  void expect_runtime(const std::string& process, const std::string& limits) {
+    EXPECT_EQ(read("process.json"), process);
+    EXPECT_THAT(given("runtime", "open files"), ElementsAre(limits));
+  }
+};
+
+constexpr const char* kGreedy =
+    R"({"args":["ls"],"rlimits":[{"type":"RLIMIT_NOFILE","hard":4096,"soft":32},{"type":"RLIMIT_CORE","hard":0,"soft":0}]})";
+constexpr const char* kHeld =
+    R"({"args":["ls"],"rlimits":[{"type":"RLIMIT_NOFILE","hard":64,"soft":32},{"type":"RLIMIT_CORE","hard":0,"soft":0}]})";
+
+TEST_F(ExecUnderLimits, LowersTheLimitsOfAProcessFile) {
+  write("p.json", kGreedy);
+  const std::string option = "--process=" + (folder_ / "p.json");
+  for (const auto kind : {runtime::Kind::kCrun, runtime::Kind::kRunc, runtime::Kind::kUnknown}) {
+    const Outcome outcome = exec_under(kind, {"exec", "--detach", option, "box"});
+    EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+    expect_runtime(kHeld, "64 64");
+    EXPECT_FALSE(exists("agent"));
+    EXPECT_EQ(read("p.json"), kGreedy);
+  }
+}
+
+TEST_F(ExecUnderLimits, LeavesAProcessFileWithoutLimitsAsItIs) {
+  write("p.json", R"({"args":["ls"]})");
+  EXPECT_EQ(
+      exec_under(runtime::Kind::kCrun, {"exec", "--process=" + (folder_ / "p.json"), "box"}).exit_code(), 0);
+  expect_runtime(R"({"args":["ls"]})", "64 64");
+}
+
+TEST_F(ExecUnderLimits, HandsOverTheOtherArgumentsAsTheyCame) {
+  write("p.json", kGreedy);
+  EXPECT_EQ(exec_under(runtime::Kind::kCrun, {"exec", "-p", folder_ / "p.json", "-t", "box"}).exit_code(), 0);
+  const auto arguments = given("runtime", "argument");
+  ASSERT_EQ(arguments.size(), 6U);
+  EXPECT_EQ(arguments[2], "-p");
+  EXPECT_THAT(arguments[3], StartsWith("/proc/self/fd/"));
+  EXPECT_EQ(arguments[4], "-t");
+  EXPECT_EQ(arguments[5], "box");
+}
+
+TEST_F(ExecUnderLimits, LowersWhatIsInherited) {
+  EXPECT_EQ(exec_under(runtime::Kind::kCrun, {"exec", "box", "ls"}).exit_code(), 0);
+  EXPECT_THAT(given("runtime", "argument"), ElementsAre(FAKE_RUNTIME, "exec", "box", "ls"));
+  EXPECT_THAT(given("runtime", "open files"), ElementsAre("64 64"));
+}
+
+// It reads the bundle, which has been put back.
+TEST_F(ExecUnderLimits, RefusesWhatRuncWouldTakeFromTheBundle) {
+  EXPECT_EQ(exec_under(runtime::Kind::kRunc, {"exec", "box", "ls"}).exit_code(), 0);
+  EXPECT_THAT(given("runtime", "open files"), ElementsAre("64 64"));
+  std::filesystem::remove(folder_ / "runtime");
+  write("bundle/config.json",
+        R"({"process": {"args": ["sh"], "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 64}]}})");
+  const Outcome outcome = exec_under(runtime::Kind::kRunc, {"exec", "box", "ls"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_THAT(outcome.error, HasSubstr("the limit of the bundle, 1024, which is more than the policy's 64"));
+  EXPECT_FALSE(exists("runtime"));
+  write("bundle/config.json",
+        R"({"process": {"args": ["sh"], "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 64, "soft": 64}]}})");
+  EXPECT_EQ(exec_under(runtime::Kind::kRunc, {"exec", "box", "ls"}).exit_code(), 0);
+}
+
+TEST_F(ExecUnderLimits, RefusesWhatItCannotTell) {
+  EXPECT_THAT(exec_under(runtime::Kind::kUnknown, {"exec", "box", "ls"}).error, HasSubstr("is not known"));
+  write("p.json", "{");
+  const std::string option = "--process=" + (folder_ / "p.json");
+  EXPECT_THAT(exec_under(runtime::Kind::kCrun, {"exec", option, "box"}).error, HasSubstr("line 1"));
+  write("p.json", R"({"Rlimits": []})");
+  EXPECT_THAT(exec_under(runtime::Kind::kCrun, {"exec", option, "box"}).error, HasSubstr("Rlimits"));
+  EXPECT_THAT(exec_under(runtime::Kind::kCrun, {"exec", "--process=/no/such", "box"}).error,
+              HasSubstr("/no/such"));
+  EXPECT_FALSE(exists("runtime"));
+}
+
+// crun takes ".." as the kernel does.
+TEST_F(ExecTest, StaysBelowTheCgroupThatHoldsALimit) {
+  write("etc/policies/limits.json", R"({"version": 1, "limits": {"processes": 30}})");
+  write("bundle/config.json", kConfigUnderLimits);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  std::filesystem::remove(folder_ / "runtime");
+  for (const char* cgroup : {"..", "../other", "a/../..", "/..", "pids:..", "pids,memory:a/../../b"}) {
+    for (const auto& words : {std::vector<std::string>{"exec", "--cgroup", cgroup, "box", "ls"},
+                              {"exec", std::string("--cgroup=") + cgroup, "--cgroup=a", "box", "ls"}}) {
+      const Outcome outcome = run(exec, words);
+      EXPECT_EQ(outcome.exit_code(), 255) << cgroup;
+      EXPECT_THAT(outcome.error, HasSubstr("leads out of the cgroup that holds the policy's /limits"));
+      EXPECT_FALSE(exists("runtime"));
+    }
+  }
+  for (const char* cgroup : {"a", "/", "a..b/c", "pids:a"})
+    EXPECT_EQ(run(exec, {"exec", "--cgroup", cgroup, "box", "ls"}).exit_code(), 0) << cgroup;
+}
+
+// Under limits.cpus, which holds no real-time process.
+TEST_F(ExecTest, LeavesNoRightToRealTimeUnderLimitsOfProcessors) {
+  write("etc/policies/limits.json", R"({"version": 1, "limits": {"cpus": 1}})");
+  write("bundle/config.json", kConfigUnderLimits);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  struct rlimit limit {
+    10, 10
+  };
+  const bool root = ::setrlimit(RLIMIT_RTPRIO, &limit) == 0;
+  std::filesystem::remove(folder_ / "runtime");
+  const std::string option = "--process=" + (folder_ / "p.json");
+  write("p.json", R"({"args":["ls"]})");
+  for (const auto& words : {std::vector<std::string>{"exec", "box", "ls"}, {"exec", option, "box"}}) {
+    const Outcome outcome = run(exec, words);
+    EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+    EXPECT_THAT(given("runtime", "real time"), ElementsAre("0 0"));
+    std::filesystem::remove(folder_ / "runtime");
+  }
+  const std::pair<const char*, const char*> refused[] = {
+      {R"({"scheduler": {"policy": "SCHED_RR"}})", "/scheduler: with SCHED_RR"},
+      {R"({"rlimits": [{"type": "RLIMIT_RTPRIO", "hard": 1, "soft": 0}]})", "/rlimits/0: with RLIMIT_RTPRIO"},
+      {R"({"scheduler": {"Policy": "SCHED_RR"}})", "/scheduler/Policy: expected"},
+  };
+  for (const auto& [process, reason] : refused) {
+    write("p.json", process);
+    EXPECT_THAT(run(exec, {"exec", option, "box"}).error, HasSubstr(reason));
+    EXPECT_FALSE(exists("runtime")) << process;
+  }
+  if (!root) return;
+  limit = {0, 0};
+  ASSERT_EQ(::setrlimit(RLIMIT_RTPRIO, &limit), 0);
 }
 
 TEST_F(ExecTest, LeavesAnOddIdToTheRuntime) {

@@ -1,8 +1,10 @@
 // Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
-// config as it finds it to $FAKE_FOLDER/seen.json, and keeps its one container as the file
-// $FAKE_FOLDER/container. Asked for its state it makes $FAKE_FOLDER/asked instead. $FAKE_EXIT makes the
-// command fail with that code, and $FAKE_SIGNAL end by that signal.
+// config as it finds it to $FAKE_FOLDER/seen.json, the file of an `exec --process` to
+// $FAKE_FOLDER/process.json, and keeps its one container as the file $FAKE_FOLDER/container. Asked for its
+// state it makes $FAKE_FOLDER/asked instead. $FAKE_EXIT makes the command fail with that code, and
+// $FAKE_SIGNAL end by that signal.
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +39,12 @@ void write_what_was_given(const std::string& path, int argc, char** argv) {
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("Sig") || line.starts_with("ShdPnd")) out << line << "\n";
   }
+  struct rlimit open_files {};
+  ::getrlimit(RLIMIT_NOFILE, &open_files);
+  out << "open files " << open_files.rlim_cur << " " << open_files.rlim_max << "\n";
+  struct rlimit real_time {};
+  ::getrlimit(RLIMIT_RTPRIO, &real_time);
+  out << "real time " << real_time.rlim_cur << " " << real_time.rlim_max << "\n";
   std::ifstream children("/proc/thread-self/children");
   std::string pids;
   std::getline(children, pids);
@@ -52,13 +60,20 @@ int main(int argc, char** argv) {
   bool force = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    for (const char* each : {"create", "run", "exec", "delete", "state", "restore"}) {
+    for (const char* each : {"create", "run", "exec", "delete", "state", "restore", "update"}) {
       if (command.empty() && argument == each) command = argument;
     }
     force = force || argument == "--force";
     if (argument == "--bundle" && i + 1 < argc) {
       fs::copy_file(std::string(argv[i + 1]) + "/config.json", folder + "/seen.json",
                     fs::copy_options::overwrite_existing);
+    }
+    if (command == "update" && argument == "--resources" && i + 1 < argc) {
+      std::ofstream(folder + "/resources.json") << std::ifstream(argv[i + 1]).rdbuf();
+    }
+    if (command == "exec" && argument.starts_with("--process=")) {
+      std::ofstream(folder + "/process.json")
+          << std::ifstream(argument.substr(argument.find('=') + 1)).rdbuf();
     }
   }
 

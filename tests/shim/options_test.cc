@@ -48,12 +48,17 @@ std::string found_in(const std::string& text, Spelling spelling) {
   if (!line) return "error: " + line.error().message();
   std::string found = line->command.empty() ? "none" : line->command;
   found += set("root", line->root) + set("log", line->log) + set("format", line->log_format) +
-           set("ours", line->config_file);
+           set("cgroups", line->cgroup_manager) + set("ours", line->config_file);
   if (line->command.empty()) return found;
   EXPECT_STREQ(line->argv[line->command_index], line->command.c_str());
   const ContainerOptions options = read_container_options(*line, spelling);
   found += set("bundle", options.bundle.value_or("")) + set("config", options.config.value_or("")) +
            set("id", options.id);
+  if (options.resources)
+    found += set("resources", line->argv[options.resources->argument] + options.resources->offset);
+  for (const std::string& cgroup : options.cgroups) found += set("cgroup", cgroup);
+  if (options.process)
+    found += set("process", line->argv[options.process->argument] + options.process->offset);
   return found;
 }
 
@@ -95,8 +100,7 @@ constexpr Case kSharedCases[] = {
     {"tw -debug create ID", "create id=ID"},
     {"tw --systemd-cgroup create ID", "create id=ID"},
     {"tw --systemd-cgroup --root R create ID", "create root=R id=ID"},
-    {"tw --cgroup-manager systemd create ID", "create id=ID"},
-    {"tw --cgroup-manager=systemd create ID", "create id=ID"},
+    {"tw --cgroup-manager=systemd create ID", "create cgroups=systemd id=ID"},
     {"tw --criu criu create ID", "create id=ID"},
     {"tw --rootless true create ID", "create id=ID"},
     {"tw --rootless=auto create ID", "create id=ID"},
@@ -121,7 +125,7 @@ constexpr Case kSharedCases[] = {
      "error: --tidewaiter-config needs the path of a configuration file"},
     {"tw --root R --log L --log-format json create --bundle B --pid-file P ID",
      "create root=R log=L format=json bundle=B id=ID"},
-    {"tw --root R exec --process FILE --detach --pid-file P ID", "exec root=R id=ID"},
+    {"tw --root R exec --process FILE --detach --pid-file P ID", "exec root=R id=ID process=FILE"},
     {"tw --systemd-cgroup --log-format=json --log=L create --bundle B --pid-file P --console-socket S ID",
      "create log=L format=json bundle=B id=ID"},
     {"tw --root R --log L --log-format json delete --force ID", "delete root=R log=L format=json id=ID"},
@@ -160,9 +164,17 @@ constexpr Case kSharedCases[] = {
     {"tw exec --env A=B --env=C=D --user 1 --cwd /tmp ID sh", "exec id=ID"},
     {"tw exec -g 1 --additional-gids 2 ID sh", "exec id=ID"},
     {"tw exec --cap CAP_KILL -c CAP_CHOWN ID sh", "exec id=ID"},
-    {"tw exec -p FILE ID", "exec id=ID"},
-    {"tw exec --process=FILE ID", "exec id=ID"},
-    {"tw exec --cgroup C --ignore-paused --no-new-privs ID sh", "exec id=ID"},
+    {"tw exec -p FILE ID", "exec id=ID process=FILE"},
+    {"tw exec --process=FILE ID", "exec id=ID process=FILE"},
+    {"tw exec --process FILE -t ID", "exec id=ID process=FILE"},
+    {"tw exec --cgroup A ID sh --cgroup B", "exec id=ID cgroup=A"},
+    {"tw exec --cgroup A --cgroup=pids:B ID", "exec id=ID cgroup=A cgroup=pids:B"},
+    {"tw exec --process A -p B ID", "exec id=ID process=B"},
+    {"tw exec --process-label L ID ls --process FILE", "exec id=ID"},
+    {"tw exec --process", "exec"},
+    {"tw --cgroup-manager=disabled create ID", "create cgroups=disabled id=ID"},
+    {"tw --cgroup-manager systemd create ID", "create cgroups=systemd id=ID"},
+    {"tw exec --cgroup C --ignore-paused --no-new-privs ID sh", "exec id=ID cgroup=C"},
     {"tw exec --apparmor A --process-label L --preserve-fds 2 --pidfd-socket S ID sh", "exec id=ID"},
     // delete.
     {"tw delete ID", "delete id=ID"},
@@ -170,6 +182,12 @@ constexpr Case kSharedCases[] = {
     {"tw delete -f ID", "delete id=ID"},
     {"tw delete ID --force", "delete id=ID"},
     {"tw delete --regex ^a ", "delete id=^a"},
+    // update.
+    {"tw update --memory 5 ID", "update id=ID"},
+    {"tw update --resources FILE ID", "update id=ID resources=FILE"},
+    {"tw update --resources=- --pids-limit 5 ID", "update id=ID resources=-"},
+    {"tw update -r FILE ID", "update id=ID resources=FILE"},
+    {"tw update ID --memory-swap -1", "update id=ID"},
     // restore.
     {"tw restore --image-path I --work-path W --bundle B ID", "restore bundle=B id=ID"},
     {"tw restore --tcp-established --lsm-profile P --empty-ns network -d ID", "restore id=ID"},
@@ -177,6 +195,7 @@ constexpr Case kSharedCases[] = {
 
 // crun and youki, as getopt_long(3).
 constexpr Case kGetoptCases[] = {
+    {"tw exec --cg=A ID", "exec id=ID cgroup=A"},
     {"tw --ro R create ID", "create root=R id=ID"},  // and not "rootless", which begins so too
     {"tw --ro=R create ID", "create root=R id=ID"},
     {"tw --log-f json create ID", "create format=json id=ID"},  // the only one that begins so
@@ -195,7 +214,10 @@ constexpr Case kGetoptCases[] = {
     {"tw create -bundle ID", "create bundle=undle id=ID"},
     {"tw exec -tu 1 ID sh", "exec id=1"},  // -t takes what is attached
     {"tw exec -dtu ID sh", "exec id=ID"},
-    {"tw exec -eA=B -u1 -pFILE ID", "exec id=ID"},
+    {"tw exec -eA=B -u1 -pFILE ID", "exec id=ID process=FILE"},
+    {"tw exec -tdpFILE ID", "exec id=ID"},  // -t takes what is attached
+    {"tw exec -dpFILE ID", "exec id=ID process=FILE"},
+    {"tw --cgroup-m disabled create ID", "create cgroups=disabled id=ID"},
     {"tw exec -de A=B ID", "exec id=ID"},
 };
 
@@ -214,6 +236,8 @@ constexpr Case kGoCases[] = {
     {"tw exec -tty -user 1 ID sh", "exec id=ID"},
     {"tw exec -env A=B -cwd / ID sh", "exec id=ID"},
     {"tw exec --u 1 ID sh", "exec id=ID"},
+    {"tw exec -process=FILE ID", "exec id=ID process=FILE"},
+    {"tw exec --p FILE ID", "exec id=ID process=FILE"},
     {"tw delete -force ID", "delete id=ID"},
     {"tw delete ID -f", "delete id=ID"},
 };

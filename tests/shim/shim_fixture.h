@@ -36,6 +36,10 @@ class ShimTest : public ::testing::Test {
       R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"},
           "annotations": {"io.tidewaiter.policy": "filter"}})";
 
+  static constexpr const char* kConfigUnderLimits =
+      R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"}, "linux": {"cgroupsPath": "/box"},
+          "annotations": {"io.tidewaiter.policy": "limits"}})";
+
   struct Outcome {
     int status = 0;      // as waitpid(2) gives it
     std::string output;  // stdout
@@ -52,6 +56,7 @@ class ShimTest : public ::testing::Test {
     write("etc/policies/network.json", R"({"version": 1, "network": {"allow": ["127.0.0.1:80"]}})");
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
+    write("etc/policies/limits.json", R"({"version": 1, "limits": {"memory": "64M", "open_files": 64}})");
     write("bundle/config.json", kConfigUnderPolicy);
     write("etc/config.json", "{}");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);
@@ -100,6 +105,7 @@ class ShimTest : public ::testing::Test {
     made.settings.agent = FAKE_AGENT;
     made.runtime = FAKE_RUNTIME;
     made.runtime_kind = runtime::Kind::kCrun;
+    made.found = runtime::Surroundings::of_a_full_machine();
     return made;
   }
 

@@ -56,6 +56,14 @@ TEST_F(StatusTest, SaysWhoIsAliveAndWhoIsNot) {
   EXPECT_EQ(list[1]["residual"], (json{"clone3", "socket"}));
 }
 
+TEST_F(StatusTest, MissesNoAgentWhereNoneIsNeeded) {
+  write("bundle/config.json", kConfigUnderLimits);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  EXPECT_THAT(print({}), MatchesRegex("CONTAINER .*\nbox +limits +none +[-0-9]+T[0-9:]+Z +-\n"));
+  EXPECT_TRUE(print_json()[0]["agent"].is_null());
+}
+
 TEST_F(StatusTest, IsEmptyWhereThereIsNone) {
   EXPECT_EQ(print_json(), json::array());
   std::filesystem::remove_all(folder_ / "run");

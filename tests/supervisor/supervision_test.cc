@@ -128,6 +128,18 @@ TEST(Supervision, AnswersForTheBundlesProfileOnlyWhereItIsResidual) {
   EXPECT_FALSE(ask("setuid", SYS_setuid));
 }
 
+// It has no bundle to look at.
+TEST(Supervision, KnowsFromItsRecordWhetherTheContainerSeesOthers) {
+  auto record = record_of(R"({"version": 1, "limits": {"memory": "64M"}})");
+  for (const bool others : {false, true}) {
+    record.sees_others = others;
+    const auto made = Supervision::make(record);
+    ASSERT_TRUE(made);
+    const auto decision = policy::decide_syscall(made->policy(), "ptrace", {0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(decision.verdict, others ? policy::Verdict::kDeny : policy::Verdict::kAllow);
+  }
+}
+
 // --- the index ----------------------------------------------------------------------------------------
 
 TEST(SyscallIndex, KnowsTheCallsOfEveryAbi) {

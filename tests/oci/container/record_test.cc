@@ -29,6 +29,10 @@ Record full_record() {
   record.policy_text = "{\n  \"version\": 1, \"x\": \"ü\\u0000\"\n}\n";
   record.own_seccomp =
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
+  record.agent = false;
+  record.open_files = 64;
+  record.shuts_real_time = true;
+  record.sees_others = true;
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
   record.told_of_execs = true;
@@ -48,6 +52,10 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.policy_name, b.policy_name);
   EXPECT_EQ(a.policy_text, b.policy_text);
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
+  EXPECT_EQ(a.agent, b.agent);
+  EXPECT_EQ(a.open_files, b.open_files);
+  EXPECT_EQ(a.shuts_real_time, b.shuts_real_time);
+  EXPECT_EQ(a.sees_others, b.sees_others);
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.told_of_execs, b.told_of_execs);
@@ -129,6 +137,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"hosts", "/etc/hosts"}, "/hosts: expected an object, found string"},
       {{"hosts", {{"root", "/"}}}, "/hosts: /path: is missing"},
       {{"restart_seconds", "x"}, "/restart_seconds: expected a non-negative integer, found string"},
+      {{"agent", nullptr}, "/agent: expected true or false, found null"},
+      {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
+      {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -140,8 +151,10 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
     EXPECT_EQ(read.error().message(), path + ": " + error);
   }
   for (const auto& [key, value] : good.items()) {
-    if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs")
+    if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
+        key == "agent" || key == "open_files" || key == "shuts_real_time" || key == "sees_others") {
       continue;
+    }
     auto document = good;
     document.erase(key);
     ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));

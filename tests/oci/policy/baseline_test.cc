@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <netinet/in.h>
@@ -39,6 +40,12 @@ Policy restricting_exec() {
 Policy restricting_bind() {
   Policy policy;
   policy.network.emplace().bind.emplace();
+  return policy;
+}
+
+Policy limiting_memory() {
+  Policy policy;
+  policy.limits.emplace().memory = 64U << 20U;
   return policy;
 }
 
@@ -242,6 +249,55 @@ TEST(Complete, RefusesToPutOtherFilesUnderNamesThatUnixRulesHave) {
   }
 }
 
+TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
+  constexpr std::uint64_t kUpperHalf = 0xdeadbeef00000000;  // the kernel takes an int and ignores it
+  const struct {
+    std::string_view name;
+    std::uint64_t args[3];
+    int errno_value;  // 0: allowed
+  } cases[] = {
+      {"clone3", {0, 0, 0}, ENOSYS},
+      {"clone", {CLONE_NEWUSER | SIGCHLD, 0, 0}, EPERM},
+      {"clone", {SIGCHLD, 0, 0}, 0},
+      {"unshare", {CLONE_NEWCGROUP, 0, 0}, EPERM},
+      {"setns", {3, 0, 0}, EPERM},
+      {"mount", {0, 0, 0}, EPERM},
+      {"fsopen", {0, 0, 0}, EPERM},
+      {"mount_setattr", {0, 0, 0}, EPERM},
+      {"open_tree", {0, 0, OPEN_TREE_CLONE}, EPERM},
+      {"open_tree", {0, 0, 0}, 0},
+      {"io_uring_setup", {0, 0, 0}, 0},
+      {"ptrace", {0, 0, 0}, 0},
+      {"chroot", {0, 0, 0}, 0},
+      {"socket", {AF_INET, SOCK_RAW, 0}, 0},
+      {"setsockopt", {3, SOL_PACKET, PACKET_RX_RING}, ENOPROTOOPT},
+      {"setsockopt", {3, SOL_PACKET | kUpperHalf, PACKET_TX_RING | kUpperHalf}, ENOPROTOOPT},
+      {"setsockopt", {3, SOL_PACKET, PACKET_FANOUT}, 0},
+      {"setsockopt", {3, SOL_SOCKET, PACKET_RX_RING}, 0},
+      {"setsockopt", {3, SOL_XDP, 5}, ENOPROTOOPT},
+  };
+  for (const auto& one : cases) {
+    const Decided decided = decide(limiting_memory(), one.name, one.args[0], one.args[1], one.args[2]);
+    EXPECT_EQ(decided.verdict == Verdict::kAllow ? 0 : decided.errno_value, one.errno_value) << one.name;
+  }
+  // Where others are in sight, they would do the work.
+  Policy beside_others = limiting_memory();
+  beside_others.limits->sees_others = true;
+  for (const char* name : {"ptrace", "process_vm_writev", "pidfd_getfd"}) {
+    EXPECT_EQ(decide(limiting_memory(), name).verdict, Verdict::kAllow) << name;
+    EXPECT_EQ(decide(beside_others, name).verdict, Verdict::kDeny) << name;
+  }
+  for (const char* name : {"bpf", "kexec_load", "init_module", "open_by_handle_at"})
+    EXPECT_EQ(decide(limiting_memory(), name).verdict, Verdict::kDeny) << name;
+  Policy processes;
+  processes.limits.emplace().processes = 5;
+  EXPECT_EQ(decide(processes, "setsockopt", 3, SOL_PACKET, PACKET_RX_RING).verdict, Verdict::kAllow);
+  // No cgroup holds it.
+  Policy policy;
+  policy.limits.emplace().open_files = 64;
+  EXPECT_TRUE(complete(policy).syscalls.empty());
+}
+
 TEST(Complete, LetsNoRuleOpenWhatTheBaselineShuts) {
   for (const Action action : {Action::kAllow, Action::kLog}) {
     Policy policy = restricting_connect();
@@ -285,6 +341,7 @@ TEST(Complete, LeavesOutWhatIsGivenBackAndNothingElse) {
   Policy policy = restricting_connect();
   policy.network->bind.emplace();
   policy.exec.emplace().allow.emplace();
+  policy.limits = limiting_memory().limits;
   const std::set<std::string> all = refused_by(policy);
   std::set<std::string> expected;
   for (const BaselineRow& row : baseline()) {
@@ -332,6 +389,13 @@ TEST(ReasonFor, SaysWhatIsTrueForThePolicy) {
   EXPECT_EQ(exec.find("connect and bind"), std::string::npos) << exec;
   EXPECT_NE(exec.find("executes programs"), std::string::npos) << exec;
   EXPECT_EQ(reason("io_uring", both), network + "; " + exec);
+  const std::string limits = reason("namespaces", limiting_memory());
+  EXPECT_NE(limits.find("mount its cgroup"), std::string::npos) << limits;
+  EXPECT_EQ(limits.find("network"), std::string::npos) << limits;
+  EXPECT_EQ(reason("clone3", limiting_memory()), reason("clone3", restricting_exec()));
+  Policy all = both;
+  all.limits = limiting_memory().limits;
+  EXPECT_EQ(reason("namespaces", all), reason("namespaces", both) + "; " + limits);
   EXPECT_EQ(reason("bpf", both), reason("bpf", restricting_exec()));
   EXPECT_EQ(reason("fast_open", both), reason("fast_open", restricting_connect()));
 }

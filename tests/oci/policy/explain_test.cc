@@ -52,6 +52,17 @@ TEST(ExplainText, SaysEveryPartOfThePlan) {
   }
 }
 
+TEST(ExplainText, SaysWhatThisMachineCannotHold) {
+  PlanOrigin origin = kOrigin;
+  EXPECT_THAT(explain_text(sample(), origin), Not(HasSubstr("On this machine")));
+  EXPECT_TRUE(explain_json(sample(), origin)["not_here"].is_null());
+  origin.not_here = "/limits/memory: no cgroup";
+  EXPECT_THAT(
+      explain_text(sample(), origin),
+      HasSubstr("On this machine, to you, the container would be refused: /limits/memory: no cgroup."));
+  EXPECT_EQ(explain_json(sample(), origin)["not_here"], "/limits/memory: no cgroup");
+}
+
 TEST(ExplainText, KeepsToItsWidth) {
   for (const std::size_t width : {60U, 80U, 100U, 140U}) {
     std::istringstream lines(explain_text(sample(), kOrigin, width));

@@ -116,6 +116,9 @@ TEST(Reference, HasTheTableOfTheBaseline) {
     EXPECT_EQ(line.find(" exec |") != std::string::npos || line.find(", exec") != std::string::npos,
               row.for_exec)
         << line;
+    EXPECT_EQ(line.find(", limits") != std::string::npos || line.find("| limits") != std::string::npos,
+              row.for_limits)
+        << line;
   }
 }
 

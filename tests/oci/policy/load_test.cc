@@ -51,6 +51,31 @@ TEST(ParsePolicy, ReadsWhatIsGivenBack) {
   EXPECT_THAT(policy_of(R"(, "unsafe_allow": [])").unsafe_allow, IsEmpty());
 }
 
+TEST(ParsePolicy, ReadsLimits) {
+  EXPECT_FALSE(policy_of("").limits);
+  const Policy nothing = policy_of(R"(, "limits": {})");
+  ASSERT_TRUE(nothing.limits);
+  EXPECT_FALSE(nothing.limits->needs_cgroup());
+  const Policy policy =
+      policy_of(R"(, "limits": {"memory": "1.5G", "processes": 100, "cpus": 1.5, "open_files": 64})");
+  EXPECT_EQ(policy.limits->memory, 1610612736);
+  EXPECT_EQ(policy.limits->processes, 100);
+  EXPECT_EQ(policy.limits->cpu_time, 150000);
+  EXPECT_EQ(policy.limits->open_files, 64);
+  EXPECT_TRUE(policy.limits->needs_cgroup());
+  EXPECT_FALSE(policy_of(R"(, "limits": {"open_files": 64})").limits->needs_cgroup());
+
+  const struct {
+    const char* cpus;
+    std::uint64_t microseconds;
+  } cases[] = {{"1", 100000},   {"0.01", 1000},      {"0.29", 29000},
+               {"2.5", 250000}, {"8192", 819200000}, {"1e0", 100000}};
+  for (const auto& row : cases) {
+    const Policy each = policy_of(R"(, "limits": {"cpus": )" + std::string(row.cpus) + "}");
+    EXPECT_EQ(each.limits->cpu_time, row.microseconds) << row.cpus;
+  }
+}
+
 TEST(ParsePolicy, TellsAbsentListsFromEmptyOnes) {
   const struct {
     const char* network;

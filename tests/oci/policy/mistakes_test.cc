@@ -118,13 +118,11 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
       {R"({"version": 1, "netwrok": {}})",
        {R"(p.json: /netwrok: unknown key "netwrok"; did you mean "network"?)"}},
       {R"({"version": 1, "colour": 1})",
-       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "syscalls", "unsafe_allow", "events" or "mode")"}},
+       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "a/b~c\n": 1})",
-       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "syscalls", "unsafe_allow", "events" or "mode")"}},
+       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "files": {}})",
        {R"(p.json: /files: "files" is not supported yet; without it, everything it would restrict is open)"}},
-      {R"({"version": 1, "limits": {}})",
-       {R"(p.json: /limits: "limits" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "identity": {}})",
        {R"(p.json: /identity: "identity" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "description": 1})", {R"(p.json: /description: expected a string, found 1)"}},
@@ -134,6 +132,69 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
        {R"(p.json: /mode: expected "enforce" or "audit", found "permissive")"}},
       {R"({"version": 1, "mode": true})", {R"(p.json: /mode: expected "enforce" or "audit", found true)"}},
   });
+}
+
+TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
+  const std::string later = " is not supported yet; without it, everything it would restrict is open";
+  const std::string size =
+      "expected a number of bytes, as in 268435456, or text as in \"256M\" or \"1.5G\", found ";
+  const std::string units = "; units are K, M, G and T, powers of 1024";
+  const std::string least = "expected at least 6M (6291456 bytes), without which no container starts, found ";
+  const std::string processes = "expected a whole number from 1 to 4194304, found ";
+  const std::string cpus = "expected a number of processors from 0.01 to 8192, as in 1.5, found ";
+  const std::string files = "expected a whole number from 64 to 2147483584, found ";
+  const struct {
+    std::string_view limits;
+    std::string_view place;
+    std::string message;
+  } cases[] = {
+      {"[]", "", "expected an object, found an array"},
+      {"null", "", "expected an object, found null"},
+      {R"("256M")", "", R"(expected an object, found "256M")"},
+      {R"({"timeout": 60})", "/timeout", "\"timeout\"" + later},
+      {R"({"disk": "1G"})", "/disk", "\"disk\"" + later},
+      {R"({"memmory": "1G"})", "/memmory", R"(unknown key "memmory"; did you mean "memory"?)"},
+      {R"({"cpu": 1})", "/cpu", R"(unknown key "cpu"; did you mean "cpus"?)"},
+      {R"({"openfiles": 64})", "/openfiles", R"(unknown key "openfiles"; did you mean "open_files"?)"},
+      {R"({"pids": 100})", "/pids",
+       R"(unknown key "pids"; expected "memory", "processes", "cpus" or "open_files")"},
+      {R"({"memory": 0})", "/memory", least + "0"},
+      {R"({"memory": 256})", "/memory", least + R"(256; a number is in bytes: for 256 MiB write "256M")"},
+      {R"({"memory": "5M"})", "/memory", least + R"("5M")"},
+      {R"({"memory": "0"})", "/memory", least + R"("0")"},
+      {R"({"memory": -1})", "/memory", size + "-1"},
+      {R"({"memory": 268435456.5})", "/memory", size + "268435456.5"},
+      {R"({"memory": null})", "/memory", size + "null"},
+      {R"({"memory": ["256M"]})", "/memory", size + "an array"},
+      {R"({"memory": "256X"})", "/memory", size + R"("256X")" + units},
+      {R"({"memory": "256 MB"})", "/memory", size + R"("256 MB")" + units},
+      {R"({"memory": "unlimited"})", "/memory", size + R"("unlimited")" + units},
+      {R"({"memory": "1.0000001G"})", "/memory", R"("1.0000001G" is no whole number of bytes)"},
+      {R"({"memory": "8388608T"})", "/memory", R"("8388608T" is more than can be counted (2^63 - 1 bytes))"},
+      {R"({"memory": 9223372036854775808})", "/memory",
+       "9223372036854775808 is more than can be counted (2^63 - 1 bytes)"},
+      {R"({"processes": 0})", "/processes", processes + "0"},
+      {R"({"processes": -1})", "/processes", processes + "-1"},
+      {R"({"processes": 1.5})", "/processes", processes + "1.5"},
+      {R"({"processes": "100"})", "/processes", processes + R"("100")"},
+      {R"({"processes": 4194305})", "/processes", processes + "4194305"},
+      {R"({"cpus": 0})", "/cpus", cpus + "0"},
+      {R"({"cpus": -1.5})", "/cpus", cpus + "-1.5"},
+      {R"({"cpus": 0.001})", "/cpus", cpus + "0.001"},
+      {R"({"cpus": 150000})", "/cpus", cpus + "150000"},
+      {R"({"cpus": "1.5"})", "/cpus", cpus + R"("1.5")"},
+      {R"({"cpus": "0-3"})", "/cpus", cpus + R"("0-3")"},
+      {R"({"open_files": 0})", "/open_files", files + "0"},
+      {R"({"open_files": 63})", "/open_files", files + "63"},
+      {R"({"open_files": "1024:2048"})", "/open_files", files + R"("1024:2048")"},
+      {R"({"open_files": 18446744073709551615})", "/open_files", files + "18446744073709551615"},
+  };
+  for (const auto& row : cases) {
+    const std::string text = R"({"version": 1, "limits": )" + std::string(row.limits) + "}";
+    const std::vector<std::string> expected = {"p.json: /limits" + std::string(row.place) + ": " +
+                                               row.message};
+    EXPECT_EQ(mistakes_of(text), expected) << row.limits;
+  }
 }
 
 TEST(ParsePolicy, SaysWhatIsWrongWithEvents) {
@@ -192,15 +253,19 @@ TEST(ParsePolicy, SaysWhenThereIsNothingToGiveBack) {
                                     std::string(where) + " restricts something"};
   };
   EXPECT_EQ(mistakes_of(R"({"version": 1, "unsafe_allow": ["ptrace"]})"),
-            line("ptrace", R"("exec" or "network")"));
+            line("ptrace", R"("exec", "network" or "limits")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {}, "unsafe_allow": ["ptrace"]})"),
-            line("ptrace", R"("exec" or "network")"));
+            line("ptrace", R"("exec", "network" or "limits")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"allow": []}, "unsafe_allow": ["port_range"]})"),
             line("port_range", R"("network.bind")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "network": {"bind": []}, "unsafe_allow": ["fast_open"]})"),
             line("fast_open", R"("network.allow" or "network.deny")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "exec": {"allow": []}, "unsafe_allow": ["sctp"]})"),
             line("sctp", R"("network")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "limits": {"open_files": 64}, "unsafe_allow": ["namespaces"]})"),
+            line("namespaces", R"("exec", "network" or "limits")"));
+  EXPECT_EQ(mistakes_of(R"({"version": 1, "limits": {"processes": 5}, "unsafe_allow": ["packet_rings"]})"),
+            line("packet_rings", R"("limits.memory")"));
   // In mode audit nothing is refused yet; the list is for the day it is.
   EXPECT_EQ(
       mistakes_of(R"({"version": 1, "mode": "audit", "exec": {"deny": ["/x"]}, "unsafe_allow": ["bpf"]})"),

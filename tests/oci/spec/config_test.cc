@@ -242,7 +242,8 @@ TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
   };
   for (
       const char* good :
-      {"{}", R"({"Hooks": 1, "x-Linux": {"SECCOMP": 1}})", R"({"linux": {"Resources": {"seccomp ": 1}}})",
+      {"{}", R"({"Hooks": 1, "x-Linux": {"SECCOMP": 1}})",
+       R"({"linux": {"Sysctl": {"seccomp ": 1}, "resources": {"Devices": 1, "unified": {"MEMORY.max": "1"}}}})",
        R"({"process": {"NNP": true}, "linux": {"seccomp": {"defaultAction": "x", "syscalls": [{"names": ["A"]}]}}})",
        R"({"annotations": {"LINUX": "1"}, "linux": null})"}) {
     EXPECT_EQ(check(good), "") << good;
@@ -262,6 +263,21 @@ TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
        "/linux/seccomp/syscalls/1/Action: expected \"action\""},
       {R"({"linux": {"seccomp": {"syscalls": [{"args": [{"OP": "x"}]}]}}})",
        "/linux/seccomp/syscalls/0/args/0/OP: expected \"op\""},
+      {R"({"linux": {"Resources": {}}})", "/linux/Resources: expected \"resources\""},
+      {R"({"linux": {"resources": {"memory": {"Limit": 1}}}})",
+       "/linux/resources/memory/Limit: expected \"limit\""},
+      {R"({"linux": {"resources": {"PIDS": {}}}})", "/linux/resources/PIDS: expected \"pids\""},
+      {R"({"linux": {"resources": {"cpu": {"QUOTA": 1}}}})",
+       "/linux/resources/cpu/QUOTA: expected \"quota\""},
+      {R"({"mounts": [{}, {"Type": "bind"}]})", "/mounts/1/Type: expected \"type\""},
+      {R"({"mounts": [{"OPTIONS": []}]})", "/mounts/0/OPTIONS: expected \"options\""},
+      {R"({"linux": {"namespaces": [{"PATH": "/x"}]}})", "/linux/namespaces/0/PATH: expected \"path\""},
+      {R"({"process": {"scheduler": {"Policy": "SCHED_RR"}}})",
+       "/process/scheduler/Policy: expected \"policy\""},
+      {R"({"process": {"SelinuxLabel": "x"}})", "/process/SelinuxLabel: expected \"selinuxLabel\""},
+      {R"({"root": {"Path": "/"}})", "/root/Path: expected \"path\""},
+      {R"({"process": {"rlimits": [{}, {"Type": "RLIMIT_NOFILE"}]}})",
+       "/process/rlimits/1/Type: expected \"type\""},
   };
   for (const auto& [text, error] : bad) EXPECT_NE(check(text).find(error), std::string::npos) << text;
 }

@@ -34,6 +34,10 @@ TEST(ProcfsMounts, AreThoseOfItsTypeAndThoseOfTheHosts) {
        true},
       {R"([{"destination": "/host", "type": "bind", "source": "/", "options": ["bind"]}])", {}, false},
       {R"([{"destination": "/", "type": "bind", "source": "/", "options": ["rbind"]}])", {"/proc"}, true},
+      // To crun this is recursive.
+      {R"([{"destination": "/h", "type": "bind", "source": "/", "options": ["bind", "rslave"]}])",
+       {"/h/proc"},
+       true},
       {R"([{"destination": "/p", "type": "bind", "source": "/process"}])", {}, false},
       {R"([{"destination": "/p", "type": "tmpfs", "source": "/proc"}, 5, {}, {"type": 5}])", {}, false},
   };
@@ -41,6 +45,7 @@ TEST(ProcfsMounts, AreThoseOfItsTypeAndThoseOfTheHosts) {
     const Json config = config_with(one.mounts);
     EXPECT_EQ(procfs_mounts(config), one.places) << one.mounts;
     EXPECT_EQ(procfs_shows_others(config), one.others) << one.mounts;
+    EXPECT_EQ(procfs_shows_host(config), one.others) << one.mounts;
   }
 }
 
@@ -58,16 +63,19 @@ TEST(ProcfsShowsOthers, WithoutAPidNamespaceOfTheContainersOwn) {
   const struct {
     const char* linux_part;
     bool others;
+    bool host;
   } cases[] = {
-      {R"({"namespaces": [{"type": "mount"}, {"type": "pid"}]})", false},
-      {R"({"namespaces": [{"type": "pid", "path": ""}]})", false},
-      {R"({"namespaces": [{"type": "pid", "path": "/proc/7/ns/pid"}]})", true},
-      {R"({"namespaces": [{"type": "mount"}, 5]})", true},
-      {R"({"namespaces": null})", true},
-      {R"({})", true},
+      {R"({"namespaces": [{"type": "mount"}, {"type": "pid"}]})", false, false},
+      {R"({"namespaces": [{"type": "pid", "path": ""}]})", false, false},
+      {R"({"namespaces": [{"type": "pid", "path": "/proc/7/ns/pid"}]})", true, false},
+      {R"({"namespaces": [{"type": "mount"}, 5]})", true, true},
+      {R"({"namespaces": null})", true, true},
+      {R"({})", true, true},
   };
   for (const auto& one : cases) {
-    EXPECT_EQ(procfs_shows_others({{"linux", Json::parse(one.linux_part)}}), one.others) << one.linux_part;
+    const Json config = {{"linux", Json::parse(one.linux_part)}};
+    EXPECT_EQ(procfs_shows_others(config), one.others) << one.linux_part;
+    EXPECT_EQ(procfs_shows_host(config), one.host) << one.linux_part;
   }
   EXPECT_TRUE(procfs_shows_others(Json::object()));
 }

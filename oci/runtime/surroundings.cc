@@ -1,0 +1,266 @@
+#include "oci/runtime/surroundings.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "oci/base/system.h"
+
+namespace tidewaiter::runtime {
+namespace {
+
+constexpr std::string_view kMountPoint = "/sys/fs/cgroup";
+
+// A line of /proc/self/mountinfo (proc(5)).
+struct Mount {
+  std::string point;
+  std::string type;
+  std::string options;  // of the file system: of cgroup v1, its controllers are among them
+};
+
+// Blanks and the like stand there as three octal digits.
+std::string unescaped(const std::string& word) {
+  std::string text;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const std::string digits = word[i] == '\\' ? word.substr(i + 1, 3) : "";
+    if (digits.size() == 3 && digits.find_first_not_of("01234567") == std::string::npos) {
+      text += static_cast<char>(std::stoi(digits, nullptr, 8));
+      i += 3;
+    } else {
+      text += word[i];
+    }
+  }
+  return text;
+}
+
+std::vector<Mount> mounts_in(const std::string& mountinfo) {
+  std::vector<Mount> mounts;
+  std::istringstream lines(mountinfo);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t separator = line.find(" - ");
+    if (separator == std::string::npos) continue;
+    Mount mount;
+    std::istringstream before(line.substr(0, separator));
+    for (int i = 0; i < 5; ++i) before >> mount.point;
+    mount.point = unescaped(mount.point);
+    std::string source;
+    std::istringstream behind(line.substr(separator + 3));
+    behind >> mount.type >> source >> mount.options;
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+Words words_of(const std::string& text, char separator) {
+  Words words;
+  std::istringstream rest(text);
+  for (std::string word; std::getline(rest, word, separator);) {
+    while (word.ends_with('\n')) word.pop_back();
+    if (!word.empty()) words.insert(word);
+  }
+  return words;
+}
+
+// Of version 2, as the reader's cgroup namespace has it; empty when there is none.
+std::string own_cgroup(const Files& files) {
+  std::istringstream lines(files.read("/proc/self/cgroup").value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("0::/")) return line.substr(3);
+  }
+  return "";
+}
+
+// Files of swap are missing where the kernel was started with swapaccount=0; where it cannot swap at all
+// there is nothing to count.
+bool counts_swap(const Files& files, const std::string& limit, const std::string& swap_limit) {
+  return !files.exists(limit) || files.exists(swap_limit) || !files.exists("/proc/swaps");
+}
+
+// Where systemd puts what it delegates to the user whose cgroup `own` is: the service of that user's own
+// systemd. Where there is none somebody else has delegated, and that very cgroup.
+std::string delegated_cgroup(const std::string& own) {
+  constexpr std::string_view kSlice = "/user-";
+  constexpr std::string_view kService = "/user@";
+  constexpr std::string_view kEnd = ".service";
+  if (const std::size_t service = own.find(kService); service != std::string::npos) {
+    const std::size_t end = own.find(kEnd, service);
+    if (end != std::string::npos) return own.substr(0, end + kEnd.size());
+  }
+  const std::size_t slice = own.find(kSlice);
+  const std::size_t end = slice == std::string::npos ? slice : own.find(".slice", slice);
+  if (end == std::string::npos) return own;
+  const std::string user = own.substr(slice + kSlice.size(), end - slice - kSlice.size());
+  return own.substr(0, end) + ".slice" + std::string(kService) + user + std::string(kEnd);
+}
+
+// Of version 2. The root's are those of the machine.
+void find_controllers(const Files& files, const std::string& own, Surroundings& found) {
+  const auto of = [&files](const std::string& cgroup) {
+    return words_of(files.read(std::string(kMountPoint) + cgroup + "/cgroup.controllers").value_or(""), ' ');
+  };
+  found.controllers = of("");
+  if (found.initial_root) return;
+  Words all = std::move(found.controllers);
+  found.controllers = of(delegated_cgroup(own));
+  std::set_difference(all.begin(), all.end(), found.controllers.begin(), found.controllers.end(),
+                      std::inserter(found.withheld, found.withheld.end()));
+}
+
+class OwnFiles : public Files {
+ public:
+  [[nodiscard]] Result<std::string> read(const std::string& path) const override {
+    return sys::read_file(path);
+  }
+  [[nodiscard]] bool exists(const std::string& path) const override { return sys::stat(path).has_value(); }
+
+  [[nodiscard]] Result<Place> look(const std::string& path) const override {
+    const UniqueFd place = TRY(sys::openat2(AT_FDCWD, path, O_PATH, RESOLVE_NO_MAGICLINKS));
+    struct statfs file_system {};
+    if (::fstatfs(place.get(), &file_system) != 0) return fail(errno, path);
+    const auto type = static_cast<std::uint64_t>(file_system.f_type);
+    return Place{TRY(sys::readlink("/proc/self/fd/" + std::to_string(place.get()))),
+                 type == CGROUP_SUPER_MAGIC || type == CGROUP2_SUPER_MAGIC};
+  }
+};
+
+// Where `path` will be, of which at least the last part is not there. REQUIRES: it is absolute.
+std::string place_of_missing(const Files& files, const std::filesystem::path& path) {
+  std::filesystem::path missing = path.filename();
+  std::filesystem::path folder = path.parent_path();
+  while (folder.has_relative_path()) {
+    if (const auto place = files.look(folder))
+      return (std::filesystem::path(place->path) / missing).lexically_normal();
+    missing = folder.filename() / missing;
+    folder = folder.parent_path();
+  }
+  return path.lexically_normal();
+}
+
+// Adds what lies at `path` to what is known of a source.
+void look(const Files& files, const std::string& path, const Surroundings& found, Source& source) {
+  const auto place = files.look(path);
+  if (!place) {
+    const int code = place.error().code;
+    if (code == ENOENT || code == ENOTDIR) {
+      source.missing = true;
+      source.paths.push_back(place_of_missing(files, path));
+    } else if (code == ELOOP) {
+      source.unseen = "it leads through a link that means another file to each process, or in a circle";
+    } else {
+      source.unseen = std::strerror(code);
+    }
+    return;
+  }
+  // What is outside the root folder of this process has a name that tells nothing.
+  if (!place->path.starts_with('/')) {
+    source.unseen = "it lies outside the root folder";
+    return;
+  }
+  source.paths.push_back(place->path);
+  source.cgroup = source.cgroup || place->cgroup;
+  const std::string inside = place->path == "/" ? "/" : place->path + "/";
+  source.holds_cgroups =
+      source.holds_cgroups ||
+      std::any_of(found.cgroup_mounts.begin(), found.cgroup_mounts.end(),
+                  [&inside](const std::string& point) { return point.starts_with(inside); });
+}
+
+}  // namespace
+
+Surroundings Surroundings::of_a_full_machine() {
+  Surroundings full;
+  full.cgroups = Cgroups::kV2;
+  full.controllers = {"cpu", "memory", "pids"};
+  full.counts_swap = true;
+  full.soft_open_files = ~std::uint64_t{0};
+  full.hard_open_files = ~std::uint64_t{0};
+  return full;
+}
+
+const Files& own_files() {
+  static const OwnFiles files;
+  return files;
+}
+
+void find_cgroups(const Files& files, Surroundings& found) {
+  found.cgroups = Cgroups::kNone;
+  found.controllers.clear();
+  found.withheld.clear();
+  found.cgroup_mounts.clear();
+  found.counts_swap = true;
+  for (const Mount& mount : mounts_in(files.read("/proc/self/mountinfo").value_or(""))) {
+    if (mount.type == "cgroup" || mount.type == "cgroup2") found.cgroup_mounts.push_back(mount.point);
+    // As crun has it: what counts is what lies at this very place.
+    if (mount.type == "cgroup2" && mount.point == kMountPoint) {
+      found.cgroups = Cgroups::kV2;
+      const std::string own = own_cgroup(files);
+      find_controllers(files, own, found);
+      // The root has no such files, and then nobody says that swap is not counted.
+      const std::string folder = mount.point + own;
+      found.counts_swap = counts_swap(files, folder + "/memory.max", folder + "/memory.swap.max");
+    } else if (mount.type == "cgroup" && mount.point.starts_with(std::string(kMountPoint) + "/")) {
+      if (found.cgroups == Cgroups::kNone) found.cgroups = Cgroups::kV1;
+      if (found.cgroups != Cgroups::kV1) continue;
+      const auto options = words_of(mount.options, ',');
+      found.controllers.insert(options.begin(), options.end());
+      if (!options.contains("memory")) continue;
+      found.counts_swap = counts_swap(files, mount.point + "/memory.limit_in_bytes",
+                                      mount.point + "/memory.memsw.limit_in_bytes");
+    }
+  }
+}
+
+void look_at_sources(const Files& files, const std::string& folder, const std::vector<std::string>& sources,
+                     Surroundings& found) {
+  for (const std::string& text : sources) {
+    Source& source = found.sources[text];
+    const std::filesystem::path written = text;
+    if (written.is_relative() && folder.empty()) {
+      source.unseen = "it is relative to the bundle's folder, which is not known here";
+      continue;
+    }
+    const std::filesystem::path path = std::filesystem::path(folder) / written;
+    look(files, path, found, source);
+    // runc takes away "." and ".." before it looks, crun does not.
+    if (const auto cleaned = path.lexically_normal(); cleaned != path) {
+      const bool missing = source.missing;
+      source.missing = false;
+      look(files, cleaned, found, source);
+      source.missing = source.missing && missing;
+    }
+  }
+}
+
+bool runs_in_real_time() {
+  // With SCHED_RESET_ON_FORK it is none of these.
+  const int scheduler = ::sched_getscheduler(0);
+  return scheduler == SCHED_FIFO || scheduler == SCHED_RR || scheduler == SCHED_DEADLINE;
+}
+
+Surroundings look_around(bool initial_root) {
+  Surroundings found;
+  found.initial_root = initial_root;
+  find_cgroups(own_files(), found);
+  found.real_time = runs_in_real_time();
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    found.soft_open_files = limit.rlim_cur;
+    found.hard_open_files = limit.rlim_max;
+  }
+  return found;
+}
+
+}  // namespace tidewaiter::runtime
