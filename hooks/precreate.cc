@@ -89,7 +89,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
       TRY(policy::compile(file.policy, config, runtime::traits(runtime::Kind::kUnknown), listener));
   if (plan.supervised()) {
     TRY(add_cleanup(plan.config, host, state_folder));
-    const std::string agent = TRY(container::agent_path(host.settings.agent));
+    const auto agent =
+        TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
     const Record record = make_record(config, host, file, plan);
     TRY(container::launch_agent(agent, state_folder, record, container::Creator::kUnknown));
   }

@@ -15,6 +15,7 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
+#include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
 #include "supervisor/cgroup.h"
@@ -60,7 +61,7 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const
     if (begin.index != kProtocol) return fail(EPROTO, "the agent is of another version");
     if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
     auto slots = TRY(Slots::open(std::move(begin.fds.front())));
-    TRY(slots->share_log_bound());
+    if ((begin.number & Begin::kShared) == 0) TRY(slots->share_log_bound());
     auto record = TRY(container::read_record(begin.text));
     auto kept = std::make_unique<KeptNames>(TRY(KeptNames::open(std::move(begin.fds[1]))));
     auto supervision = TRY(Supervision::make(record, dns_resolver(), {}, kept.get()));
@@ -310,6 +311,8 @@ Status Agent::obey(Message message) {
     case Word::kMoved:
     case Word::kFinished:
     case Word::kDone:
+    case Word::kServe:
+    case Word::kServedToEnd:
       break;
   }
   return fail(EPROTO, "keeper");
@@ -453,7 +456,11 @@ Status Agent::make_state_folder(const std::string& socket) {
   TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
   TRY(container::write_record(state_folder_, record_));
-  const UniqueFd lock = TRY(lock_state_folder(state_folder_, keeper_pid_));
+  // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and end
+  // it for all of them.
+  const bool shared = (facts_ & Begin::kShared) != 0;
+  const UniqueFd lock =
+      TRY(lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, "")));
   const UniqueFd listener = TRY(listen_unix(socket));
   return keeper_.send(Word::kFolder, 0, 0, std::array{listener.get(), lock.get()});
 }

@@ -25,9 +25,10 @@
 
 namespace tidewaiter::supervisor {
 
-// What a worker does: it serves one container. It takes hand-overs as the keeper passes them on, starts a
-// session for each notify descriptor, and goes when the container has gone, or when the keeper has. One
-// thread runs this; the sessions have threads of their own, and so has what follows the policy's host names.
+// What a worker does for one container; a node's worker has several of these, each in a thread. It takes
+// hand-overs as the keeper passes them on, starts a session for each notify descriptor, and goes when the
+// container has gone, or when the keeper has. One thread runs this; the sessions have threads of their own,
+// and so has what follows the policy's host names.
 //
 // The container has gone when nothing is left that could still notify: no session, no open connection (a
 // created container that waits for its start keeps one), and the runtime that was to make the container has
@@ -48,6 +49,9 @@ class Agent {
   // Serves until the container is gone; then puts the bundle's config back and removes the state folder. An
   // error: the keeper is gone, or of no use.
   Status run();
+
+  // Whether any session is left: who holds this can only be rid of it by the process's end.
+  [[nodiscard]] bool serves() const { return !sessions_.empty(); }
 
  private:
   struct Connection {

@@ -2,6 +2,7 @@
 
 #include <linux/seccomp.h>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <set>
@@ -17,6 +18,7 @@
 #include "supervisor/answer.h"
 #include "supervisor/destinations.h"
 #include "supervisor/names/dns_resolver.h"
+#include "supervisor/operations/memory_budget.h"
 #include "supervisor/syscalls/syscall_index.h"
 
 namespace tidewaiter::supervisor {
@@ -33,6 +35,9 @@ class Supervision {
 
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
   [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }
+  // What may be held of the arguments of its execve calls.
+  [[nodiscard]] MemoryBudget& captured_arguments() const { return *captured_arguments_; }
+
   // What follows the policy's host names; nullptr without network rules.
   [[nodiscard]] Destinations* destinations() const { return destinations_.get(); }
 
@@ -73,6 +78,9 @@ class Supervision {
 
   policy::Policy policy_;
   std::unique_ptr<Destinations> destinations_;  // where policy_.network
+  // The largest call there can be takes nearly all of it: 6 MiB, as many arguments of no length as the kernel
+  // admits.
+  std::unique_ptr<MemoryBudget> captured_arguments_ = std::make_unique<MemoryBudget>(std::size_t{80} << 20U);
   SyscallIndex syscalls_;
   bool exempts_start_ = false;
   bool spares_unknown_calls_ = true;

@@ -74,7 +74,8 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
     TRY(install());
     return restore_when_ended(record.config_path, record.config_owner);
   }
-  const std::string agent = TRY(container::agent_path(invocation.settings.agent));
+  const auto agent =
+      TRY(container::AgentSource::configured(invocation.settings.agent, invocation.settings.agent_socket));
   Status launched = container::launch_agent(agent, state_folder, record, container::Creator::kThisProcess,
                                             lock.get(), container::kReadyTimeout, install);
   if (!launched && installed) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));

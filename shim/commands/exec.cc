@@ -22,7 +22,9 @@ Status prepare(const Invocation& invocation, const std::string& id) {
   // An id that cannot be ours is the runtime's to refuse.
   if (!state_folder || !sys::stat(*state_folder)) return {};
   TRY(refuse_bypass(invocation));
-  return container::ensure_agent(TRY(container::agent_path(invocation.settings.agent)), *state_folder);
+  const auto agent =
+      TRY(container::AgentSource::configured(invocation.settings.agent, invocation.settings.agent_socket));
+  return container::ensure_agent(agent, *state_folder);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "oci/container/agent_launcher.h"
 #include "oci/container/record.h"
 #include "oci/seccomp/notify.h"
 #include "supervisor/keeper/state_lock.h"
@@ -101,15 +102,16 @@ Status Keeper::prepare() {
   const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
   if (sys::stat(lock_path)) facts_ |= Begin::kOutlives;
   if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
+  if (of_node()) facts_ |= Begin::kShared;
   // SIGUSR2 may come as soon as the lock says who we are.
-  signals_ = TRY(make_signalfd());
-  lock_ = TRY(lock_state_folder(inheritance_.state_folder, ::getpid()));
+  if (!of_node()) signals_ = TRY(make_signalfd());
+  lock_ = TRY(lock_state_folder(inheritance_.state_folder, lock_text()));
   slots_ = TRY(Slots::make());
-  TRY(slots_->share_log_bound());
+  if (!of_node()) TRY(slots_->share_log_bound());
   names_.emplace(TRY(KeptNames::make()));
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
-  TRY(watch(signals_.get(), Source::kSignals));
+  if (signals_.valid()) TRY(watch(signals_.get(), Source::kSignals));
   if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
   TRY(watch(inheritance_.listener.get(), Source::kListener));
   if (!inheritance_.creator.valid()) grace_ = TRY(make_timer(kGrace));
@@ -192,6 +194,8 @@ void Keeper::refuse_requests() const {
   }
 }
 
+std::string Keeper::lock_text() const { return container::lock_text(::getpid(), inheritance_.node_socket); }
+
 // To the launcher, once.
 void Keeper::report(const std::string& line) {
   if (!inheritance_.ready.valid()) return;
@@ -212,21 +216,28 @@ Status Keeper::watch(int fd, Source source, std::uint64_t number) const {
 void Keeper::stop_watching(int fd) const { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Status Keeper::run() {
-  while (!over_) {
-    std::array<struct epoll_event, 16> ready;
-    const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout());
-    if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
-    for (int i = 0; i < count && !over_; ++i) {
-      const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
-      constexpr std::uint64_t kNumber = (std::uint64_t{1} << kSourceShift) - 1;
-      dispatch(static_cast<Source>(key >> kSourceShift), key & kNumber);
-    }
-    if (over_) break;
-    resume_accepting();
-    if (finished_) last_look();
-    keep_up(steady_clock::now());
-    tell();
+  while (!over_) TRY(turn(timeout()));
+  return finish();
+}
+
+Status Keeper::turn(int wait) {
+  std::array<struct epoll_event, 16> ready;
+  const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), wait);
+  if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
+  for (int i = 0; i < count && !over_; ++i) {
+    const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
+    constexpr std::uint64_t kNumber = (std::uint64_t{1} << kSourceShift) - 1;
+    dispatch(static_cast<Source>(key >> kSourceShift), key & kNumber);
   }
+  if (over_) return {};
+  resume_accepting();
+  if (finished_) last_look();
+  keep_up(steady_clock::now());
+  tell();
+  return {};
+}
+
+Status Keeper::finish() {
   end_worker(successor_);
   end_worker(worker_);
   tracer_.reset();
@@ -397,7 +408,7 @@ void Keeper::successor_ended() {
 
 void Keeper::worker_ended() {
   // What it said before it died still counts.
-  hear(*worker_);
+  if (worker_->channel.fd() >= 0) hear(*worker_);
   const auto end = worker_->worker->reap();
   if (!end) return;
   dismiss(worker_);
@@ -500,6 +511,9 @@ void Keeper::obey(Employed& employed, Message message) {
       if (!accept_again_) stop_watching(inheritance_.listener.get());
       inheritance_.listener = std::move(message.fds[0]);
       lock_ = std::move(message.fds[1]);
+      if (const Status signed_it = sign_lock(lock_, lock_text()); !signed_it) {
+        log::error("cannot write into the lock", {{"error", signed_it.error().message()}});
+      }
       accept_again_.reset();
       (void)::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK);
       if (!watch(inheritance_.listener.get(), Source::kListener))
@@ -521,6 +535,8 @@ void Keeper::obey(Employed& employed, Message message) {
     case Word::kClosed:
     case Word::kGo:
     case Word::kEnd:
+    case Word::kServe:
+    case Word::kServedToEnd:
       break;
   }
   log::error("a worker says what only a keeper says");
@@ -693,6 +709,19 @@ Keeper::Connections::iterator Keeper::forget(Connections::iterator connection) {
 }
 
 // --- the end -----------------------------------------------------------------------------------------
+
+// With no session a worker has nothing under way that another container could lose by its end: it goes by
+// itself when its channel has closed, whatever it may be doing until it looks. done_: none takes its place.
+void Keeper::withdraw() {
+  report("the container was given up");
+  if (!sessions_.empty() || !connections_.empty() || !worker_ || successor_) return end();
+  done_ = true;
+  stop_watching(inheritance_.listener.get());
+  stop_watching(worker_->channel.fd());
+  worker_->channel = Channel(UniqueFd());
+}
+
+void Keeper::end() { over_ = true; }
 
 // Answers EPERM to what waits; what comes after that finds the descriptor closed.
 void Keeper::refuse_notifications() {

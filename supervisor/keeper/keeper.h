@@ -28,6 +28,7 @@ struct KeeperInheritance {
   UniqueFd bundle_lock;       // lock_bundle(); invalid where the runtime is not about to read the bundle
   bool leaves_cgroup = true;  // its caller's
   std::string program;        // where the agent's program lies, also when it is another one by now
+  std::string node_socket;    // where the node's agent listens that this keeper is a part of; empty: of none
 };
 
 // Whoever does the work, as the keeper sees it: a process of its own. Dropped, it is ended.
@@ -58,12 +59,13 @@ struct TracerFds {
 // Starts it (tracing.h).
 using LaunchTracer = std::function<Result<std::unique_ptr<Worker>>(const TracerFds& fds)>;
 
-// The agent's first process. It holds whatever must not be lost: the listening socket and what comes in
-// there, the notify descriptors, the shared slots, the lock of the state folder. It looks into nothing that a
-// container could have written; the worker does, and when that dies the keeper starts another with the same
-// descriptors, who finds in the slots what is open.
+// What holds a container's supervision together, in the agent's first process; with a node's agent there are
+// as many in that as containers, in turns (node/node.h). It holds whatever must not be lost: the listening
+// socket and what comes in there, the notify descriptors, the shared slots, the lock of the state folder. It
+// looks into nothing that a container could have written; the worker does, and when that dies the keeper
+// starts another with the same descriptors, who finds in the slots what is open.
 //
-// It has one thread, and waits for nobody: but a second at most for a process that it has killed.
+// It has no thread of its own, and waits for nobody: but a second at most for a process that it has killed.
 class Keeper {
  public:
   // Takes the lock of the state folder. Without `launch_tracer` a worker traces by itself.
@@ -74,8 +76,27 @@ class Keeper {
   // is still supervised fails closed with ENOSYS.
   Status run();
 
- private:
+  // run() in pieces, for who has several: turn() until it is over(), then finish(). A node's signals are not
+  // looked at here.
   using Time = Upkeep::Time;
+  // Borrowed; readable when there is something to do.
+  [[nodiscard]] int events_fd() const { return epoll_.get(); }
+  // Milliseconds until there is something to do in any case; -1: for ever.
+  [[nodiscard]] int timeout() const;
+  // Does what there is to do, and waits for it at most `wait` milliseconds.
+  Status turn(int wait);
+  [[nodiscard]] bool over() const { return over_; }
+  Status finish();
+
+  // Goes on as another version: SIGUSR2.
+  void replace_worker();
+  // The container did not come to be: the worker is to go, and to leave everything as it is.
+  void withdraw();
+  // Nobody needs the agent any more: SIGTERM.
+  void end();
+  [[nodiscard]] const std::string& state_folder() const { return inheritance_.state_folder; }
+
+ private:
   // Where an event comes from. A descriptor's number says little: it is soon another's.
   enum class Source : std::uint64_t {
     kSignals,
@@ -122,7 +143,8 @@ class Keeper {
   void stop_watching(int fd) const;
   void dispatch(Source source, std::uint64_t number);
   void keep_up(Time now);
-  [[nodiscard]] int timeout() const;
+  [[nodiscard]] bool of_node() const { return !inheritance_.node_socket.empty(); }
+  [[nodiscard]] std::string lock_text() const;
 
   Result<std::unique_ptr<Employed>> employ(UniqueFd program);
   void dismiss(std::unique_ptr<Employed>& employed) const;
@@ -134,7 +156,6 @@ class Keeper {
   void refuse_requests() const;
   void start_worker(UniqueFd program);
   [[nodiscard]] UniqueFd next_program() const;
-  void replace_worker();
   [[nodiscard]] bool waits_for_successor() const;
   void worker_ended();
   void successor_ended();

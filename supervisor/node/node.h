@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
+#include "oci/container/node_request.h"
+#include "supervisor/keeper/keeper.h"
+#include "supervisor/node/service_manager.h"
+#include "supervisor/node/worker_pool.h"
+
+namespace tidewaiter::supervisor {
+
+// What the node's agent begins with.
+struct NodeInheritance {
+  std::string socket_path;  // where the shim asks
+  UniqueFd listener;        // there
+  std::string program;      // where the agent's program lies
+  ServiceManager manager;
+};
+
+// The first process of a node's agent, which supervises all containers that the shim registers with it. For
+// each it has a Keeper, all in this one thread, and one process serves them all (WorkerPool). It looks into
+// nothing that a container could have written.
+//
+// Who may ask: root, and the user it runs as (SO_PEERCRED).
+class Node {
+ public:
+  static Result<std::unique_ptr<Node>> make(NodeInheritance inheritance, Launch launch,
+                                            LaunchTracer launch_tracer);
+
+  // Until SIGTERM; then what is still supervised fails closed, as with an agent of a container's own.
+  Status run();
+
+  // Containers, and who asks at once.
+  static constexpr std::size_t kMostContainers = 4096;
+  static constexpr std::size_t kMostAsking = 1024;
+
+ private:
+  using Time = Upkeep::Time;
+  enum class Source : std::uint64_t { kSignals, kListener, kAsking, kWorkers, kContainer, kClock };
+  struct Container {
+    std::unique_ptr<Keeper> keeper;
+    // Of who registered it, as long as that may withdraw it.
+    UniqueFd registering;
+    bool due = true;
+  };
+  using Containers = std::map<std::uint64_t, Container>;
+
+  Node(NodeInheritance inheritance, LaunchTracer launch_tracer);
+  Status prepare(Launch launch);
+  Status watch(int fd, Source source, std::uint64_t number = 0) const;
+  void stop_watching(int fd) const;
+  void dispatch(Source source, std::uint64_t number);
+  void take_turns();
+  [[nodiscard]] int timeout() const;
+
+  void signalled();
+  void replace();
+  void tell_manager();
+
+  void accept_asking();
+  void hear(std::uint64_t number);
+  Status obey(std::uint64_t number, container::NodeRequest request);
+  Status register_container(std::uint64_t number, container::NodeRequest request);
+  Status end_container(const std::string& state_folder);
+  void hear_registering(Container& container) const;
+
+  NodeInheritance inheritance_;
+  LaunchTracer launch_tracer_;
+  UniqueFd epoll_;
+  UniqueFd signals_;
+  UniqueFd clock_;  // timerfd: of the watchdog, and of what is logged
+  std::unique_ptr<WorkerPool> workers_;
+  std::map<std::uint64_t, UniqueFd> asking_;
+  Containers containers_;  // their keepers' workers are the pool's
+  std::uint64_t next_number_ = 1;
+  std::size_t told_containers_ = 0;  // the service manager
+  bool over_ = false;
+};
+
+}  // namespace tidewaiter::supervisor

@@ -1,0 +1,65 @@
+#include "supervisor/node/shared_worker.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "oci/base/log.h"
+#include "supervisor/agent.h"
+#include "supervisor/confine.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+void serve_container(const Channel& node, Kernel& kernel, Channel keeper, std::uint64_t number) {
+  {
+    auto agent = Agent::make(kernel, std::move(keeper));
+    // Why it came to nothing the keeper has heard.
+    if (agent) {
+      const Status served = (*agent)->run();
+      if (!served && (*agent)->serves()) {
+        log::error("the worker cannot go on", {{"error", served.error().message()}});
+        ::_exit(1);
+      }
+    }
+  }
+  (void)node.send(Word::kServedToEnd, number);
+}
+
+}  // namespace
+
+int run_shared_worker(Channel node, Kernel& kernel) {
+  ::prctl(PR_SET_NAME, "tw-worker");
+  if (!install_worker_signals()) return 1;
+  if (!confine_worker() || !install_worker_filter()) {
+    log::error("the worker cannot be confined");
+    return 1;
+  }
+  for (;;) {
+    auto message = node.receive();
+    // Not by the way of destructors: threads use what they would destroy.
+    if (!message || !*message || (*message)->word != Word::kServe || (*message)->fds.size() != 1) ::_exit(1);
+    if ((*message)->index != kProtocol) {
+      log::error("the node's agent is of another version");
+      ::_exit(1);
+    }
+    const std::uint64_t number = (*message)->number;
+    Channel keeper(std::move((*message)->fds.front()));
+    try {
+      std::thread([&node, &kernel, keeper = std::move(keeper), number]() mutable {
+        serve_container(node, kernel, std::move(keeper), number);
+      }).detach();
+    } catch (const std::system_error& error) {
+      // The channel has gone with the function; the keeper tries again.
+      log::error("no thread can be started for a container", {{"error", error.what()}});
+      (void)node.send(Word::kServedToEnd, number);
+    }
+  }
+}
+
+}  // namespace tidewaiter::supervisor
