@@ -91,7 +91,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
     TRY(add_cleanup(plan.config, host, state_folder));
     const auto agent =
         TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
-    const Record record = make_record(config, host, file, plan);
+    Record record = make_record(config, host, file, plan);
+    record.policy_path = *path;
     TRY(container::launch_agent(agent, state_folder, record, container::Creator::kUnknown));
   }
   return spec::dump_json(plan.config, -1);

@@ -246,3 +246,68 @@ print(s.recv(4096).decode(), end="")' "$SOCKET"
   call "$own"
   shim delete --force "$own"
 }
+
+# answers ID OUTPUT: whether one more round of calls comes to that.
+answers() {
+  : >"$BATS_TEST_TMPDIR/$1.out"
+  echo go >&"${CALLERS[$1]}"
+  eventually grep -q connect "$BATS_TEST_TMPDIR/$1.out" || fail "$1 does not answer"
+  [[ $(tr -d '\0' <"$BATS_TEST_TMPDIR/$1.out") == "$2" ]]
+}
+
+node_says() { grep -qF "$1" "$BATS_TEST_TMPDIR/node.log"; }
+
+@test "a changed policy is taken by containers that run" {
+  local a b
+  start_node
+  start_caller a && a=$ID
+  start_caller b && b=$ID
+  call "$a"
+  # Nobody has to say so.
+  policy strict '{"network": {"allow": ["127.0.0.2"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  eventually answers "$a" $'ptrace: EPERM\nconnect: ECONNREFUSED' || fail "a keeps its policy"
+  eventually answers "$b" $'ptrace: EPERM\nconnect: ECONNREFUSED' || fail "b keeps its policy"
+  policy strict '{"network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  kill -HUP "$NODE"
+  eventually answers "$a" $'ptrace: EPERM\nconnect: EACCES'
+  eventually answers "$b" $'ptrace: EPERM\nconnect: EACCES'
+  one_worker() { [[ $(worker | wc -l) == 1 ]]; }
+  eventually one_worker
+}
+
+@test "a policy with a mistake is not taken" {
+  local before
+  start_node
+  start_caller a
+  before=$(worker)
+  policy strict '{"network": {"alow": ["127.0.0.2"]}}'
+  kill -HUP "$NODE"
+  eventually node_says "strict.json: /network/alow" || fail "nothing is said: $(cat "$BATS_TEST_TMPDIR/node.log")"
+  node_says "a changed policy is not taken: the container keeps the one it has"
+  call "$ID"
+  rm "$POLICIES/strict.json"
+  kill -HUP "$NODE"
+  eventually node_says "No such file or directory"
+  call "$ID"
+  assert_equal "$(worker)" "$before"
+}
+
+@test "a policy that takes another filter is not taken" {
+  start_node
+  start_caller a
+  policy strict '{"network": {"allow": ["127.0.0.2"]}, "exec": {"allow": ["/bin/sh"]}}'
+  kill -HUP "$NODE"
+  eventually node_says "needs another seccomp filter than the container was created with"
+  call "$ID"
+  policy strict '{"network": {"allow": ["127.0.0.2", "localhost"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
+  kill -HUP "$NODE"
+  eventually node_says 'the container was created without the host name \"localhost\"'
+  call "$ID"
+}
+
+@test "a container that is created later has the policy as it is then" {
+  start_node
+  policy strict '{"network": {"allow": ["127.0.0.2"]}}'
+  in_container tcp_connect 127.0.0.2 1
+  assert_output "connect: ECONNREFUSED"
+}

@@ -20,6 +20,7 @@
 #include "oci/container/directories.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/keeper/state_lock.h"
+#include "supervisor/reload.h"
 #include "supervisor/report/event_file.h"
 
 namespace tidewaiter::supervisor {
@@ -299,6 +300,8 @@ Status Agent::obey(Message message) {
     case Word::kEnd:
       ending_ = true;
       return {};
+    case Word::kReload:
+      return keeper_.send(Word::kReloaded, 0, reload_policy() ? 1 : 0);
     case Word::kBegin:
     case Word::kReady:
     case Word::kServing:
@@ -309,6 +312,7 @@ Status Agent::obey(Message message) {
     case Word::kRestored:
     case Word::kFolder:
     case Word::kMoved:
+    case Word::kReloaded:
     case Word::kFinished:
     case Word::kDone:
     case Word::kServe:
@@ -478,6 +482,27 @@ void Agent::restore_bundle() {
     log::error("cannot restore the bundle's config",
                {{"container", record_.id}, {"error", restored.error().message()}});
   }
+}
+
+// It is not put into effect here: the sessions' threads use what the old one was made into. Another worker
+// takes this one's place, as always, and decides anew on what has not been answered.
+bool Agent::reload_policy() {
+  auto changed = reread_policy(record_);
+  if (changed && !*changed) return false;
+  Status written;
+  if (changed) {
+    written = container::write_record(state_folder_, **changed);
+  } else {
+    written = tl::unexpected(changed.error());
+  }
+  if (!written) {
+    log::error("a changed policy is not taken: the container keeps the one it has",
+               {{"container", record_.id}, {"error", written.error().message()}});
+    return false;
+  }
+  record_ = std::move(**changed);
+  log::info("a changed policy is taken", {{"container", record_.id}, {"policy", record_.policy_path}});
+  return true;
 }
 
 void Agent::clean_up() {

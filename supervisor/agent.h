@@ -90,6 +90,8 @@ class Agent {
   // ends, and keeps a copy of its own for what comes later.
   void restore_bundle();
   [[nodiscard]] bool finished() const;
+  // Whether the next worker is to have another policy than this one.
+  bool reload_policy();
   void clean_up();
 
   Kernel& kernel_;

@@ -124,6 +124,7 @@ Status run_node(const char* own_name) {
   inheritance.listener = TRY(listen_for_requests(settings.agent_socket));
   inheritance.manager = TRY(supervisor::ServiceManager::from_environment());
   inheritance.program = sys::readlink("/proc/self/exe").value_or(own_name);
+  inheritance.policies = settings.path.substr(0, settings.path.rfind('/')) + "/policies";
   ::umask(077);
   const auto node = TRY(supervisor::Node::make(
       std::move(inheritance),

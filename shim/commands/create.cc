@@ -38,13 +38,15 @@ Result<policy::PolicyFile> read_policy(const std::string& path) {
 }
 
 Result<Record> make_record(const Invocation& invocation, const ContainerOptions& options,
-                           const Bundle& bundle, const policy::PolicyFile& file, const policy::Plan& plan) {
+                           const Bundle& bundle, const std::string& policy_path,
+                           const policy::PolicyFile& file, const policy::Plan& plan) {
   Record record;
   record.id = options.id;
   record.config_path = bundle.config_path();
   record.config_owner = TRY(container::new_owner());
   record.runtime = invocation.runtime;
   record.policy_name = file.policy.name;
+  record.policy_path = policy_path;
   record.policy_text = file.text;
   const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
@@ -111,7 +113,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
   TRY(check_entrypoint(file.policy, *bundle));
-  const Record record = TRY(make_record(invocation, options, *bundle, file, plan));
+  const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }
 

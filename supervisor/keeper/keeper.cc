@@ -399,6 +399,17 @@ void Keeper::replace_worker() {
   successor_ = std::move(*employed);
 }
 
+void Keeper::renew_worker() {
+  if (successor_ || !worker_) return;
+  wants_renewal_ = false;
+  auto employed = employ(next_program());
+  if (!employed) {
+    log::error("cannot start a new worker; the old one stays", {{"error", employed.error().message()}});
+    return;
+  }
+  successor_ = std::move(*employed);
+}
+
 void Keeper::successor_ended() {
   const auto end = successor_->worker->reap();
   if (!end) return;
@@ -436,6 +447,7 @@ void Keeper::worker_ended() {
 }
 
 void Keeper::forget_what_was_told() {
+  if (reload_ == Reload::kTold) reload_ = Reload::kWanted;
   for (auto& [number, session] : sessions_) session.told = false;
   for (auto connection = connections_.begin(); connection != connections_.end();) {
     Connection& each = connection->second;
@@ -522,6 +534,10 @@ void Keeper::obey(Employed& employed, Message message) {
     case Word::kMoved:
       facts_ |= Begin::kMoved;
       return;
+    case Word::kReloaded:
+      if (reload_ == Reload::kTold) reload_ = Reload::kNone;
+      if (message.size != 0) wants_renewal_ = true;
+      return;
     case Word::kFinished:
       finished_ = true;
       return last_look();
@@ -535,6 +551,7 @@ void Keeper::obey(Employed& employed, Message message) {
     case Word::kClosed:
     case Word::kGo:
     case Word::kEnd:
+    case Word::kReload:
     case Word::kServe:
     case Word::kServedToEnd:
       break;
@@ -613,6 +630,10 @@ Status Keeper::tell_all(Employed& employed) {
       employed.told_all = false;
       return told;
     }
+  }
+  if (reload_ == Reload::kWanted) {
+    TRY(employed.channel.send(Word::kReload));
+    reload_ = Reload::kTold;
   }
   if ((facts_ & Begin::kEnding) != 0 && !employed.told_end) {
     TRY(employed.channel.send(Word::kEnd));

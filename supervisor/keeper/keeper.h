@@ -90,6 +90,13 @@ class Keeper {
 
   // Goes on as another version: SIGUSR2.
   void replace_worker();
+  // Has the worker look at the policy file again.
+  void reload() { reload_ = Reload::kWanted; }
+  [[nodiscard]] bool reloads() const { return reload_ != Reload::kNone; }
+  // Whether one that comes now would have another policy than the present one.
+  [[nodiscard]] bool wants_renewal() const { return wants_renewal_ && worker_ && !successor_; }
+  // Has another take its place, of the same program.
+  void renew_worker();
   // The container did not come to be: the worker is to go, and to leave everything as it is.
   void withdraw();
   // Nobody needs the agent any more: SIGTERM.
@@ -120,6 +127,7 @@ class Keeper {
     bool told = false;
   };
   using Connections = std::map<std::uint64_t, Connection>;
+  enum class Reload { kNone, kWanted, kTold };
   // A worker and our end of the channel to it.
   struct Employed {
     std::unique_ptr<Worker> worker;
@@ -212,6 +220,8 @@ class Keeper {
   UniqueFd program_;  // that took its own one's place; invalid: none has
   std::optional<Time> accept_again_;
   std::optional<Time> tell_again_;
+  Reload reload_ = Reload::kNone;
+  bool wants_renewal_ = false;
   bool finished_ = false;  // the worker has nothing left that it knows of
   bool done_ = false;
   bool over_ = false;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -32,10 +33,16 @@ constexpr unsigned kSourceShift = 56;
 // What all containers together may have the agent log goes for so long (log::kMaxWritten).
 constexpr std::chrono::hours kLogPeriod{1};
 
+// Who changes one file may be about to change another.
+constexpr milliseconds kReloadDelay{200};
+
+// How long to wait for containers that have not answered, before those that have get their new policy.
+constexpr std::chrono::seconds kReloadPatience{5};
+
 Result<UniqueFd> make_signalfd() {
   sigset_t signals;
   ::sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) ::sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR2, SIGHUP}) ::sigaddset(&signals, signal);
   if (::pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return fail(errno, "pthread_sigmask");
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return fail(errno, "signalfd");
@@ -88,6 +95,10 @@ Status Node::prepare(Launch launch) {
   if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listener");
   TRY(watch(inheritance_.listener.get(), Source::kListener));
   TRY(watch(workers_->events_fd(), Source::kWorkers));
+  if (const Status watched = watch_policies(); !watched) {
+    log::warning("changed policies are not noticed; SIGHUP has them looked at",
+                 {{"folder", inheritance_.policies}, {"error", watched.error().message()}});
+  }
   clock_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!clock_.valid()) return fail(errno, "timerfd_create");
   // Twice in the time that the manager leaves us (sd_watchdog_enabled(3)).
@@ -124,6 +135,7 @@ Status Node::run() {
     }
     workers_->turn(steady_clock::now());
     take_turns();
+    look_after_reload(steady_clock::now());
     tell_manager();
   }
   (void)inheritance_.manager.stopping();
@@ -140,6 +152,9 @@ int Node::timeout() const {
   const auto sooner = [&next](milliseconds left) { next = next ? std::min(*next, left) : left; };
   if (const auto workers = workers_->next()) {
     sooner(std::chrono::ceil<milliseconds>(*workers - steady_clock::now()));
+  }
+  for (const auto& time : {reload_at_, reloaded_by_}) {
+    if (time) sooner(std::chrono::ceil<milliseconds>(*time - steady_clock::now()));
   }
   for (const auto& [number, container] : containers_) {
     if (container.due) return 0;
@@ -164,6 +179,8 @@ void Node::dispatch(Source source, std::uint64_t number) {
         container->second.due = true;
       }
       return;
+    case Source::kPolicies:
+      return policies_changed();
     case Source::kClock: {
       std::uint64_t times = 0;
       (void)sys::read(clock_.get(), &times, sizeof times);
@@ -212,6 +229,8 @@ void Node::signalled() {
   if (::read(signals_.get(), &signal, sizeof signal) != sizeof signal) return;
   if (signal.ssi_signo == SIGUSR2) {
     replace();
+  } else if (signal.ssi_signo == SIGHUP) {
+    reload();
   } else {
     over_ = true;
   }
@@ -222,6 +241,57 @@ void Node::replace() {
   workers_->begin_generation();
   for (auto& [number, container] : containers_) {
     container.keeper->replace_worker();
+    container.due = true;
+  }
+}
+
+// --- policies ----------------------------------------------------------------------------------------
+
+Status Node::watch_policies() {
+  policies_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!policies_.valid()) return fail(errno, "inotify_init1");
+  // Files are written, or others take their places; in a folder of links, the links' folder does.
+  constexpr std::uint32_t kChanges = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE;
+  if (::inotify_add_watch(policies_.get(), inheritance_.policies.c_str(), kChanges) < 0) {
+    const int code = errno;
+    policies_.reset();
+    return fail(code, "watch");
+  }
+  return watch(policies_.get(), Source::kPolicies);
+}
+
+void Node::policies_changed() {
+  std::array<char, 4096> ignored;
+  while (::read(policies_.get(), ignored.data(), ignored.size()) > 0) {
+  }
+  reload_at_ = steady_clock::now() + kReloadDelay;
+}
+
+void Node::reload() {
+  reload_at_.reset();
+  (void)inheritance_.manager.reloading();
+  for (auto& [number, container] : containers_) {
+    container.keeper->reload();
+    container.due = true;
+  }
+  reloaded_by_ = steady_clock::now() + kReloadPatience;
+}
+
+void Node::look_after_reload(Time now) {
+  if (reload_at_ && now >= *reload_at_) reload();
+  const auto any = [&](auto&& has) {
+    return std::any_of(containers_.begin(), containers_.end(),
+                       [&](const auto& each) { return has(*each.second.keeper); });
+  };
+  if (reloaded_by_) {
+    if (now < *reloaded_by_ && any([](const Keeper& keeper) { return keeper.reloads(); })) return;
+    reloaded_by_.reset();
+    (void)inheritance_.manager.ready("reloaded the policies");
+  }
+  if (!any([](const Keeper& keeper) { return keeper.wants_renewal(); })) return;
+  workers_->begin_generation();
+  for (auto& [number, container] : containers_) {
+    container.keeper->renew_worker();
     container.due = true;
   }
 }

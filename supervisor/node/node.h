@@ -20,12 +20,16 @@ struct NodeInheritance {
   std::string socket_path;  // where the shim asks
   UniqueFd listener;        // there
   std::string program;      // where the agent's program lies
+  std::string policies;     // the folder of the policy files
   ServiceManager manager;
 };
 
 // The first process of a node's agent, which supervises all containers that the shim registers with it. For
 // each it has a Keeper, all in this one thread, and one process serves them all (WorkerPool). It looks into
 // nothing that a container could have written.
+//
+// SIGHUP, or a change in the folder of the policies, has all containers look at their policies again. Where
+// one takes another policy, all get another worker: there is one process.
 //
 // Who may ask: root, and the user it runs as (SO_PEERCRED).
 class Node {
@@ -42,7 +46,7 @@ class Node {
 
  private:
   using Time = Upkeep::Time;
-  enum class Source : std::uint64_t { kSignals, kListener, kAsking, kWorkers, kContainer, kClock };
+  enum class Source : std::uint64_t { kSignals, kListener, kAsking, kWorkers, kContainer, kClock, kPolicies };
   struct Container {
     std::unique_ptr<Keeper> keeper;
     // Of who registered it, as long as that may withdraw it.
@@ -63,6 +67,11 @@ class Node {
   void replace();
   void tell_manager();
 
+  Status watch_policies();
+  void policies_changed();
+  void reload();
+  void look_after_reload(Time now);
+
   void accept_asking();
   void hear(std::uint64_t number);
   Status obey(std::uint64_t number, container::NodeRequest request);
@@ -76,6 +85,9 @@ class Node {
   UniqueFd signals_;
   UniqueFd clock_;  // timerfd: of the watchdog, and of what is logged
   std::unique_ptr<WorkerPool> workers_;
+  UniqueFd policies_;                // inotify; invalid: their folder is not watched
+  std::optional<Time> reload_at_;    // files have changed, and more may
+  std::optional<Time> reloaded_by_;  // the containers are looking at their policies
   std::map<std::uint64_t, UniqueFd> asking_;
   Containers containers_;  // their keepers' workers are the pool's
   std::uint64_t next_number_ = 1;
