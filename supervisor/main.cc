@@ -4,10 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <vector>
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
@@ -95,17 +97,15 @@ void raise_descriptor_limit() {
 }
 
 // The socket that a service manager listens at for us, or our own at `path`.
-Result<UniqueFd> listen_for_requests(const std::string& path) {
-  constexpr const char* kPassedName = "requests";
-  UniqueFd listener;
-  for (auto& passed : TRY(supervisor::ServiceManager::take_passed())) {
-    if (passed.name == kPassedName) {
-      listener = std::move(passed.fd);
-    } else {
-      log::warning("a descriptor was passed that nobody knows", {{"name", passed.name}});
-    }
+Result<UniqueFd> listen_for_requests(const std::string& path,
+                                     std::vector<supervisor::ServiceManager::Passed>& passed) {
+  const auto listener =
+      std::find_if(passed.begin(), passed.end(), [](const auto& each) { return each.name == "requests"; });
+  if (listener != passed.end()) {
+    UniqueFd found = std::move(listener->fd);
+    passed.erase(listener);
+    return found;
   }
-  if (listener.valid()) return listener;
   if (container::connect_to_node(path)) return fail("another node agent listens at " + path);
   constexpr int kBacklog = 1024;  // containers that are started at once
   return listen_unix(path, kBacklog, SOCK_SEQPACKET);
@@ -113,6 +113,7 @@ Result<UniqueFd> listen_for_requests(const std::string& path) {
 
 Status run_node(const char* own_name) {
   supervisor::NodeInheritance inheritance;
+  inheritance.left = TRY(supervisor::ServiceManager::take_passed());
   const auto directories = TRY(container::Directories::locate());
   const auto settings = TRY(container::Settings::load(directories.config_file, directories.config_named));
   if (settings.agent_socket.empty()) {
@@ -121,7 +122,7 @@ Status run_node(const char* own_name) {
                 "tidewaiter-agent.sock\" for one");
   }
   inheritance.socket_path = settings.agent_socket;
-  inheritance.listener = TRY(listen_for_requests(settings.agent_socket));
+  inheritance.listener = TRY(listen_for_requests(settings.agent_socket, inheritance.left));
   inheritance.manager = TRY(supervisor::ServiceManager::from_environment());
   inheritance.program = sys::readlink("/proc/self/exe").value_or(own_name);
   inheritance.policies = settings.path.substr(0, settings.path.rfind('/')) + "/policies";

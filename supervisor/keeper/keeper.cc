@@ -74,6 +74,16 @@ Result<UniqueFd> make_timer(std::chrono::seconds duration) {
   return timer;
 }
 
+// What the deposit calls the descriptor that came at `index` with what connection `number` brought, for as
+// long as it is kept.
+std::string file_of(std::uint64_t number, std::size_t index) {
+  return "k" + std::to_string(number) + "." + std::to_string(index);
+}
+std::string socket_file(std::uint64_t number) { return "k" + std::to_string(number) + ".socket"; }
+std::string bytes_file(std::uint64_t number) { return "k" + std::to_string(number) + ".bytes"; }
+std::string listener_file(std::uint64_t folders) { return "listener" + std::to_string(folders); }
+std::string lock_file(std::uint64_t folders) { return "lock" + std::to_string(folders); }
+
 // Invalid where that is, or where there is no room.
 UniqueFd copy_of(const UniqueFd& fd) {
   return UniqueFd(fd.valid() ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1);
@@ -98,26 +108,42 @@ Keeper::Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch
       launch_tracer_(std::move(launch_tracer)) {}
 
 Status Keeper::prepare() {
-  // An agent before us died, and with it the knowledge of what else still runs in the container.
-  const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
-  if (sys::stat(lock_path)) facts_ |= Begin::kOutlives;
   if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
   if (of_node()) facts_ |= Begin::kShared;
   // SIGUSR2 may come as soon as the lock says who we are.
   if (!of_node()) signals_ = TRY(make_signalfd());
-  lock_ = TRY(lock_state_folder(inheritance_.state_folder, lock_text()));
-  slots_ = TRY(Slots::make());
+  if (inheritance_.left.empty()) {
+    TRY(make_shared_memory());
+  } else {
+    TRY(resume());
+  }
   if (!of_node()) TRY(slots_->share_log_bound());
-  names_.emplace(TRY(KeptNames::make()));
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
   if (signals_.valid()) TRY(watch(signals_.get(), Source::kSignals));
   if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
-  TRY(watch(inheritance_.listener.get(), Source::kListener));
-  if (!inheritance_.creator.valid()) grace_ = TRY(make_timer(kGrace));
+  if ((facts_ & Begin::kEnding) == 0) TRY(watch(inheritance_.listener.get(), Source::kListener));
+  if (!inheritance_.creator.valid() && !grace_.valid() && (facts_ & Begin::kCame) == 0) {
+    grace_ = TRY(make_timer(kGrace));
+  }
+  for (const auto& [number, connection] : connections_) {
+    if (!connection.runtime.closed()) TRY(watch(connection.runtime.socket(), Source::kConnection, number));
+  }
   if (launch_tracer_) TRY(open_requests());
+  save();
   worker_ = TRY(employ({}));
   workers_.started(steady_clock::now());
+  return {};
+}
+
+Status Keeper::make_shared_memory() {
+  // An agent before us died, and with it the knowledge of what else still runs in the container.
+  const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
+  if (sys::stat(lock_path)) facts_ |= Begin::kOutlives;
+  lock_ = TRY(lock_state_folder(inheritance_.state_folder, lock_text()));
+  slots_ = TRY(Slots::make());
+  names_.emplace(TRY(KeptNames::make()));
+  if (inheritance_.deposit != nullptr) testament_.emplace(TRY(KeptNames::make()));
   return {};
 }
 
@@ -232,6 +258,8 @@ Status Keeper::turn(int wait) {
   if (over_) return {};
   resume_accepting();
   if (finished_) last_look();
+  // Whoever is told of something finds it kept.
+  save();
   keep_up(steady_clock::now());
   tell();
   return {};
@@ -523,6 +551,7 @@ void Keeper::obey(Employed& employed, Message message) {
       if (!accept_again_) stop_watching(inheritance_.listener.get());
       inheritance_.listener = std::move(message.fds[0]);
       lock_ = std::move(message.fds[1]);
+      ++folders_;
       if (const Status signed_it = sign_lock(lock_, lock_text()); !signed_it) {
         log::error("cannot write into the lock", {{"error", signed_it.error().message()}});
       }
@@ -581,7 +610,8 @@ void Keeper::session_begun(const Message& message) {
   if (connection == connections_.end() || message.size >= Slots::kSessions) return;
   const auto fds = connection->second.runtime.fds();
   if (message.index >= fds.size()) return;
-  sessions_[static_cast<unsigned>(message.size)] = {std::move(fds[message.index]), true};
+  sessions_[static_cast<unsigned>(message.size)] = {std::move(fds[message.index]), true,
+                                                    file_of(message.number, message.index)};
   forget(connection);
   facts_ |= Begin::kCame;
 }
@@ -727,6 +757,172 @@ void Keeper::receive(std::uint64_t number) {
 Keeper::Connections::iterator Keeper::forget(Connections::iterator connection) {
   stop_watching(connection->second.runtime.socket());
   return connections_.erase(connection);
+}
+
+// --- what another keeper goes on with ----------------------------------------------------------------
+
+UniqueFd Keeper::take_left(const std::string& name) {
+  const auto found = inheritance_.left.find(name);
+  if (found == inheritance_.left.end()) return {};
+  deposited_.insert(name);
+  return std::move(found->second);
+}
+
+// REQUIRES: no process is left that an earlier keeper has started.
+Status Keeper::resume() {
+  for (const auto& [name, fd] : inheritance_.left) deposited_.insert(name);
+  testament_.emplace(TRY(KeptNames::open(take_left("testament"))));
+  saved_ = TRY(testament_->load());
+  const Testament testament = TRY(Testament::parse(saved_));
+  inheritance_.state_folder = testament.state_folder;
+  facts_ = testament.facts;
+  folders_ = testament.folders;
+  next_connection_ = testament.next_connection;
+  inheritance_.listener = take_left(listener_file(folders_));
+  lock_ = take_left(lock_file(folders_));
+  if (!inheritance_.listener.valid() || !lock_.valid())
+    return fail(EPROTO, "the listener or the lock is missing");
+  TRY(sign_lock(lock_, lock_text()));
+  inheritance_.creator = take_left("creator");
+  inheritance_.bundle_lock = take_left("bundle");
+  grace_ = take_left("grace");
+  slots_ = TRY(Slots::open(take_left("slots")));
+  slots_->stand_ins().clear();
+  names_.emplace(TRY(KeptNames::open(take_left("names"))));
+  TRY(restore_sessions(testament));
+  TRY(restore_connections(testament));
+  adopt_unknown_session();
+  inheritance_.left.clear();  // what nobody knows is closed, and dropped by save()
+  return {};
+}
+
+Status Keeper::restore_sessions(const Testament& testament) {
+  for (const auto& [number, file] : testament.sessions) {
+    if (number >= Slots::kSessions) return fail(EPROTO, "session");
+    UniqueFd notify_fd = take_left(file);
+    if (notify_fd.valid()) {
+      sessions_[number] = {std::move(notify_fd), false, file};
+      continue;
+    }
+    log::error("a session was not kept; what it supervises fails closed",
+               {{"folder", inheritance_.state_folder}});
+    facts_ |= Begin::kOutlives;
+  }
+  return {};
+}
+
+Status Keeper::restore_connections(const Testament& testament) {
+  for (const auto& each : testament.connections) {
+    UniqueFd socket = take_left(socket_file(each.number));
+    UniqueFd bytes = take_left(bytes_file(each.number));
+    if (!socket.valid() || !bytes.valid()) continue;  // it had just come
+    std::vector<UniqueFd> fds;
+    for (std::size_t i = 0; i < RuntimeConnection::kMaxFds; ++i) {
+      UniqueFd fd = take_left(file_of(each.number, i));
+      if (!fd.valid()) break;
+      fds.push_back(std::move(fd));
+    }
+    auto runtime =
+        TRY(RuntimeConnection::restore(std::move(socket), std::move(bytes), std::move(fds), each.closed));
+    Connection connection{std::move(runtime)};
+    connection.deaths = static_cast<unsigned>(each.deaths);
+    connections_.emplace(each.number, std::move(connection));
+  }
+  return {};
+}
+
+// The last worker may have begun a session, and died with the keeper before that had noted it. Then the slots
+// tell its number, and the connection is still there. It is not begun again: what has been received would be
+// forgotten, and so would be that the runtime's own calls are over.
+void Keeper::adopt_unknown_session() {
+  std::vector<unsigned> unknown;
+  for (const unsigned number : slots_->sessions()) {
+    if (number < Slots::kSessions && !sessions_.contains(number)) unknown.push_back(number);
+  }
+  if (unknown.empty()) return;
+  facts_ |= Begin::kCame;
+  std::vector<std::uint64_t> candidates;
+  for (const auto& [number, connection] : connections_) {
+    if (!connection.runtime.fds().empty()) candidates.push_back(number);
+  }
+  if (unknown.size() == 1 && candidates.size() == 1) {
+    const auto connection = connections_.find(candidates.front());
+    if (const auto fds = connection->second.runtime.fds(); fds.size() == 1) {
+      sessions_[unknown.front()] = {std::move(fds.front()), false, file_of(connection->first, 0)};
+      connections_.erase(connection);
+      return;
+    }
+  }
+  // With their descriptors closed nothing waits for ever.
+  log::error("nobody knows which session is whose; what they supervise fails closed",
+             {{"folder", inheritance_.state_folder}});
+  for (const std::uint64_t number : candidates) connections_.erase(number);
+  facts_ |= Begin::kOutlives;
+}
+
+std::map<std::string, int> Keeper::files() const {
+  std::map<std::string, int> files = {{"testament", testament_->memory()},
+                                      {"slots", slots_->memory()},
+                                      {"names", names_->memory()},
+                                      {listener_file(folders_), inheritance_.listener.get()},
+                                      {lock_file(folders_), lock_.get()}};
+  if (inheritance_.creator.valid()) files["creator"] = inheritance_.creator.get();
+  if (inheritance_.bundle_lock.valid()) files["bundle"] = inheritance_.bundle_lock.get();
+  if (grace_.valid()) files["grace"] = grace_.get();
+  for (const auto& [number, connection] : connections_) {
+    if (connection.failed) continue;
+    files[socket_file(number)] = connection.runtime.socket();
+    files[bytes_file(number)] = connection.runtime.bytes();
+    const auto fds = connection.runtime.fds();
+    for (std::size_t i = 0; i < fds.size(); ++i) files[file_of(number, i)] = fds[i].get();
+  }
+  for (const auto& [number, session] : sessions_) files[session.file] = session.notify_fd.get();
+  return files;
+}
+
+Testament Keeper::testament() const {
+  Testament testament;
+  testament.state_folder = inheritance_.state_folder;
+  testament.facts = facts_;
+  testament.folders = folders_;
+  testament.next_connection = next_connection_;
+  for (const auto& [number, connection] : connections_) {
+    if (connection.failed) continue;
+    testament.connections.push_back({number, connection.runtime.closed(), connection.deaths});
+  }
+  for (const auto& [number, session] : sessions_) testament.sessions[number] = session.file;
+  return testament;
+}
+
+// Files are kept before they are spoken of, and as long as they are: whenever this process dies, the next one
+// finds all that it reads of.
+void Keeper::save() {
+  if (inheritance_.deposit == nullptr) return;
+  const auto wanted = files();
+  for (const auto& [name, fd] : wanted) {
+    if (deposited_.insert(name).second) inheritance_.deposit->keep(name, fd);
+  }
+  if (std::string text = testament().text(); text != saved_) {
+    if (const Status stored = testament_->store(text); !stored) {
+      log::error("what is to outlive this process cannot be noted", {{"error", stored.error().message()}});
+      return;
+    }
+    saved_ = std::move(text);
+  }
+  for (auto each = deposited_.begin(); each != deposited_.end();) {
+    if (wanted.contains(*each)) {
+      ++each;
+      continue;
+    }
+    inheritance_.deposit->drop(*each);
+    each = deposited_.erase(each);
+  }
+}
+
+void Keeper::drop_deposit() {
+  if (inheritance_.deposit == nullptr) return;
+  for (const std::string& name : deposited_) inheritance_.deposit->drop(name);
+  deposited_.clear();
 }
 
 // --- the end -----------------------------------------------------------------------------------------

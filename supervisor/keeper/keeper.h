@@ -7,12 +7,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "supervisor/keeper/channel.h"
 #include "supervisor/keeper/runtime_connection.h"
+#include "supervisor/keeper/testament.h"
 #include "supervisor/keeper/upkeep.h"
 #include "supervisor/names/kept_names.h"
 #include "supervisor/slots.h"
@@ -28,7 +30,12 @@ struct KeeperInheritance {
   UniqueFd bundle_lock;       // lock_bundle(); invalid where the runtime is not about to read the bundle
   bool leaves_cgroup = true;  // its caller's
   std::string program;        // where the agent's program lies, also when it is another one by now
-  std::string node_socket;    // where the node's agent listens that this keeper is a part of; empty: of none
+  // Where to have files kept; nullptr: nobody keeps them. It outlives the keeper.
+  Deposit* deposit = nullptr;
+  // What an earlier keeper has had kept there, by its names; then there is nothing above but deposit,
+  // program, node_socket and leaves_cgroup.
+  std::map<std::string, UniqueFd> left = {};
+  std::string node_socket;  // where the node's agent listens that this keeper is a part of; empty: of none
 };
 
 // Whoever does the work, as the keeper sees it: a process of its own. Dropped, it is ended.
@@ -101,6 +108,8 @@ class Keeper {
   void withdraw();
   // Nobody needs the agent any more: SIGTERM.
   void end();
+  // Has nothing kept any more: no other keeper is to go on.
+  void drop_deposit();
   [[nodiscard]] const std::string& state_folder() const { return inheritance_.state_folder; }
 
  private:
@@ -125,6 +134,7 @@ class Keeper {
   struct Session {
     UniqueFd notify_fd;
     bool told = false;
+    std::string file = {};  // as the deposit knows it
   };
   using Connections = std::map<std::uint64_t, Connection>;
   enum class Reload { kNone, kWanted, kTold };
@@ -147,6 +157,15 @@ class Keeper {
 
   Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer);
   Status prepare();
+  Status make_shared_memory();
+  Status resume();
+  Status restore_connections(const Testament& testament);
+  Status restore_sessions(const Testament& testament);
+  void adopt_unknown_session();
+  UniqueFd take_left(const std::string& name);
+  void save();
+  [[nodiscard]] std::map<std::string, int> files() const;
+  [[nodiscard]] Testament testament() const;
   Status watch(int fd, Source source, std::uint64_t number = 0) const;
   void stop_watching(int fd) const;
   void dispatch(Source source, std::uint64_t number);
@@ -199,6 +218,10 @@ class Keeper {
   std::optional<KeptNames> names_;
   Connections connections_;
   std::map<unsigned, Session> sessions_;
+  std::uint64_t folders_ = 0;           // Testament
+  std::optional<KeptNames> testament_;  // where there is a deposit
+  std::string saved_;                   // what is in it
+  std::set<std::string> deposited_;     // the files that are kept
   std::uint64_t next_connection_ = 0;
   std::uint64_t facts_ = 0;  // of Begin
 

@@ -1,11 +1,13 @@
 #include "supervisor/node/node.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -13,9 +15,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <new>
+#include <set>
 #include <utility>
 
 #include "oci/base/log.h"
@@ -75,20 +79,50 @@ Status check_listener(int fd) {
 
 }  // namespace
 
+// The files of one container, as the service manager knows them: "c7.slots". Nobody, where there is no
+// manager.
+class Node::Kept final : public Deposit {
+ public:
+  Kept(const ServiceManager& manager, std::uint64_t number)
+      : manager_(manager), prefix_("c" + std::to_string(number) + ".") {}
+  void keep(const std::string& name, int fd) override {
+    names_.insert(name);
+    if (const Status kept = manager_.keep(fd, prefix_ + name); !kept) {
+      log::error("a descriptor is not kept; a container would not survive a restart",
+                 {{"name", prefix_ + name}, {"error", kept.error().message()}});
+    }
+  }
+  void drop(const std::string& name) override {
+    names_.erase(name);
+    (void)manager_.drop(prefix_ + name);
+  }
+  // Of a keeper that did not come to be.
+  void drop_all() {
+    while (!names_.empty()) drop(*names_.begin());
+  }
+
+ private:
+  const ServiceManager& manager_;
+  std::string prefix_;
+  std::set<std::string> names_;
+};
+
 Result<std::unique_ptr<Node>> Node::make(NodeInheritance inheritance, Launch launch,
                                          LaunchTracer launch_tracer) {
-  std::unique_ptr<Node> node(new Node(std::move(inheritance), std::move(launch_tracer)));
+  std::unique_ptr<Node> node(new Node(std::move(inheritance)));
+  node->launch_tracer_ = node->kept(std::move(launch_tracer));
   TRY(node->prepare(std::move(launch)));
   return node;
 }
 
-Node::Node(NodeInheritance inheritance, LaunchTracer launch_tracer)
-    : inheritance_(std::move(inheritance)), launch_tracer_(std::move(launch_tracer)) {}
+Node::Node(NodeInheritance inheritance) : inheritance_(std::move(inheritance)) {}
+
+Node::~Node() = default;
 
 Status Node::prepare(Launch launch) {
   if (logged == nullptr) logged = TRY(share_log_bound());
   signals_ = TRY(make_signalfd());
-  workers_ = TRY(WorkerPool::make(std::move(launch)));
+  workers_ = TRY(WorkerPool::make(kept(std::move(launch))));
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
   TRY(watch(signals_.get(), Source::kSignals));
@@ -109,7 +143,8 @@ Status Node::prepare(Launch launch) {
   when.it_interval.tv_nsec = interval.count() % 1'000'000 * 1000;
   when.it_value = when.it_interval;
   if (::timerfd_settime(clock_.get(), 0, &when, nullptr) != 0) return fail(errno, "timerfd_settime");
-  return watch(clock_.get(), Source::kClock);
+  TRY(watch(clock_.get(), Source::kClock));
+  return resume();
 }
 
 Status Node::watch(int fd, Source source, std::uint64_t number) const {
@@ -139,6 +174,7 @@ Status Node::run() {
     tell_manager();
   }
   (void)inheritance_.manager.stopping();
+  // What is kept stays: who stops a service for good has it dropped by the manager.
   for (auto& [number, container] : containers_) {
     container.keeper->end();
     (void)container.keeper->finish();
@@ -209,6 +245,7 @@ void Node::take_turns() {
         log::error("a container is supervised no more",
                    {{"folder", keeper.state_folder()}, {"error", went.error().message()}});
       }
+      keeper.drop_deposit();
       if (each->second.registering.valid()) stop_watching(each->second.registering.get());
       each = containers_.erase(each);
       continue;
@@ -296,6 +333,138 @@ void Node::look_after_reload(Time now) {
   }
 }
 
+// --- what outlives us --------------------------------------------------------------------------------
+
+namespace {
+
+// A process that the service manager knows (its pidfd, "p3"), so that whoever comes after us can see to its
+// end before he goes on.
+class KeptProcess final : public Worker {
+ public:
+  KeptProcess(std::unique_ptr<Worker> process, const ServiceManager& manager, std::string name)
+      : process_(std::move(process)), manager_(manager), name_(std::move(name)) {}
+  KeptProcess(const KeptProcess&) = delete;
+  KeptProcess& operator=(const KeptProcess&) = delete;
+  ~KeptProcess() override {
+    process_.reset();
+    (void)manager_.drop(name_);
+  }
+  [[nodiscard]] int ended_fd() const override { return process_->ended_fd(); }
+  void kill() override { process_->kill(); }
+  std::optional<std::string> reap() override { return process_->reap(); }
+
+ private:
+  std::unique_ptr<Worker> process_;
+  const ServiceManager& manager_;
+  std::string name_;
+};
+
+// "c12.slots" is 12 and "slots"; "p3" is 3 and nothing.
+struct FileName {
+  char kind = 0;
+  std::uint64_t number = 0;
+  std::string rest;
+};
+std::optional<FileName> split_name(const std::string& text) {
+  if (text.size() < 2) return std::nullopt;
+  FileName name{text.front(), 0, {}};
+  const char* const end = text.data() + text.size();
+  const auto [after, error] = std::from_chars(text.data() + 1, end, name.number);
+  if (error != std::errc{}) return std::nullopt;
+  if (name.kind == 'p' && after == end) return name;
+  if (name.kind != 'c' || after == end || *after != '.') return std::nullopt;
+  name.rest.assign(after + 1, end);
+  return name;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Node::keep_process(Result<std::unique_ptr<Worker>> process) {
+  if (!process || !inheritance_.manager.present()) return process;
+  const std::string name = "p" + std::to_string(next_number_++);
+  // Nothing has been said to it yet: it has nothing that another one could need.
+  if (const Status kept = inheritance_.manager.keep((*process)->ended_fd(), name); !kept) {
+    (*process)->kill();
+    return tl::unexpected(kept.error());
+  }
+  return std::make_unique<KeptProcess>(std::move(*process), inheritance_.manager, name);
+}
+
+Launch Node::kept(Launch launch) {
+  return [this, launch = std::move(launch)](Channel channel, int program) {
+    return keep_process(launch(std::move(channel), program));
+  };
+}
+
+LaunchTracer Node::kept(LaunchTracer launch) {
+  return [this, launch = std::move(launch)](const TracerFds& fds) { return keep_process(launch(fds)); };
+}
+
+KeeperInheritance Node::inheritance_of(Container& container) const {
+  KeeperInheritance inheritance;
+  inheritance.leaves_cgroup = false;
+  inheritance.program = inheritance_.program;
+  inheritance.node_socket = inheritance_.socket_path;
+  if (inheritance_.manager.present()) inheritance.deposit = container.kept.get();
+  return inheritance;
+}
+
+// SAFETY: the slots may be looked at when no thread of an earlier worker is left (slots.h). Those died with
+// their keeper (PR_SET_PDEATHSIG), but perhaps not yet.
+Status Node::end_left_processes() {
+  constexpr int kPatience = 10'000;  // milliseconds, for each
+  for (auto& passed : inheritance_.left) {
+    const auto name = split_name(passed.name);
+    if (!name || name->kind != 'p') continue;
+    (void)::syscall(SYS_pidfd_send_signal, passed.fd.get(), SIGKILL, nullptr, 0);
+    struct pollfd ended = {passed.fd.get(), POLLIN, 0};
+    int count = 0;
+    do {
+      count = ::poll(&ended, 1, kPatience);
+    } while (count < 0 && errno == EINTR);
+    if (count != 1) return fail("a process of the agent before this one does not end");
+    (void)inheritance_.manager.drop(passed.name);
+  }
+  return {};
+}
+
+Status Node::resume() {
+  TRY(end_left_processes());
+  std::map<std::uint64_t, std::map<std::string, UniqueFd>> containers;
+  for (auto& passed : std::exchange(inheritance_.left, {})) {
+    const auto name = split_name(passed.name);
+    if (!name) {
+      log::warning("a descriptor was passed that nobody knows", {{"name", passed.name}});
+      (void)inheritance_.manager.drop(passed.name);
+      continue;
+    }
+    next_number_ = std::max(next_number_, name->number + 1);
+    if (name->kind == 'c') containers[name->number][name->rest] = std::move(passed.fd);
+  }
+  for (auto& [number, left] : containers) resume_container(number, std::move(left));
+  return {};
+}
+
+// One that cannot be gone on with fails closed, and no other for it.
+void Node::resume_container(std::uint64_t number, std::map<std::string, UniqueFd> left) {
+  Container container{std::make_unique<Kept>(inheritance_.manager, number), nullptr, {}};
+  KeeperInheritance inheritance = inheritance_of(container);
+  std::vector<std::string> names;
+  for (const auto& [name, fd] : left) names.push_back(name);
+  inheritance.left = std::move(left);
+  const auto begin = [&]() -> Status {
+    container.keeper = TRY(Keeper::make(std::move(inheritance), workers_->launch(), launch_tracer_));
+    return watch(container.keeper->events_fd(), Source::kContainer, number);
+  };
+  if (const Status begun = begin(); !begun) {
+    log::error("a container is supervised no more",
+               {{"number", std::to_string(number)}, {"error", begun.error().message()}});
+    for (const std::string& name : names) container.kept->drop(name);
+    return;
+  }
+  containers_.emplace(number, std::move(container));
+}
+
 // --- who asks ----------------------------------------------------------------------------------------
 
 void Node::accept_asking() {
@@ -374,25 +543,24 @@ Status Node::register_container(std::uint64_t number, container::NodeRequest req
   }
   if (!request.listener.valid()) return fail("the request is without a listener");
   TRY(check_listener(request.listener.get()));
-  KeeperInheritance inheritance;
+  Container container{std::make_unique<Kept>(inheritance_.manager, number), nullptr, {}};
+  KeeperInheritance inheritance = inheritance_of(container);
   inheritance.state_folder = std::move(request.state_folder);
   inheritance.listener = std::move(request.listener);
   inheritance.creator = std::move(request.creator);
   inheritance.bundle_lock = std::move(request.bundle_lock);
-  inheritance.leaves_cgroup = false;
-  inheritance.program = inheritance_.program;
-  inheritance.node_socket = inheritance_.socket_path;
   // The keeper answers: when its worker is ready, or why not.
   inheritance.ready = UniqueFd(::fcntl(asking_.at(number).get(), F_DUPFD_CLOEXEC, 0));
   if (!inheritance.ready.valid()) return fail(errno, "fcntl");
   auto keeper = Keeper::make(std::move(inheritance), workers_->launch(), launch_tracer_);
   if (!keeper) {
     // It has answered.
+    container.kept->drop_all();
     stop_watching(asking_.at(number).get());
     asking_.erase(number);
     return tl::unexpected(keeper.error());
   }
-  Container container{std::move(*keeper), {}};
+  container.keeper = std::move(*keeper);
   TRY(watch(container.keeper->events_fd(), Source::kContainer, number));
   container.registering = std::move(asking_.at(number));
   asking_.erase(number);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
@@ -17,10 +18,11 @@ namespace tidewaiter::supervisor {
 
 // What the node's agent begins with.
 struct NodeInheritance {
-  std::string socket_path;  // where the shim asks
-  UniqueFd listener;        // there
-  std::string program;      // where the agent's program lies
-  std::string policies;     // the folder of the policy files
+  std::string socket_path;                   // where the shim asks
+  UniqueFd listener;                         // there
+  std::string program;                       // where the agent's program lies
+  std::string policies;                      // the folder of the policy files
+  std::vector<ServiceManager::Passed> left;  // what an earlier node's agent has had kept
   ServiceManager manager;
 };
 
@@ -37,8 +39,12 @@ class Node {
   static Result<std::unique_ptr<Node>> make(NodeInheritance inheritance, Launch launch,
                                             LaunchTracer launch_tracer);
 
-  // Until SIGTERM; then what is still supervised fails closed, as with an agent of a container's own.
+  // Until SIGTERM. What is still supervised goes on with the next agent, where a service manager keeps what
+  // that takes; else it fails closed, as with an agent of a container's own.
   Status run();
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
 
   // Containers, and who asks at once.
   static constexpr std::size_t kMostContainers = 4096;
@@ -47,7 +53,9 @@ class Node {
  private:
   using Time = Upkeep::Time;
   enum class Source : std::uint64_t { kSignals, kListener, kAsking, kWorkers, kContainer, kClock, kPolicies };
+  class Kept;
   struct Container {
+    std::unique_ptr<Kept> kept;  // what its keeper has had kept; outlives it
     std::unique_ptr<Keeper> keeper;
     // Of who registered it, as long as that may withdraw it.
     UniqueFd registering;
@@ -55,8 +63,15 @@ class Node {
   };
   using Containers = std::map<std::uint64_t, Container>;
 
-  Node(NodeInheritance inheritance, LaunchTracer launch_tracer);
+  explicit Node(NodeInheritance inheritance);
   Status prepare(Launch launch);
+  Launch kept(Launch launch);
+  LaunchTracer kept(LaunchTracer launch);
+  Result<std::unique_ptr<Worker>> keep_process(Result<std::unique_ptr<Worker>> process);
+  Status resume();
+  Status end_left_processes();
+  void resume_container(std::uint64_t number, std::map<std::string, UniqueFd> left);
+  [[nodiscard]] KeeperInheritance inheritance_of(Container& container) const;
   Status watch(int fd, Source source, std::uint64_t number = 0) const;
   void stop_watching(int fd) const;
   void dispatch(Source source, std::uint64_t number);
