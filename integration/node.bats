@@ -311,3 +311,22 @@ node_says() { grep -qF "$1" "$BATS_TEST_TMPDIR/node.log"; }
   in_container tcp_connect 127.0.0.2 1
   assert_output "connect: ECONNREFUSED"
 }
+
+@test "a container's flood holds up no other's calls" {
+  local victim began
+  start_node
+  start_caller a
+  victim=$ID
+  make_bundle flood
+  under_policy strict
+  start_container sh -c 'for i in 1 2 3 4 5 6 7 8; do while true; do tcp_connect 127.0.0.2 1; done & done; wait'
+  eventually grep -q EACCES "$BATS_TEST_TMPDIR/$ID.out"
+  began=$SECONDS
+  for _ in 1 2 3 4 5 6 7 8 9 10; do call "$victim"; done
+  ((SECONDS - began < 30)) || fail "ten rounds took $((SECONDS - began)) s"
+  # Nor does its end, or the worker's.
+  kill_worker
+  call "$victim"
+  shim delete --force "$ID"
+  call "$victim"
+}
