@@ -330,3 +330,14 @@ node_says() { grep -qF "$1" "$BATS_TEST_TMPDIR/node.log"; }
   shim delete --force "$ID"
   call "$victim"
 }
+
+@test "a state folder that somebody removes is made again" {
+  start_node
+  start_caller a
+  rm -r "/run/tidewaiter/$ID"
+  eventually test -S "/run/tidewaiter/$ID/agent.sock" || fail "it stays away"
+  run shim exec "$ID" /probes/try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+  assert_equal "$(cat "/run/tidewaiter/$ID/agent.lock")" "$NODE $SOCKET"
+  call "$ID"
+}

@@ -53,7 +53,8 @@ Status finish_cleaning_up(const std::string& state_folder, const Channel& keeper
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine) {
+Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine,
+                                           FolderWatches* watches) {
   Message begin = TRY(first_words(keeper));
   // Not later: `begin` is an agent's by then.
   const bool removed = half_removed(begin);
@@ -68,6 +69,7 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const
     auto supervision = TRY(Supervision::make(record, dns_resolver(), {}, kept.get()));
     std::unique_ptr<Agent> agent(new Agent(kernel, std::move(keeper), std::move(begin), std::move(slots),
                                            std::move(kept), std::move(record), std::move(supervision)));
+    agent->watches_ = watches;
     if (Status prepared = agent->prepare(); !prepared) {
       keeper = std::move(agent->keeper_);
       return tl::unexpected(prepared.error());
@@ -119,6 +121,10 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   creator_pending_ = creator_.valid() || (facts_ & Begin::kCame) == 0;
 }
 
+Agent::~Agent() {
+  if (watches_ != nullptr && folder_changed_.valid()) watches_->forget(folder_changed_.get());
+}
+
 Status Agent::prepare() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return fail(errno, "epoll_create1");
@@ -165,6 +171,13 @@ Status Agent::follow_names() {
 }
 
 Status Agent::watch_state_folder() {
+  if (watches_ != nullptr) {
+    if (!folder_changed_.valid()) {
+      folder_changed_ = TRY(sys::eventfd(0, EFD_NONBLOCK));
+      TRY(watch(folder_changed_.get(), EPOLLIN));
+    }
+    return watches_->add(state_folder_, folder_changed_.get());
+  }
   inotify_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_.valid()) return fail(errno, "inotify_init1");
   if (::inotify_add_watch(inotify_.get(), state_folder_.c_str(),
@@ -247,7 +260,7 @@ void Agent::dispatch(int fd) {
     creator_pending_ = false;
     stop_watching(grace_.get());
     grace_.reset();
-  } else if (fd == inotify_.get()) {
+  } else if (fd == inotify_.get() || fd == folder_changed_.get()) {
     if (const Status restored = restore_state_folder(); !restored) {
       log::error("the state folder was removed and cannot be made again",
                  {{"folder", state_folder_}, {"error", restored.error().message()}});
@@ -444,7 +457,8 @@ Status Agent::adopt_id(const std::string& id) {
 
 Status Agent::restore_state_folder() {
   std::array<char, 4096> ignored;
-  while (::read(inotify_.get(), ignored.data(), ignored.size()) > 0) {
+  const int changed = folder_changed_.valid() ? folder_changed_.get() : inotify_.get();
+  while (::read(changed, ignored.data(), ignored.size()) > 0) {
   }
   const std::string socket = state_folder_ + "/" + container::Record::kSocketName;
   Status made;

@@ -17,6 +17,7 @@
 #include "supervisor/keeper/channel.h"
 #include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
+#include "supervisor/node/folder_watches.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
 #include "supervisor/slots.h"
@@ -43,8 +44,12 @@ class Agent {
   using Confine = std::function<Status(bool traces)>;
 
   // Waits for the keeper's first words; reads the record, resolves the policy's names, opens the event log.
-  // An error has been told to the keeper.
-  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper, const Confine& confine = {});
+  // An error has been told to the keeper. `watches`: the process's, where it has several of us.
+  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper, const Confine& confine = {},
+                                             FolderWatches* watches = nullptr);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
 
   // Serves until the container is gone; then puts the bundle's config back and removes the state folder. An
   // error: the keeper is gone, or of no use.
@@ -111,8 +116,10 @@ class Agent {
   std::string id_link_;  // the container id's name for a state folder that was made before the id was known
 
   UniqueFd epoll_;
-  UniqueFd inotify_;
-  UniqueFd wake_;  // see Waiting
+  FolderWatches* watches_ = nullptr;  // the process's
+  UniqueFd folder_changed_;           // eventfd: it is told by
+  UniqueFd inotify_;                  // where there are none
+  UniqueFd wake_;                     // see Waiting
   Connections connections_;
   std::map<unsigned, UniqueFd> inherited_;  // sessions that an earlier worker has begun, until kGo
   std::list<std::unique_ptr<Session>> sessions_;

@@ -16,9 +16,10 @@
 namespace tidewaiter::supervisor {
 namespace {
 
-void serve_container(const Channel& node, Kernel& kernel, Channel keeper, std::uint64_t number) {
+void serve_container(const Channel& node, Kernel& kernel, FolderWatches* watches, Channel keeper,
+                     std::uint64_t number) {
   {
-    auto agent = Agent::make(kernel, std::move(keeper));
+    auto agent = Agent::make(kernel, std::move(keeper), {}, watches);
     // Why it came to nothing the keeper has heard.
     if (agent) {
       const Status served = (*agent)->run();
@@ -40,6 +41,13 @@ int run_shared_worker(Channel node, Kernel& kernel) {
     log::error("the worker cannot be confined");
     return 1;
   }
+  auto watches = FolderWatches::start();
+  if (!watches) {
+    // As an agent of a container's own does: a user may have taken them all.
+    log::warning("the state folders are not watched; one that somebody removes stays away",
+                 {{"error", watches.error().message()}});
+    watches = nullptr;
+  }
   for (;;) {
     auto message = node.receive();
     // Not by the way of destructors: threads use what they would destroy.
@@ -51,8 +59,8 @@ int run_shared_worker(Channel node, Kernel& kernel) {
     const std::uint64_t number = (*message)->number;
     Channel keeper(std::move((*message)->fds.front()));
     try {
-      std::thread([&node, &kernel, keeper = std::move(keeper), number]() mutable {
-        serve_container(node, kernel, std::move(keeper), number);
+      std::thread([&node, &kernel, watches = *watches, keeper = std::move(keeper), number]() mutable {
+        serve_container(node, kernel, watches, std::move(keeper), number);
       }).detach();
     } catch (const std::system_error& error) {
       // The channel has gone with the function; the keeper tries again.
