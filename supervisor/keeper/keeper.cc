@@ -465,7 +465,8 @@ void Keeper::worker_ended() {
   forget_what_was_told();
   finished_ = false;
   if (!successor_) {
-    log::error("a worker has ended; another one takes its place", {{"end", *end}});
+    // Of one that many share the pool says it, once.
+    if (!of_node()) log::error("a worker has ended; another one takes its place", {{"end", *end}});
     return;
   }
   worker_ = std::move(successor_);

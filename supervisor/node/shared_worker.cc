@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <system_error>
@@ -23,10 +24,12 @@ void serve_container(const Channel& node, Kernel& kernel, FolderWatches* watches
     // Why it came to nothing the keeper has heard.
     if (agent) {
       const Status served = (*agent)->run();
-      if (!served && (*agent)->serves()) {
+      const bool serves = (*agent)->serves();
+      // A keeper hangs up on a container that did not come to be.
+      if (!served && (serves || served.error().code != ECONNRESET)) {
         log::error("the worker cannot go on", {{"error", served.error().message()}});
-        ::_exit(1);
       }
+      if (!served && serves) ::_exit(1);
     }
   }
   (void)node.send(Word::kServedToEnd, number);

@@ -194,9 +194,9 @@ void WorkerPool::look(Process& process) {
   process.ended = true;
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, process.control.fd(), nullptr);
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, process.process->ended_fd(), nullptr);
-  if (!process.hosted.empty()) {
-    log::info("a worker process has ended",
-              {{"end", *end}, {"containers", std::to_string(process.hosted.size())}});
+  if (!process.hosted.empty() && !process.killed) {
+    log::error("the worker has ended; another one takes its place",
+               {{"end", *end}, {"containers", std::to_string(process.hosted.size())}});
   }
   for (const auto& [number, hosted] : std::exchange(process.hosted, {})) hosted->end(*end);
 }
