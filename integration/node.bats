@@ -180,6 +180,7 @@ call() {
   rmdir /var/log/tidewaiter/unlogged.jsonl
   assert_failure
   assert_output --partial "node agent at $SOCKET"
+  assert_equal "$(grep -c "a worker cannot begin" "$BATS_TEST_TMPDIR/node.log")" 1
   assert_equal "$(ls "$BUNDLE")" config.json
   eventually test ! -e /run/tidewaiter/unlogged
   call "$running"

@@ -531,6 +531,9 @@ void Keeper::obey(Employed& employed, Message message) {
       return;
     case Word::kFailed:
       log::error("a worker cannot begin", {{"error", message.text}});
+      // The launcher ends an agent of the container's own. Of a node's it is this container's worker that is
+      // not to be followed by another, which could begin as little.
+      if (of_node() && inheritance_.ready.valid()) done_ = true;
       return report(message.text);
     case Word::kSessionBegun:
       return session_begun(message);

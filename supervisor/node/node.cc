@@ -450,6 +450,7 @@ void Node::resume_container(std::uint64_t number, std::map<std::string, UniqueFd
   Container container{std::make_unique<Kept>(inheritance_.manager, number), nullptr, {}};
   KeeperInheritance inheritance = inheritance_of(container);
   std::vector<std::string> names;
+  names.reserve(left.size());
   for (const auto& [name, fd] : left) names.push_back(name);
   inheritance.left = std::move(left);
   const auto begin = [&]() -> Status {
