@@ -6,9 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <span>
 #include <utility>
-#include <vector>
 
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
@@ -32,21 +31,6 @@ struct Head {
   std::uint32_t kind = 0;
   std::uint32_t present = 0;  // which descriptors there are, in this order
 };
-
-std::vector<UniqueFd> take_fds(struct msghdr& message) {
-  std::vector<UniqueFd> fds;
-  for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      fds.emplace_back(fd);
-    }
-  }
-  return fds;
-}
 
 Result<NodeRequest::Kind> kind_of(std::uint32_t number) {
   for (const NodeRequest::Kind kind :
@@ -89,15 +73,7 @@ Status send_request(int connection, const NodeRequest& request) {
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
   alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  if (count != 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
-    std::memcpy(CMSG_DATA(header), fds.data(), count * sizeof(int));
-  }
+  attach_fds(message, std::span(fds).first(count), control);
   ssize_t sent = 0;
   do {
     sent = ::sendmsg(connection, &message, MSG_NOSIGNAL);

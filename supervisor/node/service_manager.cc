@@ -16,6 +16,8 @@
 #include <ctime>
 #include <utility>
 
+#include "oci/base/unix_socket.h"
+
 namespace tidewaiter::supervisor {
 namespace {
 
@@ -153,15 +155,7 @@ Status ServiceManager::say(std::string_view text, std::span<const int> fds) cons
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   alignas(struct cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  if (fds.size() == 1) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), fds.data(), sizeof(int));
-  }
+  attach_fds(message, fds, control);
   // It blocks while the manager's queue is full (unix(7)): what it is to keep, it has to get.
   ssize_t count = 0;
   do {
