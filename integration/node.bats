@@ -144,6 +144,10 @@ call() {
   eventually replaced || fail "the old worker stays"
   call "$a"
   call "$b"
+  # Whoever comes later has it as well.
+  start_caller c
+  call "$ID"
+  assert_equal "$(worker | wc -w)" 1
 }
 
 @test "without the node's agent no container is created" {
@@ -233,6 +237,36 @@ print(s.recv(4096).decode(), end="")' "$SOCKET"
   assert_output "user 12345 may not ask the agent of user 0"
 }
 
+@test "a container that has the socket may not ask" {
+  start_node
+  # As root, whom the agent obeys.
+  edit_bundle --arg socket "$SOCKET" \
+    '.mounts += [{destination: "/dev/agent.sock", source: $socket, type: "bind", options: ["bind"]}]'
+  without_policy
+  container_runs ask_node_agent /dev/agent.sock
+  run bare run --bundle "$BUNDLE" "$ID" </dev/null
+  assert_output $'connect: ok\nwho asks is in a container, or has gone'
+  # Outside the same works.
+  run "$TIDEWAITER_BIN/../integration/programs/ask_node_agent" "$SOCKET"
+  assert_output $'connect: ok\nok'
+}
+
+@test "a worker that dies while a container is created does not fail it" {
+  local round
+  start_node
+  (
+    while true; do
+      for each in $(worker); do kill -KILL "$each" 2>/dev/null || true; done
+      sleep 0.1
+    done
+  ) 3>&- &
+  BACKGROUND+=($!)
+  for round in 1 2 3 4 5 6 7 8; do
+    in_container try_syscall ptrace 0
+    assert_output "ptrace: EPERM"
+  done
+}
+
 @test "containers of their own and the node's live side by side" {
   local own
   start_node
@@ -274,6 +308,20 @@ node_says() { grep -qF "$1" "$BATS_TEST_TMPDIR/node.log"; }
   eventually answers "$b" $'ptrace: EPERM\nconnect: EACCES'
   one_worker() { [[ $(worker | wc -l) == 1 ]]; }
   eventually one_worker
+}
+
+@test "another folder of policies is noticed" {
+  start_node
+  start_caller a
+  call "$ID"
+  mv "$POLICIES" "$POLICIES.old"
+  mkdir "$POLICIES.new"
+  jq '.network.allow = ["127.0.0.2"]' "$POLICIES.old/strict.json" >"$POLICIES.new/strict.json"
+  mv "$POLICIES.new" "$POLICIES"
+  eventually answers "$ID" $'ptrace: EPERM\nconnect: ECONNREFUSED' || fail "another folder is not noticed"
+  # And what changes in it.
+  cp "$POLICIES.old/strict.json" "$POLICIES/strict.json"
+  eventually answers "$ID" $'ptrace: EPERM\nconnect: EACCES' || fail "a change in another folder is not noticed"
 }
 
 @test "a policy with a mistake is not taken" {

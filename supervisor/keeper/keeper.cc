@@ -105,7 +105,11 @@ Result<std::unique_ptr<Keeper>> Keeper::make(KeeperInheritance inheritance, Laun
 Keeper::Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer)
     : inheritance_(std::move(inheritance)),
       launch_(std::move(launch)),
-      launch_tracer_(std::move(launch_tracer)) {}
+      launch_tracer_(std::move(launch_tracer)) {
+  program_ = std::move(inheritance_.successor);
+  // Until a worker tells what the container's record says.
+  if (of_node()) set_patience(static_cast<std::uint64_t>(container::kReadyTimeout / std::chrono::seconds(1)));
+}
 
 Status Keeper::prepare() {
   if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
@@ -131,7 +135,7 @@ Status Keeper::prepare() {
   }
   if (launch_tracer_) TRY(open_requests());
   save();
-  worker_ = TRY(employ({}));
+  worker_ = TRY(employ(next_program()));
   workers_.started(steady_clock::now());
   return {};
 }
@@ -455,7 +459,7 @@ void Keeper::worker_ended() {
     over_ = true;
     return;
   }
-  if (inheritance_.ready.valid()) {
+  if (inheritance_.ready.valid() && !begins_again()) {
     // The launcher sees that we end without a word, and tells whoever asked for the container.
     result_ = fail("the first worker ended before it was ready: " + *end);
     over_ = true;
@@ -472,8 +476,13 @@ void Keeper::worker_ended() {
   worker_ = std::move(successor_);
   worker_->started = steady_clock::now();
   workers_.started(worker_->started);
-  if (worker_->program.valid()) program_ = copy_of(worker_->program);
+  if (!worker_->program.valid()) return;
+  program_ = copy_of(worker_->program);
+  taken_over_by_ = copy_of(worker_->program);
 }
+
+// A container of a node shares its worker's fate with others, and is not to fail for theirs.
+bool Keeper::begins_again() { return of_node() && ++first_ends_ < kMostFirstEnds; }
 
 void Keeper::forget_what_was_told() {
   if (reload_ == Reload::kTold) reload_ = Reload::kWanted;
@@ -601,12 +610,18 @@ void Keeper::kill(Employed& employed) {
 void Keeper::worker_ready(Employed& employed, const Message& message) {
   if (employed.killed) return;  // it said so before
   employed.ready = true;
-  const auto patience = static_cast<std::int64_t>(std::min<std::uint64_t>(message.size, kLongestPatience));
-  workers_.set_patience(std::chrono::seconds(patience));
-  tracers_.set_patience(std::chrono::seconds(patience));
+  set_patience(message.size);
   // Only one may serve. What the old one has not answered is in the slots.
   if (&employed == successor_.get()) return kill(*worker_);
   report("ok");
+}
+
+// Of calls that wait for a worker.
+void Keeper::set_patience(std::uint64_t seconds) {
+  patience_ = std::min<std::uint64_t>(seconds, kLongestPatience);
+  const std::chrono::seconds patience(static_cast<std::int64_t>(patience_));
+  workers_.set_patience(patience);
+  tracers_.set_patience(patience);
 }
 
 void Keeper::session_begun(const Message& message) {
@@ -781,6 +796,7 @@ Status Keeper::resume() {
   inheritance_.state_folder = testament.state_folder;
   facts_ = testament.facts;
   folders_ = testament.folders;
+  set_patience(testament.patience);
   next_connection_ = testament.next_connection;
   inheritance_.listener = take_left(listener_file(folders_));
   lock_ = take_left(lock_file(folders_));
@@ -889,6 +905,7 @@ Testament Keeper::testament() const {
   testament.state_folder = inheritance_.state_folder;
   testament.facts = facts_;
   testament.folders = folders_;
+  testament.patience = patience_;
   testament.next_connection = next_connection_;
   for (const auto& [number, connection] : connections_) {
     if (connection.failed) continue;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
@@ -30,6 +31,7 @@ struct KeeperInheritance {
   UniqueFd bundle_lock;       // lock_bundle(); invalid where the runtime is not about to read the bundle
   bool leaves_cgroup = true;  // its caller's
   std::string program;        // where the agent's program lies, also when it is another one by now
+  UniqueFd successor;         // the program (O_PATH) that has taken that one's place; invalid: none has
   // Where to have files kept; nullptr: nobody keeps them. It outlives the keeper.
   Deposit* deposit = nullptr;
   // What an earlier keeper has had kept there, by its names; then there is nothing above but deposit,
@@ -102,6 +104,8 @@ class Keeper {
   [[nodiscard]] bool reloads() const { return reload_ != Reload::kNone; }
   // Whether one that comes now would have another policy than the present one.
   [[nodiscard]] bool wants_renewal() const { return wants_renewal_ && worker_ && !successor_; }
+  // Once after another program has taken a worker's place: it (O_PATH); else invalid.
+  UniqueFd take_successor() { return std::exchange(taken_over_by_, {}); }
   // Has another take its place, of the same program.
   void renew_worker();
   // The container did not come to be: the worker is to go, and to leave everything as it is.
@@ -154,6 +158,8 @@ class Keeper {
 
   // A tracer serves from its first moment, as far as one can see: it may still die of its start.
   static constexpr std::chrono::seconds kShortTracer{1};
+  // Of a node, first workers that may end without a word: others' containers may have taken them along.
+  static constexpr unsigned kMostFirstEnds = 3;
 
   Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer);
   Status prepare();
@@ -164,6 +170,9 @@ class Keeper {
   void adopt_unknown_session();
   UniqueFd take_left(const std::string& name);
   void save();
+  void set_patience(std::uint64_t seconds);
+  // Whether a first worker that has ended is to be followed by another.
+  [[nodiscard]] bool begins_again();
   [[nodiscard]] std::map<std::string, int> files() const;
   [[nodiscard]] Testament testament() const;
   Status watch(int fd, Source source, std::uint64_t number = 0) const;
@@ -241,6 +250,9 @@ class Keeper {
   std::uint64_t next_number_ = 1;        // of a worker or a tracer
   Upkeep workers_;
   UniqueFd program_;  // that took its own one's place; invalid: none has
+  UniqueFd taken_over_by_;
+  unsigned first_ends_ = 0;
+  std::uint64_t patience_ = 0;  // seconds, as a worker has told
   std::optional<Time> accept_again_;
   std::optional<Time> tell_again_;
   Reload reload_ = Reload::kNone;

@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 
 // One keeper's words are another's only where the shared memory is, too.
-constexpr std::uint32_t kVersion = 0x100 + kProtocol;
+constexpr std::uint32_t kVersion = 0x200 + kProtocol;
 
 }  // namespace
 
@@ -21,6 +21,7 @@ std::string Testament::text() const {
                    {"state_folder", std::vector<unsigned char>(state_folder.begin(), state_folder.end())},
                    {"facts", facts},
                    {"folders", folders},
+                   {"patience", patience},
                    {"next_connection", next_connection},
                    {"connections", json::array()},
                    {"sessions", json::array()}};
@@ -44,6 +45,7 @@ Result<Testament> Testament::parse(std::string_view text) {
     testament.state_folder.assign(folder.begin(), folder.end());
     testament.facts = document.at("facts");
     testament.folders = document.at("folders");
+    testament.patience = document.at("patience");
     testament.next_connection = document.at("next_connection");
     for (const json& each : document.at("connections")) {
       testament.connections.push_back({each.at("number"), each.at("closed"), each.at("deaths")});

@@ -29,6 +29,7 @@ struct Testament {
   std::string state_folder;
   std::uint64_t facts = 0;            // of Begin
   std::uint64_t folders = 0;          // how often the state folder was made anew, with its listener and lock
+  std::uint64_t patience = 0;         // seconds: Record::restart_seconds, as far as a worker has told
   std::uint64_t next_connection = 0;  // numbers are never used again: files are called by them
   std::vector<Connection> connections;
   std::map<unsigned, std::string> sessions;  // the files of their notify descriptors

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -15,16 +14,14 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <new>
-#include <set>
 #include <utility>
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
-#include "oci/base/unix_socket.h"
+#include "supervisor/node/asker.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -79,34 +76,6 @@ Status check_listener(int fd) {
 
 }  // namespace
 
-// The files of one container, as the service manager knows them: "c7.slots". Nobody, where there is no
-// manager.
-class Node::Kept final : public Deposit {
- public:
-  Kept(const ServiceManager& manager, std::uint64_t number)
-      : manager_(manager), prefix_("c" + std::to_string(number) + ".") {}
-  void keep(const std::string& name, int fd) override {
-    names_.insert(name);
-    if (const Status kept = manager_.keep(fd, prefix_ + name); !kept) {
-      log::error("a descriptor is not kept; a container would not survive a restart",
-                 {{"name", prefix_ + name}, {"error", kept.error().message()}});
-    }
-  }
-  void drop(const std::string& name) override {
-    names_.erase(name);
-    (void)manager_.drop(prefix_ + name);
-  }
-  // Of a keeper that did not come to be.
-  void drop_all() {
-    while (!names_.empty()) drop(*names_.begin());
-  }
-
- private:
-  const ServiceManager& manager_;
-  std::string prefix_;
-  std::set<std::string> names_;
-};
-
 Result<std::unique_ptr<Node>> Node::make(NodeInheritance inheritance, Launch launch,
                                          LaunchTracer launch_tracer) {
   std::unique_ptr<Node> node(new Node(std::move(inheritance)));
@@ -131,7 +100,7 @@ Status Node::prepare(Launch launch) {
   TRY(watch(workers_->events_fd(), Source::kWorkers));
   if (const Status watched = watch_policies(); !watched) {
     log::warning("changed policies are not noticed; SIGHUP has them looked at",
-                 {{"folder", inheritance_.policies}, {"error", watched.error().message()}});
+                 {{"error", watched.error().message()}});
   }
   clock_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!clock_.valid()) return fail(errno, "timerfd_create");
@@ -237,6 +206,7 @@ void Node::take_turns() {
     const bool due = std::exchange(each->second.due, false) || keeper.timeout() == 0;
     Status went;
     if (due && !keeper.over()) went = keeper.turn(0);
+    if (UniqueFd successor = keeper.take_successor(); successor.valid()) successor_ = std::move(successor);
     if (!went || keeper.over()) {
       stop_watching(keeper.events_fd());
       Status finished = keeper.finish();
@@ -276,6 +246,8 @@ void Node::signalled() {
 // All of them, for there is one process.
 void Node::replace() {
   workers_->begin_generation();
+  // Nobody would tell that it has come to be a worker.
+  if (containers_.empty()) successor_ = sys::open(inheritance_.program, O_PATH).value_or(UniqueFd());
   for (auto& [number, container] : containers_) {
     container.keeper->replace_worker();
     container.due = true;
@@ -285,27 +257,26 @@ void Node::replace() {
 // --- policies ----------------------------------------------------------------------------------------
 
 Status Node::watch_policies() {
-  policies_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!policies_.valid()) return fail(errno, "inotify_init1");
-  // Files are written, or others take their places; in a folder of links, the links' folder does.
-  constexpr std::uint32_t kChanges = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE;
-  if (::inotify_add_watch(policies_.get(), inheritance_.policies.c_str(), kChanges) < 0) {
-    const int code = errno;
-    policies_.reset();
-    return fail(code, "watch");
-  }
-  return watch(policies_.get(), Source::kPolicies);
+  policies_ = TRY(PolicyFolder::watch(inheritance_.policies));
+  return watch(policies_->changed_fd(), Source::kPolicies);
 }
 
 void Node::policies_changed() {
-  std::array<char, 4096> ignored;
-  while (::read(policies_.get(), ignored.data(), ignored.size()) > 0) {
-  }
+  look_at_policies();
   reload_at_ = steady_clock::now() + kReloadDelay;
+}
+
+void Node::look_at_policies() {
+  if (!policies_) return;
+  if (const Status looked = policies_->look(); !looked) {
+    log::warning("changed policies are not noticed; SIGHUP has them looked at",
+                 {{"error", looked.error().message()}});
+  }
 }
 
 void Node::reload() {
   reload_at_.reset();
+  look_at_policies();
   (void)inheritance_.manager.reloading();
   for (auto& [number, container] : containers_) {
     container.keeper->reload();
@@ -335,50 +306,6 @@ void Node::look_after_reload(Time now) {
 
 // --- what outlives us --------------------------------------------------------------------------------
 
-namespace {
-
-// A process that the service manager knows (its pidfd, "p3"), so that whoever comes after us can see to its
-// end before he goes on.
-class KeptProcess final : public Worker {
- public:
-  KeptProcess(std::unique_ptr<Worker> process, const ServiceManager& manager, std::string name)
-      : process_(std::move(process)), manager_(manager), name_(std::move(name)) {}
-  KeptProcess(const KeptProcess&) = delete;
-  KeptProcess& operator=(const KeptProcess&) = delete;
-  ~KeptProcess() override {
-    process_.reset();
-    (void)manager_.drop(name_);
-  }
-  [[nodiscard]] int ended_fd() const override { return process_->ended_fd(); }
-  void kill() override { process_->kill(); }
-  std::optional<std::string> reap() override { return process_->reap(); }
-
- private:
-  std::unique_ptr<Worker> process_;
-  const ServiceManager& manager_;
-  std::string name_;
-};
-
-// "c12.slots" is 12 and "slots"; "p3" is 3 and nothing.
-struct FileName {
-  char kind = 0;
-  std::uint64_t number = 0;
-  std::string rest;
-};
-std::optional<FileName> split_name(const std::string& text) {
-  if (text.size() < 2) return std::nullopt;
-  FileName name{text.front(), 0, {}};
-  const char* const end = text.data() + text.size();
-  const auto [after, error] = std::from_chars(text.data() + 1, end, name.number);
-  if (error != std::errc{}) return std::nullopt;
-  if (name.kind == 'p' && after == end) return name;
-  if (name.kind != 'c' || after == end || *after != '.') return std::nullopt;
-  name.rest.assign(after + 1, end);
-  return name;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Worker>> Node::keep_process(Result<std::unique_ptr<Worker>> process) {
   if (!process || !inheritance_.manager.present()) return process;
   const std::string name = "p" + std::to_string(next_number_++);
@@ -404,6 +331,7 @@ KeeperInheritance Node::inheritance_of(Container& container) const {
   KeeperInheritance inheritance;
   inheritance.leaves_cgroup = false;
   inheritance.program = inheritance_.program;
+  inheritance.successor = UniqueFd(successor_.valid() ? ::fcntl(successor_.get(), F_DUPFD_CLOEXEC, 0) : -1);
   inheritance.node_socket = inheritance_.socket_path;
   if (inheritance_.manager.present()) inheritance.deposit = container.kept.get();
   return inheritance;
@@ -414,7 +342,7 @@ KeeperInheritance Node::inheritance_of(Container& container) const {
 Status Node::end_left_processes() {
   constexpr int kPatience = 10'000;  // milliseconds, for each
   for (auto& passed : inheritance_.left) {
-    const auto name = split_name(passed.name);
+    const auto name = split_kept_name(passed.name);
     if (!name || name->kind != 'p') continue;
     (void)::syscall(SYS_pidfd_send_signal, passed.fd.get(), SIGKILL, nullptr, 0);
     struct pollfd ended = {passed.fd.get(), POLLIN, 0};
@@ -432,7 +360,7 @@ Status Node::resume() {
   TRY(end_left_processes());
   std::map<std::uint64_t, std::map<std::string, UniqueFd>> containers;
   for (auto& passed : std::exchange(inheritance_.left, {})) {
-    const auto name = split_name(passed.name);
+    const auto name = split_kept_name(passed.name);
     if (!name) {
       log::warning("a descriptor was passed that nobody knows", {{"name", passed.name}});
       (void)inheritance_.manager.drop(passed.name);
@@ -447,7 +375,7 @@ Status Node::resume() {
 
 // One that cannot be gone on with fails closed, and no other for it.
 void Node::resume_container(std::uint64_t number, std::map<std::string, UniqueFd> left) {
-  Container container{std::make_unique<Kept>(inheritance_.manager, number), nullptr, {}};
+  Container container{std::make_unique<KeptFiles>(inheritance_.manager, number), nullptr, {}};
   KeeperInheritance inheritance = inheritance_of(container);
   std::vector<std::string> names;
   names.reserve(left.size());
@@ -482,11 +410,8 @@ void Node::accept_asking() {
       log::warning("somebody who asks is refused", {{"error", why}});
       (void)container::send_answer(connection.get(), why);
     };
-    const auto peer = peer_credentials(connection.get());
-    if (!peer || (peer->uid != 0 && peer->uid != ::geteuid())) {
-      refuse(peer ? "user " + std::to_string(peer->uid) + " may not ask the agent of user " +
-                        std::to_string(::geteuid())
-                  : peer.error().message());
+    if (const Status may = may_ask(connection.get()); !may) {
+      refuse(may.error().message());
       continue;
     }
     if (asking_.size() >= kMostAsking) {
@@ -544,7 +469,7 @@ Status Node::register_container(std::uint64_t number, container::NodeRequest req
   }
   if (!request.listener.valid()) return fail("the request is without a listener");
   TRY(check_listener(request.listener.get()));
-  Container container{std::make_unique<Kept>(inheritance_.manager, number), nullptr, {}};
+  Container container{std::make_unique<KeptFiles>(inheritance_.manager, number), nullptr, {}};
   KeeperInheritance inheritance = inheritance_of(container);
   inheritance.state_folder = std::move(request.state_folder);
   inheritance.listener = std::move(request.listener);
@@ -562,7 +487,10 @@ Status Node::register_container(std::uint64_t number, container::NodeRequest req
     return tl::unexpected(keeper.error());
   }
   container.keeper = std::move(*keeper);
-  TRY(watch(container.keeper->events_fd(), Source::kContainer, number));
+  if (Status watched = watch(container.keeper->events_fd(), Source::kContainer, number); !watched) {
+    container.keeper->drop_deposit();
+    return watched;
+  }
   container.registering = std::move(asking_.at(number));
   asking_.erase(number);
   containers_.emplace(number, std::move(container));

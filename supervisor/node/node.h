@@ -11,6 +11,8 @@
 #include "oci/base/unique_fd.h"
 #include "oci/container/node_request.h"
 #include "supervisor/keeper/keeper.h"
+#include "supervisor/node/kept_files.h"
+#include "supervisor/node/policy_folder.h"
 #include "supervisor/node/service_manager.h"
 #include "supervisor/node/worker_pool.h"
 
@@ -33,7 +35,7 @@ struct NodeInheritance {
 // SIGHUP, or a change in the folder of the policies, has all containers look at their policies again. Where
 // one takes another policy, all get another worker: there is one process.
 //
-// Who may ask: root, and the user it runs as (SO_PEERCRED).
+// Who may ask: asker.h.
 class Node {
  public:
   static Result<std::unique_ptr<Node>> make(NodeInheritance inheritance, Launch launch,
@@ -53,9 +55,8 @@ class Node {
  private:
   using Time = Upkeep::Time;
   enum class Source : std::uint64_t { kSignals, kListener, kAsking, kWorkers, kContainer, kClock, kPolicies };
-  class Kept;
   struct Container {
-    std::unique_ptr<Kept> kept;  // what its keeper has had kept; outlives it
+    std::unique_ptr<KeptFiles> kept;  // what its keeper has had kept; outlives it
     std::unique_ptr<Keeper> keeper;
     // Of who registered it, as long as that may withdraw it.
     UniqueFd registering;
@@ -84,6 +85,7 @@ class Node {
 
   Status watch_policies();
   void policies_changed();
+  void look_at_policies();
   void reload();
   void look_after_reload(Time now);
 
@@ -100,9 +102,10 @@ class Node {
   UniqueFd signals_;
   UniqueFd clock_;  // timerfd: of the watchdog, and of what is logged
   std::unique_ptr<WorkerPool> workers_;
-  UniqueFd policies_;                // inotify; invalid: their folder is not watched
-  std::optional<Time> reload_at_;    // files have changed, and more may
-  std::optional<Time> reloaded_by_;  // the containers are looking at their policies
+  UniqueFd successor_;                    // the program (O_PATH) that workers run now; invalid: our own
+  std::optional<PolicyFolder> policies_;  // nullopt: their folder is not watched
+  std::optional<Time> reload_at_;         // files have changed, and more may
+  std::optional<Time> reloaded_by_;       // the containers are looking at their policies
   std::map<std::uint64_t, UniqueFd> asking_;
   Containers containers_;  // their keepers' workers are the pool's
   std::uint64_t next_number_ = 1;

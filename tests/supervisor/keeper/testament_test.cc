@@ -13,6 +13,7 @@ TEST(Testament, IsReadAsItWasWritten) {
   testament.state_folder = "/run/tidewaiter/b\xff x\"\n";
   testament.facts = ~std::uint64_t{0};
   testament.folders = 3;
+  testament.patience = 60;
   testament.next_connection = 9;
   testament.connections = {{7, true, 2}, {8, false, 0}};
   testament.sessions = {{0, "k1.0"}, {1023, "k6.0"}};
@@ -21,6 +22,7 @@ TEST(Testament, IsReadAsItWasWritten) {
   EXPECT_EQ(read->state_folder, testament.state_folder);
   EXPECT_EQ(read->facts, testament.facts);
   EXPECT_EQ(read->folders, 3U);
+  EXPECT_EQ(read->patience, 60U);
   EXPECT_EQ(read->next_connection, 9U);
   ASSERT_EQ(read->connections.size(), 2U);
   EXPECT_EQ(read->connections[0].number, 7U);
