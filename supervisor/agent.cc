@@ -22,6 +22,7 @@
 #include "supervisor/keeper/state_lock.h"
 #include "supervisor/reload.h"
 #include "supervisor/report/event_file.h"
+#include "supervisor/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -101,6 +102,7 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
       kept_names_(std::move(kept_names)),
       record_(std::move(record)),
       supervision_(std::move(supervision)) {
+  record_.own_seccomp.reset();
   auto next = begin.fds.begin() + 2;
   const auto take = [&](std::uint64_t fact, UniqueFd& fd) {
     if ((facts_ & fact) != 0 && next != begin.fds.end()) fd = std::move(*next++);
@@ -276,7 +278,10 @@ void Agent::dispatch(int fd) {
 
 Status Agent::hear() {
   auto message = TRY(keeper_.receive());
-  return message ? obey(std::move(*message)) : Status();
+  Status obeyed = message ? obey(std::move(*message)) : Status();
+  // To begin a session takes more of it than anything that comes after.
+  if ((facts_ & Begin::kShared) != 0) give_back_stack();
+  return obeyed;
 }
 
 Status Agent::obey(Message message) {
@@ -444,7 +449,7 @@ Status Agent::adopt_id(const std::string& id) {
         (errno != EEXIST || sys::readlink(link).value_or("") != state_folder_)) {
       return fail(errno, "link " + link);
     }
-    if (Status written = container::write_record(state_folder_, named); !written) {
+    if (Status written = container::write_record(state_folder_, whole(named)); !written) {
       (void)sys::unlink(link);
       return written;
     }
@@ -473,7 +478,7 @@ Status Agent::restore_state_folder() {
 Status Agent::make_state_folder(const std::string& socket) {
   TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
-  TRY(container::write_record(state_folder_, record_));
+  TRY(container::write_record(state_folder_, whole(record_)));
   // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and end
   // it for all of them.
   const bool shared = (facts_ & Begin::kShared) != 0;
@@ -501,7 +506,7 @@ void Agent::restore_bundle() {
 // It is not put into effect here: the sessions' threads use what the old one was made into. Another worker
 // takes this one's place, as always, and decides anew on what has not been answered.
 bool Agent::reload_policy() {
-  auto changed = reread_policy(record_);
+  auto changed = reread_policy(whole(record_));
   if (changed && !*changed) return false;
   Status written;
   if (changed) {
@@ -514,9 +519,15 @@ bool Agent::reload_policy() {
                {{"container", record_.id}, {"error", written.error().message()}});
     return false;
   }
-  record_ = std::move(**changed);
+  record_.policy_text = std::move((**changed).policy_text);
   log::info("a changed policy is taken", {{"container", record_.id}, {"policy", record_.policy_path}});
   return true;
+}
+
+container::Record Agent::whole(container::Record record) const {
+  const std::string& own_seccomp = supervision_.own_seccomp();
+  if (!own_seccomp.empty()) record.own_seccomp = nlohmann::ordered_json::parse(own_seccomp);
+  return record;
 }
 
 void Agent::clean_up() {

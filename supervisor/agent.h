@@ -98,6 +98,7 @@ class Agent {
   // Whether the next worker is to have another policy than this one.
   bool reload_policy();
   void clean_up();
+  [[nodiscard]] container::Record whole(container::Record record) const;
 
   Kernel& kernel_;
   Channel keeper_;
@@ -110,7 +111,7 @@ class Agent {
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<KeptNames> kept_names_;
   std::unique_ptr<RemoteTracer> tracer_;  // absent: the sessions trace by themselves
-  container::Record record_;
+  container::Record record_;              // without own_seccomp, which is supervision_'s, as text
   const Supervision supervision_;
   std::unique_ptr<EventLog> events_;  // opened when the container's id is known
   std::string id_link_;  // the container id's name for a state folder that was made before the id was known

@@ -1,13 +1,13 @@
 #include "supervisor/waiting.h"
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
-#include <memory>
 #include <utility>
 
 namespace tidewaiter::supervisor {
@@ -28,26 +28,32 @@ constexpr std::size_t kStackSize = 1U << 20U;
 // Of the calling receiver, which is one of a single Waiting.
 thread_local bool has_turn = false;  // see take_turn()
 thread_local bool serves = false;    // between enter() and end()
+thread_local bool leaves = false;    // Waiting::leaving_ counts it
 
 // Where the calling thread handles a signal while its own stack is used up: whose notification used it up is
 // to be noted all the same (worker_process.cc).
 class SignalStack {
  public:
-  // Not zeroed: hardly any is ever written to, and memory that nobody touches costs nothing.
-  SignalStack() : memory_(std::make_unique_for_overwrite<std::byte[]>(kSize)) {
-    const stack_t stack = {memory_.get(), 0, kSize};
+  // Of its own, and not of a heap: hardly any is ever written to, and pages that nobody touches cost nothing.
+  SignalStack()
+      : memory_(
+            ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
+    if (memory_ == MAP_FAILED) return;
+    const stack_t stack = {memory_, 0, kSize};
     (void)::sigaltstack(&stack, nullptr);
   }
   SignalStack(const SignalStack&) = delete;
   SignalStack& operator=(const SignalStack&) = delete;
   ~SignalStack() {
+    if (memory_ == MAP_FAILED) return;
     const stack_t none = {nullptr, SS_DISABLE, 0};
     (void)::sigaltstack(&none, nullptr);
+    (void)::munmap(memory_, kSize);
   }
 
  private:
   static constexpr std::size_t kSize = 32768;
-  std::unique_ptr<std::byte[]> memory_;
+  void* memory_;
 };
 
 }  // namespace
@@ -60,13 +66,15 @@ Status Waiting::install_interrupt() {
   return {};
 }
 
-Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave)
+Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave,
+                 std::chrono::milliseconds idle)
     : body_(body),
       leave_(leave),
       context_(context),
       receivers_(receivers),
       limit_(limit),
-      wake_fd_(wake_fd) {}
+      wake_fd_(wake_fd),
+      idle_(idle) {}
 
 Waiting::~Waiting() { stop(); }
 
@@ -97,9 +105,14 @@ void* Waiting::run(void* self) {
   // Who has the turn is not surplus.
   while (waiting.body_(waiting.context_) && (has_turn || !waiting.surplus())) {
   }
-  waiting.pass_turn();
+  {
+    // Nobody is started in its place: it ends because there is nothing to receive any more.
+    const std::lock_guard lock(waiting.mutex_);
+    waiting.give_up_turn_locked();
+  }
   if (waiting.leave_ != nullptr) waiting.leave_(waiting.context_);
   const std::lock_guard lock(waiting.mutex_);
+  if (std::exchange(leaves, false)) --waiting.leaving_;
   std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
   // Under the lock: when the last thread is seen to be gone, `waiting` may be destroyed.
   waiting.changed_.notify_all();
@@ -114,7 +127,7 @@ std::size_t Waiting::waiting_locked() const {
 
 // Sees to it that enough threads receive when one more waits.
 bool Waiting::leave_receivers_locked() {
-  if (threads_.size() >= receivers_ + waiting_locked() + 1) return true;
+  if (staying_locked() >= receivers_ + waiting_locked() + 1) return true;
   return threads_.size() < limit_ && start_thread_locked();
 }
 
@@ -123,35 +136,51 @@ void Waiting::watch_locked() {
   if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
 }
 
-bool Waiting::all_busy_locked() const { return threads_.size() <= serving_.size() + entering_; }
+bool Waiting::all_busy_locked() const { return staying_locked() <= serving_.size() + entering_; }
 
 void Waiting::replace_stuck_locked() {
   const Time long_ago = std::chrono::steady_clock::now() - kLong;
   for (Entry& entry : serving_) entry.stuck = entry.stuck || entry.since < long_ago;
-  while (threads_.size() < limit_ && threads_.size() < receivers_ + waiting_locked()) {
+  while (threads_.size() < limit_ && staying_locked() < receivers_ + waiting_locked()) {
     if (!start_thread_locked()) break;
   }
 }
 
 bool Waiting::surplus() {
   const std::lock_guard lock(mutex_);
-  return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
+  return stopping_ || staying_locked() - waiting_locked() > receivers_ + kSpare;
 }
 
 bool Waiting::take_turn() {
   if (has_turn) return true;
   std::unique_lock lock(mutex_);
-  turn_.wait(lock, [this] { return !turn_taken_ || stopping_; });
+  ++in_line_;
+  const bool called = turn_.wait_for(lock, idle_, [this] { return !turn_taken_ || stopping_; });
+  --in_line_;
   if (stopping_) return false;
+  if (!called) {
+    leaves = true;
+    ++leaving_;
+    return false;
+  }
   turn_taken_ = true;
   has_turn = true;
   return true;
 }
 
 void Waiting::pass_turn() {
-  if (!std::exchange(has_turn, false)) return;
+  if (!has_turn) return;
   // Under the lock: once it is another's, `this` may be destroyed.
   const std::lock_guard lock(mutex_);
+  give_up_turn_locked();
+  // Where no thread can be had, the calling one comes back, and receives.
+  if (in_line_ == 0 && !stopping_ && threads_.size() < limit_ && staying_locked() < receivers_) {
+    (void)start_thread_locked();
+  }
+}
+
+void Waiting::give_up_turn_locked() {
+  if (!std::exchange(has_turn, false)) return;
   turn_taken_ = false;
   turn_.notify_one();
 }

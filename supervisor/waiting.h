@@ -26,6 +26,9 @@ namespace tidewaiter::supervisor {
 // path. Before a call that may block it says so (begin()), and another receiver is started when too few would
 // be left to receive. So a call that blocks holds up nobody but its caller.
 //
+// Who has waited in vain for the turn for kIdle ends, down to the one that has it, and others are started
+// when that one passes it on: of many containers most are idle, and what a thread costs is its stack.
+//
 // A target that a signal takes out of its call is not announced by the kernel, and may call again before
 // its former call has been served to the end. enter() lets one thread at a time serve a target: else the
 // second could perform what the first is performing still.
@@ -43,7 +46,9 @@ class Waiting {
   // `leave(context)`. `wake_fd`: a borrowed eventfd(2).
   using Body = bool (*)(void* context);
   using Leave = void (*)(void* context);
-  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave = nullptr);
+  // `idle`: how long a receiver waits for its turn before it ends.
+  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave = nullptr,
+          std::chrono::milliseconds idle = kIdle);
   ~Waiting();  // stop()
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
@@ -51,9 +56,12 @@ class Waiting {
   // Starts the receivers. Fails when no thread can be had.
   Status start();
 
+  static constexpr std::chrono::milliseconds kIdle{3'000};
+
   // Returns when the calling receiver is the one to receive. False: it is to end.
   bool take_turn();
-  // Lets another receive, before what may take longer than an answer. A no-op without take_turn().
+  // Lets another receive, before what may take longer than an answer; starts one where none is left that
+  // could. A no-op without take_turn().
   void pass_turn();
 
   // Passes the turn on. The calling receiver serves a call of the notification's target from now on. Who
@@ -109,7 +117,10 @@ class Waiting {
   void replace_stuck_locked();
   void interrupt_all_locked();
   bool surplus();
+  void give_up_turn_locked();
   [[nodiscard]] std::size_t waiting_locked() const;
+  // Threads that are there to stay.
+  [[nodiscard]] std::size_t staying_locked() const { return threads_.size() - leaving_; }
 
   const Body body_;
   const Leave leave_;
@@ -117,11 +128,14 @@ class Waiting {
   const unsigned receivers_;  // threads that receive, at least
   const unsigned limit_;      // threads altogether
   const int wake_fd_;
+  const std::chrono::milliseconds idle_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable turn_;
   bool turn_taken_ = false;
+  unsigned in_line_ = 0;     // threads that wait for the turn
+  std::size_t leaving_ = 0;  // those that have waited for it in vain, and are about to end
   std::vector<pthread_t> threads_;
   std::vector<Entry> serving_;
   std::size_t entering_ = 0;  // threads that wait in enter()

@@ -1,5 +1,6 @@
 #include "supervisor/node/shared_worker.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -13,9 +14,24 @@
 #include "oci/base/log.h"
 #include "supervisor/agent.h"
 #include "supervisor/confine.h"
+#include "supervisor/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {
+
+// When no container has begun for so long, what the beginning of the last ones took is given back. Receivers
+// that the last ones need no more have ended by then (Waiting::kIdle).
+constexpr int kSettled = 5000;  // milliseconds
+
+// Whether it has something to say, or has hung up; at once, or within `patience` milliseconds.
+bool await_node(const Channel& node, int patience) {
+  struct pollfd waiting = {node.fd(), POLLIN, 0};
+  int count = 0;
+  do {
+    count = ::poll(&waiting, 1, patience);
+  } while (count < 0 && errno == EINTR);
+  return count != 0;
+}
 
 void serve_container(const Channel& node, Kernel& kernel, FolderWatches* watches, Channel keeper,
                      std::uint64_t number) {
@@ -23,6 +39,7 @@ void serve_container(const Channel& node, Kernel& kernel, FolderWatches* watches
     auto agent = Agent::make(kernel, std::move(keeper), {}, watches);
     // Why it came to nothing the keeper has heard.
     if (agent) {
+      give_back_stack();
       const Status served = (*agent)->run();
       const bool serves = (*agent)->serves();
       // A keeper hangs up on a container that did not come to be.
@@ -39,6 +56,7 @@ void serve_container(const Channel& node, Kernel& kernel, FolderWatches* watches
 
 int run_shared_worker(Channel node, Kernel& kernel) {
   ::prctl(PR_SET_NAME, "tw-worker");
+  share_heaps();
   if (!install_worker_signals()) return 1;
   if (!confine_worker() || !install_worker_filter()) {
     log::error("the worker cannot be confined");
@@ -51,7 +69,8 @@ int run_shared_worker(Channel node, Kernel& kernel) {
                  {{"error", watches.error().message()}});
     watches = nullptr;
   }
-  for (;;) {
+  for (bool settled = true;; settled = false) {
+    if (!settled && !await_node(node, kSettled)) give_back_heaps();
     auto message = node.receive();
     // Not by the way of destructors: threads use what they would destroy.
     if (!message || !*message || (*message)->word != Word::kServe || (*message)->fds.size() != 1) ::_exit(1);
