@@ -12,7 +12,6 @@ each once with agents of the containers' own, and once with one agent for both.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import statistics
@@ -21,25 +20,8 @@ import sys
 import tempfile
 import time
 
-from measure.containers import Containers, Unmeasured, run, wait_for
-
-
-class Node:
-    """One agent for all containers, while a measurement takes place."""
-
-    def __init__(self, containers, binaries):
-        self.socket = containers.folder / "agent.sock"
-        self.config = containers.folder / "config.json"
-        self.before = self.config.read_text()
-        self.config.write_text(json.dumps({**json.loads(self.before), "agent_socket": str(self.socket)}))
-        self.agent = subprocess.Popen([str(binaries / "tidewaiter-agent"), "--node"], env=containers.environment)
-        wait_for(self.socket.is_socket, "the node's agent")
-
-    def end(self):
-        self.agent.terminate()
-        self.agent.wait()
-        self.socket.unlink()
-        self.config.write_text(self.before)
+from measure.containers import Containers, Unmeasured, run
+from measure.crowd import Node
 
 
 class Beside:
