@@ -27,7 +27,9 @@ class Supervision::SharedRules {
     std::string own_seccomp = record.own_seccomp ? record.own_seccomp->dump() : std::string();
     std::string key;
     const auto add = [&key](const std::string& part) { key += std::to_string(part.size()) + ":" + part; };
-    for (const std::string* part : {&record.policy_name, &record.policy_text, &own_seccomp}) add(*part);
+    add(record.policy_name);
+    add(record.policy_text);
+    add(own_seccomp);
     for (const std::string& name : record.residual) add(name);
     if (auto known = find(key)) return known;
     // Without the lock: it takes its time.

@@ -135,7 +135,10 @@ Status Keeper::prepare() {
   }
   if (launch_tracer_) TRY(open_requests());
   save();
-  worker_ = TRY(employ(next_program()));
+  auto first = employ(next_program());
+  // It ended before anything was said to it.
+  while (!first && first.error().code == EPIPE && begins_again()) first = employ(next_program());
+  worker_ = TRY(std::move(first));
   workers_.started(steady_clock::now());
   return {};
 }

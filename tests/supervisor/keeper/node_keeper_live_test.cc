@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,7 +31,8 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 using testing::TemporaryFolder;
 
-void end_at_once(const Channel& /*keeper*/) {}
+void end_at_once(const Channel& keeper) { (void)keeper.receive(); }
+void end_unheard(const Channel& /*keeper*/) {}
 
 void hang(const Channel& /*keeper*/) {
   for (;;) ::pause();
@@ -76,7 +78,12 @@ class NodeKeeper : public ::testing::Test {
     return [this, stubs, does, real = launch_processes()](Channel channel,
                                                           int program) -> Result<std::unique_ptr<Worker>> {
       programs_.push_back(program);
-      if (programs_.size() <= stubs) return std::make_unique<StubWorker>(channel, does);
+      if (programs_.size() <= stubs) {
+        auto stub = std::make_unique<StubWorker>(channel, does);
+        struct pollfd ended = {stub->ended_fd(), POLLIN, 0};
+        if (does == end_unheard) (void)::poll(&ended, 1, -1);
+        return stub;
+      }
       return real(std::move(channel), program);
     };
   }
@@ -105,6 +112,13 @@ class NodeKeeper : public ::testing::Test {
 // Whoever kills the worker of many containers does not keep another from being created.
 TEST_F(NodeKeeper, FollowsAFirstWorkerThatEndedWithoutAWord) {
   auto keeper = Keeper::make(registered(), launch(2, end_at_once));
+  ASSERT_TRUE(keeper) << keeper.error().message();
+  EXPECT_EQ(serve(**keeper), "ok\n");
+  EXPECT_EQ(programs_.size(), 3U);
+}
+
+TEST_F(NodeKeeper, FollowsAFirstWorkerThatEndedBeforeAnythingWasSaidToIt) {
+  auto keeper = Keeper::make(registered(), launch(2, end_unheard));
   ASSERT_TRUE(keeper) << keeper.error().message();
   EXPECT_EQ(serve(**keeper), "ok\n");
   EXPECT_EQ(programs_.size(), 3U);
