@@ -98,17 +98,24 @@ Result<std::optional<container::Record>> reread_policy(const container::Record& 
   auto file = policy::load_file(record.policy_path);
   if (!file) return tl::unexpected(file.error());
   if (file->text == record.policy_text) return std::nullopt;
-  const auto old = TRY(parse_kept(record));
+  auto old = TRY(parse_kept(record));
   TRY(in_context(record.policy_path, check_names(old, file->policy)));
+  if (old.limits != file->policy.limits) {
+    return fail(record.policy_path + " needs other limits than the container was created with" +
+                kCreateAgain);
+  }
+  // What they become depends on where the container was created, and is the same for both.
+  old.limits.reset();
+  file->policy.limits.reset();
   const auto config = TRY(in_context(record.policy_path, original_config(record)));
   // By its name; nothing can be executed here. Both are compiled for the same one.
   const auto kind = record.runtime.empty()
                         ? runtime::Kind::kUnknown
                         : runtime::identify(record.runtime).value_or(runtime::Kind::kUnknown);
   const policy::Listener listener{"/agent.sock", record.policy_name, "/hosts"};
-  const auto has = TRY(policy::compile(old, config, runtime::traits(kind), listener));
-  const auto needs = TRY(
-      in_context(record.policy_path, policy::compile(file->policy, config, runtime::traits(kind), listener)));
+  const auto has = TRY(policy::compile(old, config, runtime::traits(kind), listener, {}));
+  const auto needs = TRY(in_context(
+      record.policy_path, policy::compile(file->policy, config, runtime::traits(kind), listener, {})));
   if (const std::string what = difference(has, needs); !what.empty()) {
     return fail(record.policy_path + " needs " + what + " than the container was created with" +
                 kCreateAgain);
