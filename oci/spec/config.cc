@@ -254,8 +254,7 @@ bool is_utf8(const std::string& text) {
 
 Status check_key_case(const Json& config) {
   TRY(check_keys(config, "", {"annotations", "linux", "mounts", "process"}));
-  if (const Json* process = child(config, "process"))
-    TRY(check_keys(*process, "/process", {"noNewPrivileges"}));
+  if (const Json* process = child(config, "process")) TRY(check_process_key_case(*process, "/process"));
   const Json* linux_part = child(config, "linux");
   if (linux_part == nullptr) return {};
   TRY(check_keys(*linux_part, "/linux", {"maskedPaths", "namespaces", "readonlyPaths", "seccomp"}));
@@ -278,6 +277,10 @@ Status check_key_case(const Json& config) {
     }
   }
   return {};
+}
+
+Status check_process_key_case(const Json& process, const std::string& place) {
+  return check_keys(process, place, {"args", "noNewPrivileges"});
 }
 
 Result<std::optional<std::string>> annotation(const Json& config, std::string_view key) {

@@ -10,12 +10,15 @@ std::string text_member(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-bool is_bind(const Json& mount) {
-  if (text_member(mount, "type") == "bind") return true;
+bool has_option(const Json& mount, std::string_view wanted) {
   const auto options = mount.find("options");
   return options != mount.end() && options->is_array() &&
          std::any_of(options->begin(), options->end(),
-                     [](const Json& option) { return option == "bind" || option == "rbind"; });
+                     [wanted](const Json& option) { return option == wanted; });
+}
+
+bool is_bind(const Json& mount) {
+  return text_member(mount, "type") == "bind" || has_option(mount, "bind") || has_option(mount, "rbind");
 }
 
 std::string absolute(const std::string& path) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "oci/spec/config.h"
 
@@ -10,6 +11,9 @@ namespace tidewaiter::spec {
 
 // The string member `key` of an object; empty when there is none.
 std::string text_member(const Json& object, const char* key);
+
+// Whether `wanted` is among the mount's options.
+bool has_option(const Json& mount, std::string_view wanted);
 
 // Whether the entry is a bind mount: by its type, or by its options, as runtimes see it.
 bool is_bind(const Json& mount);

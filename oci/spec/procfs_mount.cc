@@ -14,13 +14,6 @@ bool is_below(std::string_view path, std::string_view folder) {
   return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
 }
 
-bool has_option(const Json& mount, std::string_view wanted) {
-  const auto options = mount.find("options");
-  return options != mount.end() && options->is_array() &&
-         std::any_of(options->begin(), options->end(),
-                     [wanted](const Json& option) { return option == wanted; });
-}
-
 // Where the mount shows a procfs of the host's; empty: nowhere.
 std::string host_procfs(const Json& mount) {
   if (!is_bind(mount)) return {};

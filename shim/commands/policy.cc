@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -28,7 +29,13 @@ using nlohmann::ordered_json;
 using policy::Mistake;
 
 // Where a container's listener would be: nobody connects to it here.
-const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts"};
+policy::Listener no_listener(int landlock) {
+  return {"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts", "/usr/bin/tidewaiter-init",
+          landlock};
+}
+
+// What a policy may ask of some kernel is no mistake, though this one may not have it.
+constexpr int kNewestLandlock = std::numeric_limits<int>::max();
 
 // A container as `podman run` without a seccomp profile makes it.
 ordered_json bare_config() {
@@ -48,8 +55,8 @@ std::vector<Mistake> mistakes_in(const std::string& file) {
   const auto parsed = policy::parse(*text, file, file);
   if (!parsed) return parsed.error();
   // What no runtime can do is a mistake of the policy; crun is the one with the fewest limits.
-  const auto plan =
-      policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun), kNoListener);
+  const auto plan = policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun),
+                                    no_listener(kNewestLandlock));
   if (!plan) return {{file, plan.error().message()}};
   return {};
 }
@@ -178,8 +185,8 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
     config = TRY(container::Bundle::open(bundle)).original();
   }
   const runtime::Traits& traits = runtime::traits(options.runtime);
-  const policy::Plan plan =
-      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener)));
+  const policy::Plan plan = TRY(in_context(
+      options.file, policy::compile(policy, config, traits, no_listener(sys::landlock_version()))));
   const policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
   if (options.pseudo_code) return print_pseudo_code(plan, out);
   out << (options.json ? as_text(policy::explain_json(plan, origin)) : policy::explain_text(plan, origin));
