@@ -44,6 +44,7 @@ class Machine {
   [[nodiscard]] virtual Result<runtime::Kind> identify(const std::string& runtime) const = 0;
   [[nodiscard]] virtual Result<std::string> version(const std::string& runtime) const = 0;  // "1.8.1"
   [[nodiscard]] virtual Result<std::string> agent_path(const std::string& configured) const = 0;
+  [[nodiscard]] virtual std::string init_path() const = 0;  // tidewaiter-init; empty: there is none
 };
 
 // The machine this runs on.

@@ -153,17 +153,22 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
     const std::string_view argument = line.argv[i];
     if (only_arguments || !is_option(argument)) {
       result.id = argument;
-      if (rest_is_program) break;
-      continue;
+      if (!rest_is_program) continue;
+      result.id_index = i;
+      if (result.options_end == 0) result.options_end = i;
+      break;
     }
     if (argument == "--") {
       only_arguments = true;
+      result.options_end = i;
       continue;
     }
     const Found found = read_option(options, spelling, argument);
     std::string_view value = found.value.value_or("");
     if (found.wants_next() && i + 1 < count) value = line.argv[++i];
+    result.has_unknown = result.has_unknown || found.option == nullptr;
     if (found.option == nullptr) continue;
+    if (named(*found.option, "process")) result.process = value;
     if (named(*found.option, "bundle")) result.bundle = value;
     if (named(*found.option, "config")) result.config = value;
   }

@@ -43,6 +43,11 @@ struct ContainerOptions {
   std::string id;                     // empty: not given, so that the runtime will refuse
   std::optional<std::string> bundle;  // --bundle
   std::optional<std::string> config;  // --config, of crun
+  // Of `exec` only: where in `argv` its options end, and the container id is; 0: there is none.
+  std::size_t options_end = 0;
+  std::size_t id_index = 0;
+  std::optional<std::string> process;  // --process
+  bool has_unknown = false;            // an option that is none of our tables', and may have a value
 };
 
 // Reads what follows the command. The container id is the first argument of `exec` that is no option, and

@@ -59,7 +59,8 @@ class Supervision {
   [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
   [[nodiscard]] policy::Decision decide_unix(const policy::UnixName& name) const;
   [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
-  // REQUIRES: policy().exec.
+  // tidewaiter-init may be run, and nobody is told of it: whatever it becomes is decided on in its turn, and
+  // all it does before that is to give up rights. REQUIRES: policy().exec.
   [[nodiscard]] policy::Decision decide_exec(std::span<const policy::Execution> programs) const;
   // The decision on a socket family that network rules cannot name.
   [[nodiscard]] policy::Decision unnamed_family(bool harmless) const;
@@ -77,6 +78,7 @@ class Supervision {
   bool exempts_start_ = false;
   bool spares_unknown_calls_ = true;
   bool told_of_execs_ = false;
+  std::string init_path_;  // in the container; empty: there is none
   std::set<std::string, std::less<>> residual_;
   seccomp::BpfProgram own_profile_;
 };

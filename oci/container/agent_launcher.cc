@@ -250,6 +250,23 @@ Status start_agent(const std::string& agent_path, const std::string& state_folde
   return done;
 }
 
+Status make_state_folder(const std::string& state_folder) {
+  TRY(sys::make_directories(state_folder.substr(0, state_folder.rfind('/')), 0700));
+  if (::mkdir(state_folder.c_str(), 0700) == 0) return {};
+  if (errno == EEXIST) return fail("the id is in use: there is a state folder " + state_folder);
+  return fail(errno, "make " + state_folder);
+}
+
+Result<UniqueFd> keep_in(const std::string& state_folder, const Record& record,
+                         const std::function<Status()>& meanwhile) {
+  const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
+  TRY(write_record(state_folder, record));
+  TRY(sys::open(state_folder + "/" + Record::kLockName, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  UniqueFd kept = TRY(lock(state_folder + "/" + Record::kLockName, O_RDONLY, Lock::kExclusive, Wait::kNo));
+  TRY(meanwhile());
+  return kept;
+}
+
 Status launch_in(const std::string& agent_path, const std::string& state_folder, const Record& record,
                  Creator creator, int bundle_lock, milliseconds timeout,
                  const std::function<Status()>& meanwhile) {
@@ -275,14 +292,18 @@ Result<UniqueFd> open_agent(const std::string& state_folder) {
 Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
                     Creator creator, int bundle_lock, milliseconds timeout,
                     const std::function<Status()>& meanwhile) {
-  TRY(sys::make_directories(state_folder.substr(0, state_folder.rfind('/')), 0700));
-  if (::mkdir(state_folder.c_str(), 0700) != 0) {
-    if (errno == EEXIST) return fail("the id is in use: there is a state folder " + state_folder);
-    return fail(errno, "make " + state_folder);
-  }
+  TRY(make_state_folder(state_folder));
   Status launched = launch_in(agent_path, state_folder, record, creator, bundle_lock, timeout, meanwhile);
   if (!launched) static_cast<void>(sys::remove_tree(state_folder));
   return launched;
+}
+
+Result<UniqueFd> keep_record(const std::string& state_folder, const Record& record,
+                             const std::function<Status()>& meanwhile) {
+  TRY(make_state_folder(state_folder));
+  auto kept = keep_in(state_folder, record, meanwhile);
+  if (!kept) static_cast<void>(sys::remove_tree(state_folder));
+  return kept;
 }
 
 Status ensure_agent(const std::string& agent_path, const std::string& state_folder, milliseconds timeout) {
@@ -378,12 +399,24 @@ Status clear_state_folder(const std::string& name) {
   return {};
 }
 
+namespace {
+
+// What is installed beside this program.
+Result<std::string> beside_us(std::string_view name) {
+  const std::string own = TRY(sys::readlink("/proc/self/exe"));
+  return own.substr(0, own.rfind('/') + 1) + std::string(name);
+}
+
+}  // namespace
+
+std::string init_path() {
+  const auto path = beside_us("tidewaiter-init");
+  return path && ::access(path->c_str(), X_OK) == 0 ? *path : "";
+}
+
 Result<std::string> agent_path(const std::string& configured) {
   std::string path = configured;
-  if (path.empty()) {
-    const std::string own = TRY(sys::readlink("/proc/self/exe"));
-    path = own.substr(0, own.rfind('/')) + "/tidewaiter-agent";
-  }
+  if (path.empty()) path = TRY(beside_us("tidewaiter-agent"));
   if (::access(path.c_str(), X_OK) != 0) return fail(errno, "agent " + path);
   return path;
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
 
 // Starting a container's agent, and the hand-over of everything it needs.
@@ -41,6 +42,12 @@ Status launch_agent(const std::string& agent_path, const std::string& state_fold
                     Creator creator, int bundle_lock = -1, std::chrono::milliseconds timeout = kReadyTimeout,
                     const std::function<Status()>& meanwhile = {});
 
+// Makes `state_folder`, with `record` in it, of a container that has no agent: what `meanwhile` does belongs
+// to it, and on failure nothing stays behind. The lock of an agent is in the result: as long as anybody holds
+// it, the folder is not cleared. An existing state folder is an error.
+Result<UniqueFd> keep_record(const std::string& state_folder, const Record& record,
+                             const std::function<Status()>& meanwhile);
+
 // Starts the agent of an existing container again if it is no longer alive.
 Status ensure_agent(const std::string& agent_path, const std::string& state_folder,
                     std::chrono::milliseconds timeout = kReadyTimeout);
@@ -64,6 +71,9 @@ Status replace_agent(const std::string& state_folder);
 // Ends what a dead agent could not: restores the bundle and removes the folder `name`. One that is not there
 // is a success, one whose agent is alive an error. REQUIRES: the container is gone.
 Status clear_state_folder(const std::string& name);
+
+// tidewaiter-init, beside /proc/self/exe; empty where this machine has none.
+std::string init_path();
 
 // The agent's executable: settings.agent, or `tidewaiter-agent` beside /proc/self/exe.
 Result<std::string> agent_path(const std::string& configured);

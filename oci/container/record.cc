@@ -90,6 +90,8 @@ Result<Record> from_json(const Json& document) {
   if (document.contains("restart_seconds")) {
     TRY(read_member(document, "restart_seconds", record.restart_seconds));
   }
+  if (document.contains("supervised")) TRY(read_member(document, "supervised", record.supervised));
+  if (document.contains("init")) TRY(read_member(document, "init", record.init));
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
   if (const auto hosts = document.find("hosts"); hosts != document.end()) {
@@ -110,6 +112,8 @@ Json to_json(const Record& record) {
   document["residual"] = record.residual;
   document["exempts_start"] = record.exempts_start;
   document["told_of_execs"] = record.told_of_execs;
+  document["supervised"] = record.supervised;
+  document["init"] = record.init;
   document["log_directory"] = record.log_directory;
   document["log_max_bytes"] = record.log_max_bytes;
   document["log_total_bytes"] = record.log_total_bytes;

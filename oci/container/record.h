@@ -12,7 +12,8 @@
 
 namespace tidewaiter::container {
 
-// What the shim, or the hook, leaves for the agent: `record.json` in the container's state folder.
+// What the shim, or the hook, leaves for the agent and for later commands: `record.json` in the container's
+// state folder.
 struct Record {
   std::string id;            // container id; empty when made by the precreate hook, which is not told it
   std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
@@ -24,6 +25,9 @@ struct Record {
   std::vector<std::string> residual;                  // policy::Plan::residual
   bool exempts_start = false;                         // policy::Plan::exempts_start
   bool told_of_execs = false;                         // policy::Plan::told_of_execs
+  // Whether an agent belongs to the container. Without one the folder is there for the sake of `init`.
+  bool supervised = true;
+  std::vector<std::string> init;  // policy::Plan::init
   // What the container's hosts file, which the agent keeps as kHostsName, begins with; absent: it keeps none.
   std::optional<spec::HostsBase> hosts;
   std::string log_directory;                        // of the event log

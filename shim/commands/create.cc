@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/policy/compile.h"
@@ -51,6 +52,8 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
+  record.supervised = plan.supervised();
+  record.init = plan.init;
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, TRY(locate_bundle(options)).directory);
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
@@ -61,7 +64,8 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
 
 // Puts the plan into effect: the bundle is rewritten while the agent starts, for one waits for the disk and
 // the other for the processor. The agent undoes both by itself when this process ends and no container has
-// come of it. It also keeps the lock until the runtime has read the bundle.
+// come of it. It also keeps the lock until the runtime has read the bundle. Without an agent a process of
+// ours stays behind for that; and where file rules hold, a record, for the sake of every `exec`.
 Status put_into_effect(const Invocation& invocation, const std::string& state_folder, const Bundle& bundle,
                        const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
   bool installed = false;
@@ -70,9 +74,18 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
     installed = true;
     return {};
   };
-  if (!plan.supervised()) {
+  if (!plan.supervised() && plan.init.empty()) {
     TRY(install());
     return restore_when_ended(record.config_path, record.config_owner);
+  }
+  if (!plan.supervised()) {
+    const UniqueFd kept = TRY(container::keep_record(state_folder, record, install));
+    const StateFolder folder{
+        state_folder, kept.get(),
+        [&] { return runtime_knows(invocation.runtime, invocation.line, record.id).value_or(true); }};
+    Status left = restore_when_ended(record.config_path, record.config_owner, &folder);
+    if (!left) static_cast<void>(sys::remove_tree(state_folder));
+    return left;
   }
   const std::string agent = TRY(container::agent_path(invocation.settings.agent));
   Status launched = container::launch_agent(agent, state_folder, record, container::Creator::kThisProcess,
@@ -106,7 +119,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
                 " names another policy than a moment ago: create the container again");
   }
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName};
+                                  state_folder + "/" + Record::kHostsName, container::init_path(),
+                                  sys::landlock_version()};
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener));
   TRY(check_entrypoint(file.policy, *bundle));

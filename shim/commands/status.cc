@@ -22,7 +22,10 @@ ordered_json to_json(const SupervisedContainer& each) {
   ordered_json object;
   object["id"] = each.record.id.empty() ? ordered_json() : ordered_json(each.record.id);
   object["policy"] = each.record.policy_name;
-  object["agent"]["alive"] = each.agent_alive;
+  if (each.record.supervised)
+    object["agent"]["alive"] = each.agent_alive;
+  else
+    object["agent"] = nullptr;
   if (each.agent_pid != 0) object["agent"]["pid"] = each.agent_pid;
   object["since"] = each.since;
   object["residual"] = each.record.residual;
@@ -34,6 +37,7 @@ ordered_json to_json(const SupervisedContainer& each) {
 }
 
 std::string agent_in_words(const SupervisedContainer& each) {
+  if (!each.record.supervised) return "none";
   if (!each.agent_alive) return "dead";
   return each.agent_pid == 0 ? "starting" : std::to_string(each.agent_pid);
 }
@@ -78,7 +82,9 @@ constexpr const char* kHelp =
     "\n"
     "The containers that an agent supervises, or the one whose id is or begins with ID. RESIDUAL are the\n"
     "system calls for which the agent also holds the bundle's own seccomp profile. An agent that is dead is\n"
-    "started again by the next exec; until then, what it would decide fails.\n"
+    "started again by the next exec; until then, what it would decide fails. Where there is none, the "
+    "policy\n"
+    "has file rules and nothing that an agent would decide.\n"
     "\n";
 
 Status run_status(int argc, char** argv) {

@@ -1,7 +1,8 @@
 // Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
 // config as it finds it to $FAKE_FOLDER/seen.json, and keeps its one container as the file
 // $FAKE_FOLDER/container. Asked for its state it makes $FAKE_FOLDER/asked instead. $FAKE_EXIT makes the
-// command fail with that code, and $FAKE_SIGNAL end by that signal.
+// command fail with that code, and $FAKE_SIGNAL end by that signal. $FAKE_PROCESS makes it copy the file of
+// --process=FILE to $FAKE_FOLDER/process.
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,10 @@ int main(int argc, char** argv) {
       if (command.empty() && argument == each) command = argument;
     }
     force = force || argument == "--force";
+    const std::string process = "--process=";
+    if (argument.starts_with(process) && std::getenv("FAKE_PROCESS") != nullptr) {
+      std::ofstream(folder + "/process") << std::ifstream(argument.substr(process.size())).rdbuf();
+    }
     if (argument == "--bundle" && i + 1 < argc) {
       fs::copy_file(std::string(argv[i + 1]) + "/config.json", folder + "/seen.json",
                     fs::copy_options::overwrite_existing);

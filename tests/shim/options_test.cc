@@ -234,6 +234,38 @@ TEST(CommandLine, IsReadAsGoReadsIt) {
   for (const Case& each : kGoCases) EXPECT_EQ(found_in(each.line, Spelling::kGo), each.found) << each.line;
 }
 
+// Where something could be put before the program of an exec, or before the end of its options.
+TEST(CommandLine, SaysWhereTheProgramOfAnExecBegins) {
+  const struct {
+    std::vector<const char*> words;
+    std::size_t options_end;
+    std::size_t id_index;
+    std::string process;
+    bool has_unknown;
+  } cases[] = {
+      {{"tw", "exec", "ID", "ls"}, 2, 2, "", false},
+      {{"tw", "exec", "-t", "--", "ID", "ls", "--", "x"}, 3, 4, "", false},
+      {{"tw", "--root", "R", "exec", "--process", "F", "-d", "ID"}, 7, 7, "F", false},
+      {{"tw", "exec", "-pF", "--process=G", "ID"}, 4, 4, "G", false},
+      {{"tw", "exec", "--new-option", "x", "ID"}, 3, 3, "", true},
+      {{"tw", "exec", "ID", "--new-option"}, 2, 2, "", false},
+      {{"tw", "exec", "-t"}, 0, 0, "", false},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(::testing::PrintToString(test.words));
+    std::vector<std::string> words(test.words.begin(), test.words.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    const auto line = read_command_line(static_cast<int>(argv.size()), argv.data());
+    ASSERT_TRUE(line);
+    const ContainerOptions options = read_container_options(*line, Spelling::kGetopt);
+    EXPECT_EQ(options.options_end, test.options_end);
+    EXPECT_EQ(options.id_index, test.id_index);
+    EXPECT_EQ(options.process.value_or(""), test.process);
+    EXPECT_EQ(options.has_unknown, test.has_unknown);
+  }
+}
+
 TEST(CommandLine, HandsOverEveryArgumentAsItCame) {
   std::vector<Case> all(std::begin(kSharedCases), std::end(kSharedCases));
   all.insert(all.end(), std::begin(kGetoptCases), std::end(kGetoptCases));

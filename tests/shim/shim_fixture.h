@@ -36,6 +36,13 @@ class ShimTest : public ::testing::Test {
       R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"},
           "annotations": {"io.tidewaiter.policy": "filter"}})";
 
+  static std::string config_under(const std::string& policy) {
+    return R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"},
+               "linux": {"namespaces": [{"type": "mount"}]},
+               "annotations": {"io.tidewaiter.policy": ")" +
+           policy + R"("}})";
+  }
+
   struct Outcome {
     int status = 0;      // as waitpid(2) gives it
     std::string output;  // stdout
@@ -52,6 +59,14 @@ class ShimTest : public ::testing::Test {
     write("etc/policies/network.json", R"({"version": 1, "network": {"allow": ["127.0.0.1:80"]}})");
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
+    write("etc/policies/files.json", R"({"version": 1, "files": {"read": ["/usr"]}})");
+    write("etc/policies/both.json",
+          R"({"version": 1, "files": {"read": ["/usr"]}, "network": {"allow": []}})");
+    // Beside the program that looks for it, which is the test's.
+    std::error_code exists_already;
+    std::filesystem::create_symlink(
+        "/bin/true", std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tidewaiter-init",
+        exists_already);
     write("bundle/config.json", kConfigUnderPolicy);
     write("etc/config.json", "{}");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);

@@ -56,6 +56,15 @@ TEST_F(StatusTest, SaysWhoIsAliveAndWhoIsNot) {
   EXPECT_EQ(list[1]["residual"], (json{"clone3", "socket"}));
 }
 
+TEST_F(StatusTest, DoesNotCallAnAgentDeadThatNeverWas) {
+  leave_state("box", "box");
+  container::Record record = container::read_record(state_folder_).value();
+  record.supervised = false;
+  ASSERT_TRUE(container::write_record(state_folder_, record));
+  EXPECT_THAT(print({}), MatchesRegex("CONTAINER.*\nbox +left +none +(.|\n)*"));
+  EXPECT_EQ(print_json()[0]["agent"], nullptr);
+}
+
 TEST_F(StatusTest, IsEmptyWhereThereIsNone) {
   EXPECT_EQ(print_json(), json::array());
   std::filesystem::remove_all(folder_ / "run");

@@ -32,6 +32,8 @@ Record full_record() {
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
   record.told_of_execs = true;
+  record.supervised = false;
+  record.init = {"/dev/.tidewaiter-init", "r", "r/usr", "--"};
   record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -51,6 +53,8 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.told_of_execs, b.told_of_execs);
+  EXPECT_EQ(a.supervised, b.supervised);
+  EXPECT_EQ(a.init, b.init);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
@@ -77,11 +81,15 @@ TEST(Record, HasTheDefaultWhereItIsOlderThanASetting) {
   auto document = spec::parse_json(sys::read_file(path).value(), path).value();
   ASSERT_EQ(document.erase("restart_seconds"), 1U);
   ASSERT_EQ(document.erase("told_of_execs"), 1U);
+  ASSERT_EQ(document.erase("supervised"), 1U);
+  ASSERT_EQ(document.erase("init"), 1U);
   ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
   const auto read = read_record(folder.path());
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->restart_seconds, kRestartSeconds);
   EXPECT_FALSE(read->told_of_execs);
+  EXPECT_TRUE(read->supervised);
+  EXPECT_TRUE(read->init.empty());
 }
 
 TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
