@@ -152,7 +152,7 @@ void send_stream(int delay) {
   size_t got = 0;
   for (;;) {
     struct pollfd ready = {stream[1], POLLIN, 0};
-    if (!expect("bytes, or their end", 1, poll(&ready, 1, 20000))) break;
+    if (!expect("bytes, or their end", 1, poll(&ready, 1, 100000))) break;
     const ssize_t count = recv(stream[1], in + got, 4 * STREAM_SIZE - got, MSG_DONTWAIT);
     if (count <= 0) break;
     got += (size_t)count;
