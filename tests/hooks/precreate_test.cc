@@ -91,7 +91,7 @@ TEST_F(Precreate, LooksAtWhatIsMounted) {
   config["linux"]["cgroupsPath"] = "/libpod_parent/libpod-1";
   config["root"] = {{"path", folder_ / "run"}};
   config["mounts"] = {
-      {{"destination", "/a"}, {"type", "bind"}, {"source", folder_.path()}, {"options", {"rbind"}}}};
+      {{"destination", "/a"}, {"type", "bind"}, {"source", folder_ / "log"}, {"options", {"rbind"}}}};
   EXPECT_EQ(rewritten(config.dump())["linux"]["resources"]["memory"]["limit"], 67108864);
   host_.surroundings.cgroup_mounts = {folder_ / "run/cgroup"};
   EXPECT_THAT(failure(config.dump()), HasSubstr("/root/path: through it the container could write"));
