@@ -74,8 +74,8 @@ Status check_systemd_properties(const Input& input) {
 }
 
 // By these crun puts the container into a cgroup below the one that it has set the limits of, or above: it
-// takes
-// ".." as the kernel does (src/libcrun/cgroup.c, cgroup-systemd.c). Engines take annotations from images too.
+// takes ".." as the kernel does (src/libcrun/cgroup.c, cgroup-systemd.c). Engines take annotations from
+// images too.
 constexpr std::string_view kSubgroupAnnotations[] = {"run.oci.delegate-cgroup", "run.oci.systemd.subgroup"};
 
 bool leads_up(const std::string& path) {

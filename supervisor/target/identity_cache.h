@@ -32,9 +32,8 @@ namespace tidewaiter::supervisor {
 //    new parent is one that lived while the former did, so its number is another one: who finds the same
 //    number before and after it has a pidfd of it has one of the parent.
 //  - the program is the same still: it changes by nothing but an execve of one of the process's threads.
-//  Where
-//    the filter lets one run without a notification (Plan::told_of_execs), /proc/TID/exe is kept open and
-//    asked each time, which still is a third of reading all. Else each of them notifies this very listener:
+//    Where the filter lets one run without a notification (Plan::told_of_execs), /proc/TID/exe is kept open
+//    and asked each time, which still is a third of reading all. Else each notifies this very listener:
 //    executing() is called before such a call is let run, and forgets the process.
 //    From then until its execve has ended, any other thread of the process may still call and be the former
 //    program, so nothing is kept of the process for as long as that is not known: until the thread calls

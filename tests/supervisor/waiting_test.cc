@@ -9,7 +9,6 @@
 #include <deque>
 #include <functional>
 #include <optional>
-#include <set>
 #include <thread>
 
 #include "oci/base/system.h"
@@ -120,9 +119,9 @@ class Event {
     set_ = true;
     changed_.notify_all();
   }
-  [[nodiscard]] bool wait() {
+  [[nodiscard]] bool wait(std::chrono::milliseconds longest = kLongest) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kLongest, [&] { return set_; });
+    return changed_.wait_for(lock, longest, [&] { return set_; });
   }
   [[nodiscard]] bool is_set() {
     const std::lock_guard lock(mutex_);
@@ -337,7 +336,8 @@ TEST(Waiting, LetsOneReceiverAtATimeServeATarget) {
 // not said it may block, unless it `begins`.
 class StuckCall {
  public:
-  StuckCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid, bool begins = false) {
+  StuckCall(Receivers& receivers, ScriptedKernel& kernel, std::uint64_t id, pid_t tid,
+            std::optional<Waiting::Expected> begins = std::nullopt) {
     receivers.post([this, &receivers, &kernel, id, tid, begins] {
       struct seccomp_notif received = notification_of(id, SYS_connect, {});
       received.pid = static_cast<__u32>(tid);
@@ -345,7 +345,7 @@ class StuckCall {
       Notification notification(kernel, -1, received);
       entered = receivers.waiting.enter(notification);
       if (begins) {
-        EXPECT_TRUE(receivers.waiting.begin(notification));
+        EXPECT_TRUE(receivers.waiting.begin(notification, *begins));
       }
       begun.set();
       if (entered) {
@@ -387,8 +387,8 @@ TEST(Waiting, LeavesNoReceiverWaitingBeyondItsLimit) {
   ScriptedKernel kernel;
   Receivers receivers(2, 4);
   ASSERT_TRUE(receivers.waiting.start());
-  StuckCall first(receivers, kernel, 1, 200, true);
-  StuckCall second(receivers, kernel, 2, 201, true);
+  StuckCall first(receivers, kernel, 1, 200, Waiting::Expected::kBlocks);
+  StuckCall second(receivers, kernel, 2, 201, Waiting::Expected::kBlocks);
   ASSERT_TRUE(first.begun.wait());
   ASSERT_TRUE(second.begun.wait());
   // Their targets call again and again, and no receiver waits for the end of what nothing ends.
@@ -432,35 +432,22 @@ TEST(Waiting, ReplacesReceiversThatAreStuck) {
   }
 }
 
-// The threads that served `count` calls, one after the other, each of which may have said that it may block.
-std::set<std::thread::id> servers_of(Receivers& receivers, int count,
-                                     std::optional<Waiting::Expected> begins) {
+TEST(Waiting, KeepsTheTurnThroughACallThatDoesNotBlock) {
   ScriptedKernel kernel;
-  std::set<std::thread::id> servers;
-  for (int i = 0; i < count; ++i) {
-    Event ended;
-    receivers.post([&] {
-      kernel.stand(1);
-      const Notification notification =
-          Notification::borrowed(kernel, -1, notification_of(1, SYS_connect, {}));
-      EXPECT_TRUE(receivers.waiting.enter(notification));
-      if (begins) {
-        EXPECT_TRUE(receivers.waiting.begin(notification, *begins));
-      }
-      servers.insert(std::this_thread::get_id());
-      receivers.waiting.end();
-      ended.set();
-    });
-    EXPECT_TRUE(ended.wait());
-  }
-  return servers;
-}
-
-TEST(Waiting, WakesNobodyElseForACallThatDoesNotBlock) {
   Receivers receivers(3, 8, true);
   ASSERT_TRUE(receivers.waiting.start());
-  EXPECT_EQ(servers_of(receivers, 100, std::nullopt).size(), 1U);
-  EXPECT_EQ(servers_of(receivers, 100, Waiting::Expected::kReturns).size(), 1U);
+  for (const auto begins : {std::optional<Waiting::Expected>(), std::optional(Waiting::Expected::kReturns)}) {
+    StuckCall first(receivers, kernel, 1, 201, begins);
+    ASSERT_TRUE(first.begun.wait());
+    StuckCall second(receivers, kernel, 2, 202);
+    // Long enough for another receiver to be woken and to begin.
+    EXPECT_FALSE(second.begun.wait(std::chrono::milliseconds(100)));
+    first.released.set();
+    EXPECT_TRUE(second.begun.wait());
+    second.released.set();
+    EXPECT_TRUE(first.ended.wait());
+    EXPECT_TRUE(second.ended.wait());
+  }
 }
 
 TEST(Waiting, PassesTheTurnOnBeforeACallThatBlocks) {
