@@ -110,8 +110,10 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   TRY(policy::check_machine(file.policy, config, traits, surroundings));
   if (plan.supervised()) {
     TRY(add_cleanup(plan.config, host, state_folder));
-    const std::string agent = TRY(container::agent_path(host.settings.agent));
-    const Record record = make_record(config, host, file, plan);
+    const auto agent =
+        TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
+    Record record = make_record(config, host, file, plan);
+    record.policy_path = *path;
     TRY(container::launch_agent(agent, state_folder, record, container::Creator::kUnknown));
   }
   return spec::dump_json(plan.config, -1);

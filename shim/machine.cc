@@ -145,6 +145,9 @@ class ThisMachine : public Machine {
     return line.substr(line.rfind(' ') + 1);  // "crun version 1.8.1"; npos + 1 is 0
   }
 
+  [[nodiscard]] Status ask_node_agent(const std::string& socket) const override {
+    return container::ask_node_agent(socket);
+  }
   [[nodiscard]] Result<std::string> agent_path(const std::string& configured) const override {
     return container::agent_path(configured);
   }

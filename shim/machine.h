@@ -44,6 +44,8 @@ class Machine {
   [[nodiscard]] virtual Result<runtime::Kind> identify(const std::string& runtime) const = 0;
   [[nodiscard]] virtual Result<std::string> version(const std::string& runtime) const = 0;  // "1.8.1"
   [[nodiscard]] virtual Result<std::string> agent_path(const std::string& configured) const = 0;
+  // Whether the node's agent answers that listens there.
+  [[nodiscard]] virtual Status ask_node_agent(const std::string& socket) const = 0;
 };
 
 // The machine this runs on.

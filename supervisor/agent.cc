@@ -15,11 +15,14 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
+#include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/keeper/state_lock.h"
+#include "supervisor/reload.h"
 #include "supervisor/report/event_file.h"
+#include "supervisor/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -51,7 +54,8 @@ Status finish_cleaning_up(const std::string& state_folder, const Channel& keeper
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine) {
+Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const Confine& confine,
+                                           FolderWatches* watches) {
   Message begin = TRY(first_words(keeper));
   // Not later: `begin` is an agent's by then.
   const bool removed = half_removed(begin);
@@ -60,12 +64,13 @@ Result<std::unique_ptr<Agent>> Agent::make(Kernel& kernel, Channel keeper, const
     if (begin.index != kProtocol) return fail(EPROTO, "the agent is of another version");
     if (confine) TRY(in_context("confine", confine((begin.number & Begin::kTracer) == 0)));
     auto slots = TRY(Slots::open(std::move(begin.fds.front())));
-    TRY(slots->share_log_bound());
+    if ((begin.number & Begin::kShared) == 0) TRY(slots->share_log_bound());
     auto record = TRY(container::read_record(begin.text));
     auto kept = std::make_unique<KeptNames>(TRY(KeptNames::open(std::move(begin.fds[1]))));
     auto supervision = TRY(Supervision::make(record, dns_resolver(), {}, kept.get()));
     std::unique_ptr<Agent> agent(new Agent(kernel, std::move(keeper), std::move(begin), std::move(slots),
                                            std::move(kept), std::move(record), std::move(supervision)));
+    agent->watches_ = watches;
     if (Status prepared = agent->prepare(); !prepared) {
       keeper = std::move(agent->keeper_);
       return tl::unexpected(prepared.error());
@@ -97,6 +102,7 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
       kept_names_(std::move(kept_names)),
       record_(std::move(record)),
       supervision_(std::move(supervision)) {
+  record_.own_seccomp.reset();
   auto next = begin.fds.begin() + 2;
   const auto take = [&](std::uint64_t fact, UniqueFd& fd) {
     if ((facts_ & fact) != 0 && next != begin.fds.end()) fd = std::move(*next++);
@@ -115,6 +121,10 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   bundle_restored_ = (facts_ & Begin::kRestored) != 0;
   may_outlive_ = (facts_ & Begin::kOutlives) != 0;
   creator_pending_ = creator_.valid() || (facts_ & Begin::kCame) == 0;
+}
+
+Agent::~Agent() {
+  if (watches_ != nullptr && folder_changed_.valid()) watches_->forget(folder_changed_.get());
 }
 
 Status Agent::prepare() {
@@ -163,6 +173,13 @@ Status Agent::follow_names() {
 }
 
 Status Agent::watch_state_folder() {
+  if (watches_ != nullptr) {
+    if (!folder_changed_.valid()) {
+      folder_changed_ = TRY(sys::eventfd(0, EFD_NONBLOCK));
+      TRY(watch(folder_changed_.get(), EPOLLIN));
+    }
+    return watches_->add(state_folder_, folder_changed_.get());
+  }
   inotify_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_.valid()) return fail(errno, "inotify_init1");
   if (::inotify_add_watch(inotify_.get(), state_folder_.c_str(),
@@ -245,7 +262,7 @@ void Agent::dispatch(int fd) {
     creator_pending_ = false;
     stop_watching(grace_.get());
     grace_.reset();
-  } else if (fd == inotify_.get()) {
+  } else if (fd == inotify_.get() || fd == folder_changed_.get()) {
     if (const Status restored = restore_state_folder(); !restored) {
       log::error("the state folder was removed and cannot be made again",
                  {{"folder", state_folder_}, {"error", restored.error().message()}});
@@ -261,7 +278,10 @@ void Agent::dispatch(int fd) {
 
 Status Agent::hear() {
   auto message = TRY(keeper_.receive());
-  return message ? obey(std::move(*message)) : Status();
+  Status obeyed = message ? obey(std::move(*message)) : Status();
+  // To begin a session takes more of it than anything that comes after.
+  if ((facts_ & Begin::kShared) != 0) give_back_stack();
+  return obeyed;
 }
 
 Status Agent::obey(Message message) {
@@ -298,6 +318,8 @@ Status Agent::obey(Message message) {
     case Word::kEnd:
       ending_ = true;
       return {};
+    case Word::kReload:
+      return keeper_.send(Word::kReloaded, 0, reload_policy() ? 1 : 0);
     case Word::kBegin:
     case Word::kReady:
     case Word::kServing:
@@ -308,8 +330,11 @@ Status Agent::obey(Message message) {
     case Word::kRestored:
     case Word::kFolder:
     case Word::kMoved:
+    case Word::kReloaded:
     case Word::kFinished:
     case Word::kDone:
+    case Word::kServe:
+    case Word::kServedToEnd:
       break;
   }
   return fail(EPROTO, "keeper");
@@ -424,7 +449,7 @@ Status Agent::adopt_id(const std::string& id) {
         (errno != EEXIST || sys::readlink(link).value_or("") != state_folder_)) {
       return fail(errno, "link " + link);
     }
-    if (Status written = container::write_record(state_folder_, named); !written) {
+    if (Status written = container::write_record(state_folder_, whole(named)); !written) {
       (void)sys::unlink(link);
       return written;
     }
@@ -437,7 +462,8 @@ Status Agent::adopt_id(const std::string& id) {
 
 Status Agent::restore_state_folder() {
   std::array<char, 4096> ignored;
-  while (::read(inotify_.get(), ignored.data(), ignored.size()) > 0) {
+  const int changed = folder_changed_.valid() ? folder_changed_.get() : inotify_.get();
+  while (::read(changed, ignored.data(), ignored.size()) > 0) {
   }
   const std::string socket = state_folder_ + "/" + container::Record::kSocketName;
   Status made;
@@ -452,8 +478,12 @@ Status Agent::restore_state_folder() {
 Status Agent::make_state_folder(const std::string& socket) {
   TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
-  TRY(container::write_record(state_folder_, record_));
-  const UniqueFd lock = TRY(lock_state_folder(state_folder_, keeper_pid_));
+  TRY(container::write_record(state_folder_, whole(record_)));
+  // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and end
+  // it for all of them.
+  const bool shared = (facts_ & Begin::kShared) != 0;
+  const UniqueFd lock =
+      TRY(lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, "")));
   const UniqueFd listener = TRY(listen_unix(socket));
   return keeper_.send(Word::kFolder, 0, 0, std::array{listener.get(), lock.get()});
 }
@@ -471,6 +501,33 @@ void Agent::restore_bundle() {
     log::error("cannot restore the bundle's config",
                {{"container", record_.id}, {"error", restored.error().message()}});
   }
+}
+
+// It is not put into effect here: the sessions' threads use what the old one was made into. Another worker
+// takes this one's place, as always, and decides anew on what has not been answered.
+bool Agent::reload_policy() {
+  auto changed = reread_policy(whole(record_));
+  if (changed && !*changed) return false;
+  Status written;
+  if (changed) {
+    written = container::write_record(state_folder_, **changed);
+  } else {
+    written = tl::unexpected(changed.error());
+  }
+  if (!written) {
+    log::error("a changed policy is not taken: the container keeps the one it has",
+               {{"container", record_.id}, {"error", written.error().message()}});
+    return false;
+  }
+  record_.policy_text = std::move((**changed).policy_text);
+  log::info("a changed policy is taken", {{"container", record_.id}, {"policy", record_.policy_path}});
+  return true;
+}
+
+container::Record Agent::whole(container::Record record) const {
+  const std::string& own_seccomp = supervision_.own_seccomp();
+  if (!own_seccomp.empty()) record.own_seccomp = nlohmann::ordered_json::parse(own_seccomp);
+  return record;
 }
 
 void Agent::clean_up() {

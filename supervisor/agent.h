@@ -17,6 +17,7 @@
 #include "supervisor/keeper/channel.h"
 #include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
+#include "supervisor/node/folder_watches.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
 #include "supervisor/slots.h"
@@ -25,9 +26,10 @@
 
 namespace tidewaiter::supervisor {
 
-// What a worker does: it serves one container. It takes hand-overs as the keeper passes them on, starts a
-// session for each notify descriptor, and goes when the container has gone, or when the keeper has. One
-// thread runs this; the sessions have threads of their own, and so has what follows the policy's host names.
+// What a worker does for one container; a node's worker has several of these, each in a thread. It takes
+// hand-overs as the keeper passes them on, starts a session for each notify descriptor, and goes when the
+// container has gone, or when the keeper has. One thread runs this; the sessions have threads of their own,
+// and so has what follows the policy's host names.
 //
 // The container has gone when nothing is left that could still notify: no session, no open connection (a
 // created container that waits for its start keeps one), and the runtime that was to make the container has
@@ -42,12 +44,19 @@ class Agent {
   using Confine = std::function<Status(bool traces)>;
 
   // Waits for the keeper's first words; reads the record, resolves the policy's names, opens the event log.
-  // An error has been told to the keeper.
-  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper, const Confine& confine = {});
+  // An error has been told to the keeper. `watches`: the process's, where it has several of us.
+  static Result<std::unique_ptr<Agent>> make(Kernel& kernel, Channel keeper, const Confine& confine = {},
+                                             FolderWatches* watches = nullptr);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
 
   // Serves until the container is gone; then puts the bundle's config back and removes the state folder. An
   // error: the keeper is gone, or of no use.
   Status run();
+
+  // Whether any session is left: who holds this can only be rid of it by the process's end.
+  [[nodiscard]] bool serves() const { return !sessions_.empty(); }
 
  private:
   struct Connection {
@@ -86,7 +95,10 @@ class Agent {
   // ends, and keeps a copy of its own for what comes later.
   void restore_bundle();
   [[nodiscard]] bool finished() const;
+  // Whether the next worker is to have another policy than this one.
+  bool reload_policy();
   void clean_up();
+  [[nodiscard]] container::Record whole(container::Record record) const;
 
   Kernel& kernel_;
   Channel keeper_;
@@ -99,14 +111,16 @@ class Agent {
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<KeptNames> kept_names_;
   std::unique_ptr<RemoteTracer> tracer_;  // absent: the sessions trace by themselves
-  container::Record record_;
+  container::Record record_;              // without own_seccomp, which is supervision_'s, as text
   const Supervision supervision_;
   std::unique_ptr<EventLog> events_;  // opened when the container's id is known
   std::string id_link_;  // the container id's name for a state folder that was made before the id was known
 
   UniqueFd epoll_;
-  UniqueFd inotify_;
-  UniqueFd wake_;  // see Waiting
+  FolderWatches* watches_ = nullptr;  // the process's
+  UniqueFd folder_changed_;           // eventfd: it is told by
+  UniqueFd inotify_;                  // where there are none
+  UniqueFd wake_;                     // see Waiting
   Connections connections_;
   std::map<unsigned, UniqueFd> inherited_;  // sessions that an earlier worker has begun, until kGo
   std::list<std::unique_ptr<Session>> sessions_;

@@ -1,17 +1,27 @@
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <vector>
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "oci/base/unix_socket.h"
 #include "oci/container/agent_launcher.h"
+#include "oci/container/directories.h"
+#include "oci/container/node_request.h"
+#include "oci/container/settings.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/worker_process.h"
+#include "supervisor/node/node.h"
+#include "supervisor/node/shared_worker.h"
 
 namespace {
 
@@ -20,7 +30,9 @@ using namespace tidewaiter;
 struct Options {
   supervisor::KeeperInheritance inheritance;
   UniqueFd worker;
+  UniqueFd shared_worker;
   std::string replace;
+  bool node = false;
 };
 
 Result<UniqueFd> inherited(int fd, const char* option) {
@@ -31,8 +43,9 @@ Result<UniqueFd> inherited(int fd, const char* option) {
 Result<Options> parse_options(int argc, char** argv) {
   namespace po = boost::program_options;
   po::options_description description(
-      "tidewaiter-agent, started by tidewaiter for each supervised container");
+      "tidewaiter-agent, started by tidewaiter for each supervised container, or once for all (--node)");
   int worker_fd = -1;
+  int shared_worker_fd = -1;
   int listen_fd = -1;
   int ready_fd = -1;
   int creator_fd = -1;
@@ -46,16 +59,23 @@ Result<Options> parse_options(int argc, char** argv) {
       ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime")
       ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle")
       ("replace", po::value(&options.replace), "of this state folder: have the agent go on as this version")
+      ("node", "supervise all containers: listen at the agent_socket of the configuration")
+      ("shared-worker-fd", po::value(&shared_worker_fd), "the channel to the node's agent; then nothing else is given")
       ("worker-fd", po::value(&worker_fd), "the channel to the keeper; then nothing else is given");
   // clang-format on
   try {
     po::variables_map values;
     po::store(po::parse_command_line(argc, argv, description), values);
     po::notify(values);
+    options.node = values.contains("node");
   } catch (const po::error& error) {
     return fail(error.what());
   }
-  if (!options.replace.empty()) return options;
+  if (!options.replace.empty() || options.node) return options;
+  if (shared_worker_fd >= 0) {
+    options.shared_worker = TRY(inherited(shared_worker_fd, "shared-worker-fd"));
+    return options;
+  }
   if (worker_fd >= 0) {
     options.worker = TRY(inherited(worker_fd, "worker-fd"));
     return options;
@@ -76,6 +96,44 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The socket that a service manager listens at for us, or our own at `path`.
+Result<UniqueFd> listen_for_requests(const std::string& path,
+                                     std::vector<supervisor::ServiceManager::Passed>& passed) {
+  const auto listener =
+      std::find_if(passed.begin(), passed.end(), [](const auto& each) { return each.name == "requests"; });
+  if (listener != passed.end()) {
+    UniqueFd found = std::move(listener->fd);
+    passed.erase(listener);
+    return found;
+  }
+  if (container::connect_to_node(path)) return fail("another node agent listens at " + path);
+  constexpr int kBacklog = 1024;  // containers that are started at once
+  return listen_unix(path, kBacklog, SOCK_SEQPACKET);
+}
+
+Status run_node(const char* own_name) {
+  supervisor::NodeInheritance inheritance;
+  inheritance.left = TRY(supervisor::ServiceManager::take_passed());
+  const auto directories = TRY(container::Directories::locate());
+  const auto settings = TRY(container::Settings::load(directories.config_file, directories.config_named));
+  if (settings.agent_socket.empty()) {
+    return fail(settings.path +
+                ": /agent_socket is missing: a node's agent listens there, and the shim asks there, \"/run/"
+                "tidewaiter-agent.sock\" for one");
+  }
+  inheritance.socket_path = settings.agent_socket;
+  inheritance.listener = TRY(listen_for_requests(settings.agent_socket, inheritance.left));
+  inheritance.manager = TRY(supervisor::ServiceManager::from_environment());
+  inheritance.program = sys::readlink("/proc/self/exe").value_or(own_name);
+  inheritance.policies = settings.path.substr(0, settings.path.rfind('/')) + "/policies";
+  ::umask(077);
+  const auto node = TRY(supervisor::Node::make(
+      std::move(inheritance),
+      supervisor::launch_processes(supervisor::system_kernel(), supervisor::kNodesContainers),
+      supervisor::launch_tracing_process()));
+  return node->run();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -91,7 +149,15 @@ int main(int argc, char** argv) {
   }
   ::signal(SIGPIPE, SIG_IGN);
   if (options->worker.valid()) return supervisor::run_worker(supervisor::Channel(std::move(options->worker)));
+  if (options->shared_worker.valid()) {
+    return supervisor::run_shared_worker(supervisor::Channel(std::move(options->shared_worker)));
+  }
   raise_descriptor_limit();
+  if (options->node) {
+    const Status run = run_node(argv[0]);
+    if (!run) std::cerr << "tidewaiter-agent: " << run.error().message() << '\n';
+    return run ? 0 : 1;
+  }
   // Now: later something else may lie there, or nothing.
   options->inheritance.program = sys::readlink("/proc/self/exe").value_or(argv[0]);
   auto keeper = supervisor::Keeper::make(std::move(options->inheritance), supervisor::launch_processes(),

@@ -13,6 +13,7 @@
 #include "oci/base/log.h"
 #include "supervisor/operations/exec.h"
 #include "supervisor/report/event.h"
+#include "supervisor/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -288,7 +289,10 @@ Identity Session::identify(const Notification& notification, const Target& targe
                            std::chrono::steady_clock::time_point received) {
   if (auto known = identities_->find(target.tid(), received)) return std::move(*known);
   waiting_.pass_turn();
-  return identities_->read(notification, target);
+  Identity identity = identities_->read(notification, target);
+  // Which took more of it than a call does that comes after.
+  give_back_stack();
+  return identity;
 }
 
 Status Session::answer(Notification& notification, Call& call, Outcome& outcome) {

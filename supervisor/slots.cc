@@ -237,6 +237,15 @@ std::vector<Slot*> Slots::take_over(unsigned session) {
   return left;
 }
 
+std::set<unsigned> Slots::sessions() const {
+  std::set<unsigned> numbers;
+  for (unsigned index = 0; index < touched(); ++index) {
+    const std::uint32_t session = at(index).session.load(std::memory_order_acquire);
+    if (session != Slot::kNoSession) numbers.insert(session - 1);
+  }
+  return numbers;
+}
+
 void Slots::forget_others(const std::vector<unsigned>& known) {
   const std::lock_guard lock(mutex_);
   for (unsigned index = 0; index < touched(); ++index) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -169,6 +170,9 @@ class Slots {
   std::vector<Slot*> take_over(unsigned session);
   // Gives back all that no session of `known` has. Before any session starts.
   void forget_others(const std::vector<unsigned>& known);
+
+  // Which sessions have any.
+  [[nodiscard]] std::set<unsigned> sessions() const;
 
   // Has its notification be none. For the thread that owns it, before it receives another.
   void empty(Slot& slot) const;

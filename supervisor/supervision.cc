@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "oci/policy/baseline.h"
 #include "oci/policy/load.h"
@@ -11,40 +15,83 @@
 
 namespace tidewaiter::supervisor {
 
-Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace,
-                                      KeptNames* kept) {
+// By what they are made of. Who has some holds them; here they are only found again.
+class Supervision::SharedRules {
+ public:
+  static SharedRules& of_process() {
+    static SharedRules shared;
+    return shared;
+  }
+
+  Result<std::shared_ptr<const Rules>> find_or_make(const container::Record& record) {
+    std::string own_seccomp = record.own_seccomp ? record.own_seccomp->dump() : std::string();
+    std::string key;
+    const auto add = [&key](const std::string& part) { key += std::to_string(part.size()) + ":" + part; };
+    add(record.policy_name);
+    add(record.policy_text);
+    add(own_seccomp);
+    add(record.sees_others ? "sees others" : "");
+    for (const std::string& name : record.residual) add(name);
+    if (auto known = find(key)) return known;
+    // Without the lock: it takes its time.
+    auto made = TRY(make_rules(record, std::move(own_seccomp)));
+    const std::lock_guard lock(mutex_);
+    std::erase_if(made_, [](const auto& each) { return each.second.expired(); });
+    made_[key] = made;
+    return made;
+  }
+
+ private:
+  std::shared_ptr<const Rules> find(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = made_.find(key);
+    return found == made_.end() ? nullptr : found->second.lock();
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<const Rules>> made_;
+};
+
+Result<std::shared_ptr<const Supervision::Rules>> Supervision::make_rules(const container::Record& record,
+                                                                          std::string own_seccomp) {
   auto parsed = policy::parse(record.policy_text, record.policy_name + ".json", record.policy_name);
   if (!parsed) {
     const auto& mistake = parsed.error().front();
     return fail(mistake.where + ": " + mistake.message);
   }
   if (parsed->limits) parsed->limits->sees_others = record.sees_others;
-  Supervision supervision(policy::complete(*parsed));
-  if (supervision.policy_.network) {
+  auto rules = std::make_shared<Rules>(policy::complete(*parsed));
+  rules->residual.insert(record.residual.begin(), record.residual.end());
+  rules->own_seccomp = std::move(own_seccomp);
+  if (!record.own_seccomp) return rules;
+  const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
+  const seccomp::ActionKind unknown = profile.default_action.kind;
+  rules->spares_unknown_calls = profile.default_action.allows() || unknown == seccomp::ActionKind::kErrno;
+  if (!rules->residual.empty()) {
+    rules->own_profile = TRY(seccomp::compile(seccomp::part_for(profile, rules->residual)));
+  }
+  return rules;
+}
+
+Result<Supervision> Supervision::make(const container::Record& record, Resolver& resolver, const Pace& pace,
+                                      KeptNames* kept) {
+  Supervision supervision(TRY(SharedRules::of_process().find_or_make(record)));
+  if (supervision.policy().network) {
     supervision.destinations_ = TRY(in_context(
-        "policy " + record.policy_name, Destinations::make(supervision.policy_, resolver, pace, kept)));
+        "policy " + record.policy_name, Destinations::make(supervision.policy(), resolver, pace, kept)));
   }
   supervision.exempts_start_ = record.exempts_start;
   supervision.told_of_execs_ = record.told_of_execs;
-  supervision.residual_.insert(record.residual.begin(), record.residual.end());
-  if (!record.own_seccomp) return supervision;
-  const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
-  const seccomp::ActionKind unknown = profile.default_action.kind;
-  supervision.spares_unknown_calls_ =
-      profile.default_action.allows() || unknown == seccomp::ActionKind::kErrno;
-  if (!supervision.residual_.empty()) {
-    supervision.own_profile_ = TRY(seccomp::compile(seccomp::part_for(profile, supervision.residual_)));
-  }
   return supervision;
 }
 
 bool Supervision::supervises(policy::Operation operation) const {
-  return policy::supervises(policy_, operation);
+  return policy::supervises(policy(), operation);
 }
 
 std::optional<Answer> Supervision::own_profile(std::string_view name, const struct seccomp_data& call) const {
-  if (own_profile_.empty() || !residual_.contains(name)) return std::nullopt;
-  const auto action = seccomp::profile_answer(own_profile_, call);
+  if (rules_->own_profile.empty() || !rules_->residual.contains(name)) return std::nullopt;
+  const auto action = seccomp::profile_answer(rules_->own_profile, call);
   if (!action) return Answer::refuse(EPERM);
   switch (action->kind) {
     case seccomp::ActionKind::kAllow:
@@ -67,23 +114,23 @@ std::optional<Answer> Supervision::own_profile(std::string_view name, const stru
 policy::Decision Supervision::decide_syscall(const Syscall& syscall, const struct seccomp_data& call) const {
   std::uint64_t arguments[6];
   std::copy(std::begin(call.args), std::end(call.args), arguments);
-  return policy::decide_syscall(policy_, syscall.rules, arguments);
+  return policy::decide_syscall(policy(), syscalls().rules(syscall), arguments);
 }
 
 policy::Decision Supervision::decide_connect(const policy::Endpoint& destination) const {
-  return destinations_->decide(policy_, destination);
+  return destinations_->decide(policy(), destination);
 }
 
 policy::Decision Supervision::decide_unix(const policy::UnixName& name) const {
-  return policy::decide_unix(policy_, name);
+  return policy::decide_unix(policy(), name);
 }
 
 policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {
-  return policy::decide_bind(policy_, local);
+  return policy::decide_bind(policy(), local);
 }
 
 policy::Decision Supervision::decide_exec(std::span<const policy::Execution> programs) const {
-  return policy::decide_exec(policy_, programs);
+  return policy::decide_exec(policy(), programs);
 }
 
 policy::Decision Supervision::unnamed_family(bool harmless) const {
@@ -94,13 +141,13 @@ policy::Decision Supervision::unnamed_family(bool harmless) const {
     return decision;
   }
   decision.verdict = policy::Verdict::kDeny;
-  decision.errno_value = policy_.network->errno_value;
-  decision.log = policy_.events.denied;
+  decision.errno_value = policy().network->errno_value;
+  decision.log = policy().events.denied;
   return decision;
 }
 
 std::optional<Answer> Supervision::settled(const policy::Decision& decision) const {
-  if (policy_.mode == policy::Mode::kAudit) return Answer::let_run();
+  if (policy().mode == policy::Mode::kAudit) return Answer::let_run();
   switch (decision.verdict) {
     case policy::Verdict::kAllow:
       return std::nullopt;

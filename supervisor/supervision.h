@@ -2,6 +2,7 @@
 
 #include <linux/seccomp.h>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <set>
@@ -17,6 +18,7 @@
 #include "supervisor/answer.h"
 #include "supervisor/destinations.h"
 #include "supervisor/names/dns_resolver.h"
+#include "supervisor/operations/memory_budget.h"
 #include "supervisor/syscalls/syscall_index.h"
 
 namespace tidewaiter::supervisor {
@@ -24,6 +26,9 @@ namespace tidewaiter::supervisor {
 // Everything the agent decides with for one container: its policy, the addresses of the names in it, and the
 // bundle's own profile where the agent has to obey that too. Any thread may ask. Immutable once made, but for
 // the addresses: those are kept by Destinations, which sees to it that any thread may ask all the same.
+//
+// What is made of the same texts is the same, and in one process there is one of it (Rules): a node's worker
+// has hundreds of containers, and few policies.
 class Supervision {
  public:
   // From the shim's record. Host names are resolved here and now; Destinations::make() says what happens to
@@ -31,10 +36,16 @@ class Supervision {
   static Result<Supervision> make(const container::Record& record, Resolver& resolver = dns_resolver(),
                                   const Pace& pace = {}, KeptNames* kept = nullptr);
 
-  [[nodiscard]] const policy::Policy& policy() const { return policy_; }
-  [[nodiscard]] const SyscallIndex& syscalls() const { return syscalls_; }
+  [[nodiscard]] const policy::Policy& policy() const { return rules_->policy; }
+  [[nodiscard]] const SyscallIndex& syscalls() const { return rules_->syscalls; }
+  // What may be held of the arguments of its execve calls.
+  [[nodiscard]] MemoryBudget& captured_arguments() const { return *captured_arguments_; }
+
   // What follows the policy's host names; nullptr without network rules.
   [[nodiscard]] Destinations* destinations() const { return destinations_.get(); }
+
+  // Record::own_seccomp, as text; empty: there is none.
+  [[nodiscard]] const std::string& own_seccomp() const { return rules_->own_seccomp; }
 
   // See container::Record.
   [[nodiscard]] bool exempts_start() const { return exempts_start_; }
@@ -46,7 +57,7 @@ class Supervision {
 
   // Whether the bundle's own profile refuses calls that it does not know, or lets them run; false: it kills
   // for them.
-  [[nodiscard]] bool spares_unknown_calls() const { return spares_unknown_calls_; }
+  [[nodiscard]] bool spares_unknown_calls() const { return rules_->spares_unknown_calls; }
 
   // What the bundle's own profile answers to a call whose combination with the policy no OCI rule could
   // express; nullopt when it lets the call run. The first half of the filter law.
@@ -69,16 +80,28 @@ class Supervision {
   [[nodiscard]] std::optional<Answer> settled(const policy::Decision& decision) const;
 
  private:
-  explicit Supervision(policy::Policy policy) : policy_(std::move(policy)), syscalls_(policy_.syscalls) {}
+  struct Rules {
+    explicit Rules(policy::Policy complete) : policy(std::move(complete)), syscalls(policy.syscalls) {}
+    policy::Policy policy;
+    SyscallIndex syscalls;
+    bool spares_unknown_calls = true;
+    std::set<std::string, std::less<>> residual;
+    seccomp::BpfProgram own_profile;
+    std::string own_seccomp;
+  };
+  class SharedRules;
+  static Result<std::shared_ptr<const Rules>> make_rules(const container::Record& record,
+                                                         std::string own_seccomp);
 
-  policy::Policy policy_;
-  std::unique_ptr<Destinations> destinations_;  // where policy_.network
-  SyscallIndex syscalls_;
+  explicit Supervision(std::shared_ptr<const Rules> rules) : rules_(std::move(rules)) {}
+
+  std::shared_ptr<const Rules> rules_;
+  std::unique_ptr<Destinations> destinations_;  // where policy().network
+  // The largest call there can be takes nearly all of it: 6 MiB, as many arguments of no length as the kernel
+  // admits.
+  std::unique_ptr<MemoryBudget> captured_arguments_ = std::make_unique<MemoryBudget>(std::size_t{80} << 20U);
   bool exempts_start_ = false;
-  bool spares_unknown_calls_ = true;
   bool told_of_execs_ = false;
-  std::set<std::string, std::less<>> residual_;
-  seccomp::BpfProgram own_profile_;
 };
 
 }  // namespace tidewaiter::supervisor

@@ -1,13 +1,13 @@
 #include "supervisor/waiting.h"
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
-#include <memory>
 #include <utility>
 
 namespace tidewaiter::supervisor {
@@ -36,20 +36,26 @@ constexpr std::size_t kStackSize = 1U << 20U;
 // to be noted all the same (worker_process.cc).
 class SignalStack {
  public:
-  SignalStack() : memory_(std::make_unique<std::byte[]>(kSize)) {
-    const stack_t stack = {memory_.get(), 0, kSize};
+  // Of its own, and not of a heap: hardly any is ever written to, and pages that nobody touches cost nothing.
+  SignalStack()
+      : memory_(
+            ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
+    if (memory_ == MAP_FAILED) return;
+    const stack_t stack = {memory_, 0, kSize};
     (void)::sigaltstack(&stack, nullptr);
   }
   SignalStack(const SignalStack&) = delete;
   SignalStack& operator=(const SignalStack&) = delete;
   ~SignalStack() {
+    if (memory_ == MAP_FAILED) return;
     const stack_t none = {nullptr, SS_DISABLE, 0};
     (void)::sigaltstack(&none, nullptr);
+    (void)::munmap(memory_, kSize);
   }
 
  private:
   static constexpr std::size_t kSize = 32768;
-  std::unique_ptr<std::byte[]> memory_;
+  void* memory_;
 };
 
 }  // namespace
@@ -65,13 +71,15 @@ Status Waiting::install_interrupt() {
   return {};
 }
 
-Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave)
+Waiting::Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave,
+                 std::chrono::milliseconds idle)
     : body_(body),
       leave_(leave),
       context_(context),
       receivers_(receivers),
       limit_(limit),
       wake_fd_(wake_fd),
+      idle_(idle),
       quiet_looks_(kQuietLooks) {}
 
 Waiting::~Waiting() { stop(); }
@@ -103,9 +111,14 @@ void* Waiting::run(void* self) {
   // Who has the turn is not surplus.
   while (waiting.body_(waiting.context_) && (waiting.has_turn() || !waiting.surplus())) {
   }
-  waiting.pass_turn();
+  {
+    // Nobody is started in its place: it ends because there is nothing to receive any more.
+    const std::lock_guard lock(waiting.mutex_);
+    if (waiting.has_turn()) waiting.give_up_turn_locked();
+  }
   if (waiting.leave_ != nullptr) waiting.leave_(waiting.context_);
   const std::lock_guard lock(waiting.mutex_);
+  if (std::exchange(own.leaves, false)) --waiting.leaving_;
   std::erase_if(waiting.threads_, [](pthread_t thread) { return ::pthread_equal(thread, ::pthread_self()); });
   // Under the lock: when the last thread is seen to be gone, `waiting` may be destroyed.
   waiting.changed_.notify_all();
@@ -120,7 +133,7 @@ std::size_t Waiting::waiting_locked() const {
 
 // Sees to it that enough threads receive when one more waits.
 bool Waiting::leave_receivers_locked() {
-  if (threads_.size() >= receivers_ + waiting_locked() + 1) return true;
+  if (staying_locked() >= receivers_ + waiting_locked() + 1) return true;
   return threads_.size() < limit_ && start_thread_locked();
 }
 
@@ -129,18 +142,18 @@ void Waiting::watch_locked() {
   if (!std::exchange(watched_, true)) (void)::eventfd_write(wake_fd_, 1);
 }
 
-bool Waiting::all_busy_locked() const { return threads_.size() <= serving_.size() + entering_; }
+bool Waiting::all_busy_locked() const { return staying_locked() <= serving_.size() + entering_; }
 
 void Waiting::replace_stuck_locked(Time long_ago) {
   for (Entry& entry : serving_) entry.stuck = entry.stuck || entry.since < long_ago;
-  while (threads_.size() < limit_ && threads_.size() < receivers_ + waiting_locked()) {
+  while (threads_.size() < limit_ && staying_locked() < receivers_ + waiting_locked()) {
     if (!start_thread_locked()) break;
   }
 }
 
 bool Waiting::surplus() {
   const std::lock_guard lock(mutex_);
-  return stopping_ || threads_.size() - waiting_locked() > receivers_ + kSpare;
+  return stopping_ || staying_locked() - waiting_locked() > receivers_ + kSpare;
 }
 
 bool Waiting::has_turn() const { return receiving_.load(std::memory_order_relaxed) == &own; }
@@ -149,8 +162,15 @@ bool Waiting::take_turn() {
   // It may be lost the moment after: then two receive, and that costs a wake-up and nothing else.
   if (has_turn()) return true;
   std::unique_lock lock(mutex_);
-  turn_.wait(lock, [this] { return receiving_ == nullptr || stopping_; });
+  ++in_line_;
+  const bool called = turn_.wait_for(lock, idle_, [this] { return receiving_ == nullptr || stopping_; });
+  --in_line_;
   if (stopping_) return false;
+  if (!called) {
+    own.leaves = true;
+    ++leaving_;
+    return false;
+  }
   receiving_ = &own;
   return true;
 }
@@ -163,7 +183,18 @@ void Waiting::pass_turn() {
 }
 
 void Waiting::pass_turn_locked() {
-  if (!has_turn()) return;
+  if (has_turn()) offer_turn_locked();
+}
+
+void Waiting::offer_turn_locked() {
+  give_up_turn_locked();
+  // Where no thread can be had, the one that had the turn comes back, and receives.
+  if (in_line_ == 0 && !stopping_ && threads_.size() < limit_ && staying_locked() < receivers_) {
+    (void)start_thread_locked();
+  }
+}
+
+void Waiting::give_up_turn_locked() {
   receiving_ = nullptr;
   turn_.notify_one();
 }
@@ -178,8 +209,7 @@ void Waiting::take_turn_from_who_is_stuck_locked(Time now) {
   const Entry* const entry = served_with_turn_locked();
   if (entry == nullptr || entry->since >= now - kLong) return;
   all_pass_until_ = now + kAllPass;
-  receiving_ = nullptr;
-  turn_.notify_one();
+  offer_turn_locked();
 }
 
 bool Waiting::enter(const Notification& notification) {

@@ -25,6 +25,9 @@ namespace tidewaiter::supervisor {
 // says so (begin()), which passes the turn on and starts another receiver when too few would be left to
 // receive. So a call that blocks holds up nobody but its caller.
 //
+// Who has waited in vain for the turn for kIdle ends, down to the one that has it, and others are started
+// when that one passes it on: of many containers most are idle, and what a thread costs is its stack.
+//
 // A target that a signal takes out of its call is not announced by the kernel, and may call again before
 // its former call has been served to the end. enter() lets one thread at a time serve a target: else the
 // second could perform what the first is performing still.
@@ -44,7 +47,9 @@ class Waiting {
   // `leave(context)`. `wake_fd`: a borrowed eventfd(2).
   using Body = bool (*)(void* context);
   using Leave = void (*)(void* context);
-  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave = nullptr);
+  // `idle`: how long a receiver waits for its turn before it ends.
+  Waiting(Body body, void* context, unsigned receivers, unsigned limit, int wake_fd, Leave leave = nullptr,
+          std::chrono::milliseconds idle = kIdle);
   ~Waiting();  // stop()
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
@@ -52,9 +57,12 @@ class Waiting {
   // Starts the receivers. Fails when no thread can be had.
   Status start();
 
+  static constexpr std::chrono::milliseconds kIdle{3'000};
+
   // Returns when the calling receiver is the one to receive. False: it is to end.
   bool take_turn();
-  // Lets another receive, before what may take longer than an answer. A no-op for who has not the turn.
+  // Lets another receive, before what may take longer than an answer; starts one where none is left that
+  // could. A no-op for who has not the turn.
   void pass_turn();
 
   // The calling receiver serves a call of the notification's target from now on. Who still serves a former
@@ -101,6 +109,7 @@ class Waiting {
   // One for each thread that receives, as long as it lives.
   struct Receiver {
     bool serves = false;  // between enter() and end()
+    bool leaves = false;  // leaving_ counts it
   };
   struct Entry {
     pthread_t thread;
@@ -119,12 +128,17 @@ class Waiting {
   void replace_stuck_locked(Time long_ago);
   [[nodiscard]] bool has_turn() const;
   void pass_turn_locked();
+  void offer_turn_locked();
+  // As offer_turn_locked(), but to those that are there already.
+  void give_up_turn_locked();
   // What who has the turn serves; nullptr: it waits for a notification, or serves what needs no enter().
   [[nodiscard]] const Entry* served_with_turn_locked() const;
   void take_turn_from_who_is_stuck_locked(Time now);
   void interrupt_all_locked();
   bool surplus();
   [[nodiscard]] std::size_t waiting_locked() const;
+  // Threads that are there to stay.
+  [[nodiscard]] std::size_t staying_locked() const { return threads_.size() - leaving_; }
 
   const Body body_;
   const Leave leave_;
@@ -132,13 +146,16 @@ class Waiting {
   const unsigned receivers_;  // threads that receive, at least
   const unsigned limit_;      // threads altogether
   const int wake_fd_;
+  const std::chrono::milliseconds idle_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable turn_;
   // Who has the turn. Written under the lock; a thread may read without it whether that is itself.
   std::atomic<const Receiver*> receiving_ = nullptr;
-  Time all_pass_until_{};  // who serves passes the turn on at once: somebody was stuck
+  Time all_pass_until_{};    // who serves passes the turn on at once: somebody was stuck
+  unsigned in_line_ = 0;     // threads that wait for the turn
+  std::size_t leaving_ = 0;  // those that have waited for it in vain, and are about to end
   std::vector<pthread_t> threads_;
   std::vector<Entry> serving_;
   std::size_t entering_ = 0;  // threads that wait in enter()

@@ -78,6 +78,7 @@ class Containers:
 
     def __init__(self, folder, binaries, runtime):
         self.folder = folder
+        self.binaries = binaries
         self.shim = str(binaries / "tidewaiter")
         self.runtime = shutil.which(runtime)
         if not self.runtime:

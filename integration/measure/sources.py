@@ -5,6 +5,7 @@ import pathlib
 import secrets
 
 from .containers import figures, run
+from .crowd import crowd
 from .programs import podman_seccomp
 
 THREADS = (1, 2, 4, 8)
@@ -25,10 +26,12 @@ class Sizes:
     seconds: int = 3  # of wrk
     starts: int = 40  # of python, and of node
     files: int = 40  # for make
+    containers: int = 250  # of one agent
+    idle_crowd: float = 8  # what its threads have not used for some seconds is given back
 
 
 QUICK = Sizes(calls=100, connects=20, execs=10, batches=10, creates=1, idle=0.1, requests=1000, seconds=1, starts=2,
-              files=2)
+              files=2, containers=3, idle_crowd=0.1)
 
 
 def sources(here, machine, sizes):
@@ -77,6 +80,8 @@ def sources(here, machine, sizes):
     used = f"time_calls 1000 {EPERM} && time_connect tcp 100 && time_exec 100 1 0 /bin/true"
     for name, commands in (("new", "true"), ("used", used)):
         named[f"memory, {name}"] = lambda commands=commands: here.memory(commands, "whole", sizes.idle)
+    profile = {**here.spec, "linux": {**here.spec["linux"], "seccomp": podman_seccomp()}}
+    named["crowd"] = lambda: crowd(here, here.binaries, sizes.containers, 200, sizes.idle_crowd, profile)
     add_pair("redis", machine.redis, sizes.requests, policy="redis")
     add_pair("nginx", machine.nginx, sizes.seconds, policy="nginx")
     for kind in ("python", "node"):

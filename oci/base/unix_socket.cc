@@ -36,10 +36,10 @@ Status remove_old_socket(const std::string& path) {
   return {};
 }
 
-Result<UniqueFd> listen_at(const std::string& path, int backlog) {
+Result<UniqueFd> listen_at(const std::string& path, int backlog, int type) {
   const struct sockaddr_un address = TRY(address_of(path));
   TRY(remove_old_socket(path));
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return fail(errno, "socket");
   // The file gets the socket's own mode less the umask, so it is never open to others, not even
   // between bind and chmod.
@@ -58,9 +58,9 @@ Result<UniqueFd> listen_at(const std::string& path, int backlog) {
   return socket;
 }
 
-Result<UniqueFd> connect_to(const std::string& path) {
+Result<UniqueFd> connect_to(const std::string& path, int type) {
   const struct sockaddr_un address = TRY(address_of(path));
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return fail(errno, "socket");
   // A Unix connect that was interrupted has not begun (unix_stream_connect), so it may be asked again.
   int result = 0;
@@ -73,12 +73,12 @@ Result<UniqueFd> connect_to(const std::string& path) {
 
 }  // namespace
 
-Result<UniqueFd> listen_unix(const std::string& path, int backlog) {
-  return in_context("listen on " + path, listen_at(path, backlog));
+Result<UniqueFd> listen_unix(const std::string& path, int backlog, int type) {
+  return in_context("listen on " + path, listen_at(path, backlog, type));
 }
 
-Result<UniqueFd> connect_unix(const std::string& path) {
-  return in_context("connect to " + path, connect_to(path));
+Result<UniqueFd> connect_unix(const std::string& path, int type) {
+  return in_context("connect to " + path, connect_to(path, type));
 }
 
 Result<struct ucred> peer_credentials(int socket) {

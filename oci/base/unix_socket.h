@@ -12,12 +12,12 @@
 
 namespace tidewaiter {
 
-// A listening SOCK_STREAM Unix socket at `path` (mode 0600, an existing socket file is replaced).
+// A listening Unix socket of `type` at `path` (mode 0600, an existing socket file is replaced).
 // ENAMETOOLONG when the path does not fit sun_path (108 bytes with its NUL, unix(7)).
-Result<UniqueFd> listen_unix(const std::string& path, int backlog = 64);
+Result<UniqueFd> listen_unix(const std::string& path, int backlog = 64, int type = SOCK_STREAM);
 
-// A connection to the Unix socket at `path`.
-Result<UniqueFd> connect_unix(const std::string& path);
+// A connection to the Unix socket of `type` at `path`.
+Result<UniqueFd> connect_unix(const std::string& path, int type = SOCK_STREAM);
 
 // Who is at the other end when it connected (SO_PEERCRED): of a runtime, not of its container.
 Result<struct ucred> peer_credentials(int socket);

@@ -26,6 +26,7 @@
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
 #include "oci/container/bundle.h"
+#include "oci/container/node_request.h"
 
 namespace tidewaiter::container {
 namespace {
@@ -67,6 +68,16 @@ Result<pid_t> pid_in(std::string_view text) {
   if (error != std::errc{} || pid <= 0) return fail(ESRCH, "agent");
   return pid;
 }
+
+// Of a lock; empty: the agent is the container's own.
+std::string node_socket_in(const std::string& text) {
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos) return {};
+  return text.substr(space + 1, text.find('\n') - space - 1);
+}
+
+// A pid, a socket's path.
+constexpr std::size_t kLongestLock = 256;
 
 Result<UniqueFd> duplicate_above_stdio(int fd) {
   UniqueFd duplicate(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
@@ -166,12 +177,10 @@ Result<std::string> read_report(int ready, milliseconds timeout) {
   return report.substr(0, report.find('\n'));
 }
 
-Status judge_report(Result<std::string> report, const std::string& log_directory) {
+Status judge_report(Result<std::string> report, const std::string& log) {
   if (!report) return tl::unexpected(report.error());
   if (*report == "ok") return {};
-  if (report->empty()) {
-    return fail("ended before it was ready; see " + log_directory + "/" + kAgentLog);
-  }
+  if (report->empty()) return fail("ended before it was ready; see " + log);
   return fail(*report);
 }
 
@@ -244,25 +253,62 @@ Status start_agent(const std::string& agent_path, const std::string& state_folde
       TRY(in_context(context, spawn(agent_path, state_folder, log_directory, creator, bundle_lock)));
   Status done = meanwhile ? meanwhile() : Status{};
   if (done) {
-    done = in_context(context, judge_report(read_report(agent.report.get(), timeout), log_directory));
+    done = in_context(
+        context, judge_report(read_report(agent.report.get(), timeout), log_directory + "/" + kAgentLog));
   }
   if (!done) end(agent);
   return done;
 }
 
-Status launch_in(const std::string& agent_path, const std::string& state_folder, const Record& record,
+// Has the node's agent forget the container that was registered over this connection, and waits a moment
+// until it has, as end() does.
+void withdraw(const UniqueFd& connection, const std::string& state_folder) {
+  constexpr int kMilliseconds = 1000;
+  if (!send_request(connection.get(), {NodeRequest::Kind::kEnd, state_folder})) return;
+  struct pollfd closed {
+    .fd = connection.get(), .events = 0, .revents = 0
+  };
+  while (::poll(&closed, 1, kMilliseconds) < 0 && errno == EINTR) {
+  }
+}
+
+// The same with the node's agent.
+Status register_container(const std::string& socket, const std::string& state_folder, Creator creator,
+                          int bundle_lock, milliseconds timeout, const std::function<Status()>& meanwhile) {
+  const std::string context = "node agent at " + socket;
+  const UniqueFd connection = TRY(connect_to_node(socket));
+  NodeRequest request{NodeRequest::Kind::kRegister, state_folder};
+  request.listener = TRY(listen_unix(state_folder + "/" + Record::kSocketName));
+  if (creator == Creator::kThisProcess) request.creator = TRY(sys::pidfd_open(::getpid()));
+  if (bundle_lock >= 0) request.bundle_lock = TRY(duplicate_above_stdio(bundle_lock));
+  TRY(in_context(context, send_request(connection.get(), request)));
+  Status done = meanwhile ? meanwhile() : Status{};
+  if (done) done = in_context(context, judge_report(read_report(connection.get(), timeout), "its log"));
+  if (!done) withdraw(connection, state_folder);
+  return done;
+}
+
+Status give_agent(const AgentSource& agent, const std::string& state_folder, const std::string& log_directory,
+                  Creator creator, int bundle_lock, milliseconds timeout,
+                  const std::function<Status()>& meanwhile) {
+  if (!agent.socket().empty()) {
+    return register_container(agent.socket(), state_folder, creator, bundle_lock, timeout, meanwhile);
+  }
+  return start_agent(agent.program(), state_folder, log_directory, creator, bundle_lock, timeout, meanwhile);
+}
+
+Status launch_in(const AgentSource& agent, const std::string& state_folder, const Record& record,
                  Creator creator, int bundle_lock, milliseconds timeout,
                  const std::function<Status()>& meanwhile) {
   const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
   TRY(write_record(state_folder, record));
-  return start_agent(agent_path, state_folder, record.log_directory, creator, bundle_lock, timeout,
-                     meanwhile);
+  return give_agent(agent, state_folder, record.log_directory, creator, bundle_lock, timeout, meanwhile);
 }
 
 // A pidfd of the agent that is alive. It comes before the lock is asked about: then the pid was still the
 // agent's when it was opened.
 Result<UniqueFd> open_agent(const std::string& state_folder) {
-  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, 64);
+  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, kLongestLock);
   if (!text) return tl::unexpected(text.error());
   const pid_t pid = TRY(pid_in(*text));
   UniqueFd agent = TRY(sys::pidfd_open(pid));
@@ -281,11 +327,46 @@ Status make_state_folder(const std::string& state_folder) {
 
 }  // namespace
 
-Status launch_agent(const std::string& agent_path, const std::string& state_folder, const Record& record,
+AgentSource AgentSource::node(std::string socket) {
+  AgentSource source("");
+  source.socket_ = std::move(socket);
+  return source;
+}
+
+Result<AgentSource> AgentSource::configured(const std::string& agent, const std::string& agent_socket) {
+  if (!agent_socket.empty()) return node(agent_socket);
+  return AgentSource(TRY(agent_path(agent)));
+}
+
+Result<std::string> agent_path(const std::string& configured) {
+  std::string path = configured;
+  if (path.empty()) {
+    const std::string own = TRY(sys::readlink("/proc/self/exe"));
+    path = own.substr(0, own.rfind('/')) + "/tidewaiter-agent";
+  }
+  if (::access(path.c_str(), X_OK) != 0) return fail(errno, "agent " + path);
+  return path;
+}
+
+Status ask_node_agent(const std::string& socket) {
+  constexpr milliseconds kPatience{2000};
+  const UniqueFd connection = TRY(connect_to_node(socket));
+  const auto ask = [&]() -> Status {
+    TRY(send_request(connection.get(), {NodeRequest::Kind::kPing}));
+    return judge_report(read_report(connection.get(), kPatience), "its log");
+  };
+  return in_context("node agent at " + socket, ask());
+}
+
+std::string lock_text(pid_t agent, const std::string& socket) {
+  return std::to_string(agent) + (socket.empty() ? "" : " " + socket) + "\n";
+}
+
+Status launch_agent(const AgentSource& agent, const std::string& state_folder, const Record& record,
                     Creator creator, int bundle_lock, milliseconds timeout,
                     const std::function<Status()>& meanwhile) {
   TRY(make_state_folder(state_folder));
-  Status launched = launch_in(agent_path, state_folder, record, creator, bundle_lock, timeout, meanwhile);
+  Status launched = launch_in(agent, state_folder, record, creator, bundle_lock, timeout, meanwhile);
   if (!launched) static_cast<void>(sys::remove_tree(state_folder));
   return launched;
 }
@@ -297,11 +378,11 @@ Status keep_record(const std::string& state_folder, const Record& record) {
   return written;
 }
 
-Status ensure_agent(const std::string& agent_path, const std::string& state_folder, milliseconds timeout) {
+Status ensure_agent(const AgentSource& agent, const std::string& state_folder, milliseconds timeout) {
   const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
   if (agent_holds_lock(state_folder)) return {};
   const Record record = TRY(read_record(state_folder));
-  return start_agent(agent_path, state_folder, record.log_directory, Creator::kUnknown, -1, timeout, {});
+  return give_agent(agent, state_folder, record.log_directory, Creator::kUnknown, -1, timeout, {});
 }
 
 bool agent_alive(const std::string& state_folder) {
@@ -311,7 +392,7 @@ bool agent_alive(const std::string& state_folder) {
 }
 
 pid_t agent_pid(const std::string& state_folder) {
-  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, 64);
+  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, kLongestLock);
   if (!text || !agent_alive(state_folder)) return 0;
   return pid_in(*text).value_or(0);
 }
@@ -337,6 +418,16 @@ bool wait_for_agent_end(const std::string& state_folder, milliseconds timeout) {
 Status terminate_agent(const std::string& state_folder) {
   const auto agent = open_agent(state_folder);
   if (!agent) return {};
+  const auto text = sys::read_file(state_folder + "/" + Record::kLockName, kLongestLock);
+  if (!text) return {};  // it has just ended
+  if (const std::string socket = node_socket_in(*text); !socket.empty()) {
+    constexpr milliseconds kPatience{1000};
+    const std::string context = "node agent at " + socket;
+    const UniqueFd connection = TRY(connect_to_node(socket));
+    const std::string real = sys::realpath(state_folder).value_or(state_folder);
+    TRY(in_context(context, send_request(connection.get(), {NodeRequest::Kind::kEnd, real})));
+    return in_context(context, judge_report(read_report(connection.get(), kPatience), "its log"));
+  }
   if (::syscall(SYS_pidfd_send_signal, agent->get(), SIGTERM, nullptr, 0) != 0 && errno != ESRCH) {
     return fail(errno, "end the agent of " + state_folder);
   }
@@ -388,16 +479,6 @@ Status clear_state_folder(const std::string& name) {
   TRY(sys::remove_tree(state_folder));
   if (state_folder != name) return sys::unlink(name);
   return {};
-}
-
-Result<std::string> agent_path(const std::string& configured) {
-  std::string path = configured;
-  if (path.empty()) {
-    const std::string own = TRY(sys::readlink("/proc/self/exe"));
-    path = own.substr(0, own.rfind('/')) + "/tidewaiter-agent";
-  }
-  if (::access(path.c_str(), X_OK) != 0) return fail(errno, "agent " + path);
-  return path;
 }
 
 }  // namespace tidewaiter::container

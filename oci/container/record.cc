@@ -84,6 +84,7 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
   // Absent where the container was created before there was such a thing.
+  if (document.contains("policy_path")) TRY(read_member(document, "policy_path", record.policy_path));
   if (document.contains("told_of_execs")) {
     TRY(read_member(document, "told_of_execs", record.told_of_execs));
   }
@@ -112,6 +113,7 @@ Json to_json(const Record& record) {
   document["config_owner"] = record.config_owner;
   document["runtime"] = record.runtime;
   document["policy_name"] = record.policy_name;
+  document["policy_path"] = record.policy_path;
   document["policy_text"] = record.policy_text;
   document["residual"] = record.residual;
   document["exempts_start"] = record.exempts_start;

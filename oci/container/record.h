@@ -19,7 +19,8 @@ struct Record {
   std::string config_owner;  // whose rewriting of it that is; see Bundle::install
   std::string runtime;       // absolute path of the real runtime; empty when unknown (hook)
   std::string policy_name;
-  std::string policy_text;  // the policy file as it was when the container was created
+  std::string policy_path;  // the policy file; empty: not known
+  std::string policy_text;  // as it was when the container was created, or reloaded for it
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
   bool agent = true;  // false: nobody has to answer for the container, and the record is for `exec` alone
   std::optional<std::uint64_t> open_files;  // policy::Plan::open_files

@@ -37,6 +37,17 @@ Result<std::string> read_absolute_path(const Place& place, const Json& value) {
   return path;
 }
 
+// sockaddr_un has room for so much (unix(7)).
+Result<std::string> read_socket_path(const Place& place, const Json& value) {
+  constexpr std::size_t kMost = 107;
+  std::string path = TRY(read_absolute_path(place, value));
+  if (path.size() > kMost) {
+    return fail(place.text() + " has " + std::to_string(path.size()) +
+                " bytes, a socket's path has at most " + std::to_string(kMost));
+  }
+  return path;
+}
+
 Result<bool> read_bool(const Place& place, const Json& value) {
   if (!value.is_boolean()) return wrong_type(place, value, "true or false");
   return value.get<bool>();
@@ -97,6 +108,8 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
     settings.runtime = TRY(read_absolute_path(place, value));
   } else if (key == "agent") {
     settings.agent = TRY(read_absolute_path(place, value));
+  } else if (key == "agent_socket") {
+    settings.agent_socket = TRY(read_socket_path(place, value));
   } else if (key == "default_policy") {
     settings.default_policy = TRY(read_string(place, value));
   } else if (key == "require_policy") {
@@ -111,8 +124,8 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
     return read_log(file, value, settings);
   } else {
     return fail(place.text() +
-                " is not a setting; valid are runtime, agent, default_policy, require_policy, "
-                "allow_policy_paths, allowed_policies, restart_seconds and log");
+                " is not a setting; valid are runtime, agent, agent_socket, default_policy, "
+                "require_policy, allow_policy_paths, allowed_policies, restart_seconds and log");
   }
   return {};
 }

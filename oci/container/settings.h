@@ -17,9 +17,11 @@ inline constexpr std::uint64_t kRestartSeconds = 60;
 // The configuration file (docs/operations.md). A missing file means the defaults; an unknown key or wrong
 // type is an error.
 struct Settings {
-  std::string path;                           // where it was looked for
-  std::string runtime;                        // "runtime": absolute path; empty: crun, then runc, on PATH
-  std::string agent;                          // "agent": absolute path; empty: beside our own executable
+  std::string path;     // where it was looked for
+  std::string runtime;  // "runtime": absolute path; empty: crun, then runc, on PATH
+  std::string agent;    // "agent": absolute path; empty: beside our own executable
+  std::string
+      agent_socket;  // "agent_socket": absolute path of the node agent's; empty: each container has its own
   std::optional<std::string> default_policy;  // "default_policy": for containers that name none
   bool require_policy = false;                // "require_policy": a container without one is refused
   bool allow_policy_paths = false;            // "allow_policy_paths": the annotation may be an absolute path

@@ -173,6 +173,8 @@ struct Limits {
 
   // Whether anything is limited that only a cgroup can limit for the whole container.
   [[nodiscard]] bool needs_cgroup() const { return memory || processes || cpu_time; }
+
+  bool operator==(const Limits&) const = default;
 };
 
 // --- events ---------------------------------------------------------------------------------------

@@ -41,13 +41,15 @@ Result<policy::PolicyFile> read_policy(const std::string& path) {
 }
 
 Result<Record> make_record(const Invocation& invocation, const ContainerOptions& options,
-                           const Bundle& bundle, const policy::PolicyFile& file, const policy::Plan& plan) {
+                           const Bundle& bundle, const std::string& policy_path,
+                           const policy::PolicyFile& file, const policy::Plan& plan) {
   Record record;
   record.id = options.id;
   record.config_path = bundle.config_path();
   record.config_owner = TRY(container::new_owner());
   record.runtime = invocation.runtime;
   record.policy_name = file.policy.name;
+  record.policy_path = policy_path;
   record.policy_text = file.text;
   const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
@@ -104,7 +106,8 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
     if (!done && plan.limited) static_cast<void>(container::clear_state_folder(state_folder));
     return done;
   }
-  const std::string agent = TRY(container::agent_path(invocation.settings.agent));
+  const auto agent =
+      TRY(container::AgentSource::configured(invocation.settings.agent, invocation.settings.agent_socket));
   Status launched = container::launch_agent(agent, state_folder, record, container::Creator::kThisProcess,
                                             lock.get(), container::kReadyTimeout, install);
   if (!launched && installed) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));
@@ -144,7 +147,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
   TRY(check_entrypoint(file.policy, *bundle));
-  const Record record = TRY(make_record(invocation, options, *bundle, file, plan));
+  const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }
 

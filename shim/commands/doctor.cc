@@ -357,6 +357,13 @@ Findings check_ptrace_scope(const Patient& patient) {
 
 Findings check_agent(const Patient& patient) {
   if (!patient.settings) return {};
+  if (const std::string& socket = patient.settings->agent_socket; !socket.empty()) {
+    const Status answered = patient.machine.ask_node_agent(socket);
+    if (answered)
+      return {ok("the node's agent answers at " + socket, "containers under a policy are registered")};
+    return {failure(answered.error().message(), "no container under a policy can be created",
+                    "start the node's agent, or take \"agent_socket\" out of the configuration")};
+  }
   const auto path = patient.machine.agent_path(patient.settings->agent);
   if (path) return {ok("the agent is " + *path, "containers under a policy can start it")};
   return {

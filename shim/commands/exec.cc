@@ -40,7 +40,9 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options, Ex
   TRY(check_cgroups(record, options));
   if (record.open_files || record.shuts_real_time) TRY(line.hold(invocation, options, record));
   if (!record.agent) return {};
-  return container::ensure_agent(TRY(container::agent_path(invocation.settings.agent)), *state_folder);
+  const auto agent =
+      TRY(container::AgentSource::configured(invocation.settings.agent, invocation.settings.agent_socket));
+  return container::ensure_agent(agent, *state_folder);
 }
 
 }  // namespace

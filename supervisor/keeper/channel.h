@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 // All that the agent's processes say to each other: words and what goes with them here, requests and orders
 // to the tracing process (tracing.cc, remote_stand_in.cc), the slots' layout. It changes with each of them. A
 // worker of another version than its keeper's goes on only where both speak the same.
-inline constexpr std::uint32_t kProtocol = 2;
+inline constexpr std::uint32_t kProtocol = 4;
 
 // What keeper and worker say to each other. Each message is of a kind, has up to two numbers, may carry
 // descriptors, and some a text.
@@ -29,6 +29,10 @@ enum class Word : std::uint32_t {
   kClosed,  // the runtime will say nothing more on connection `number`; or it said too much (`size` 1)
   kGo,      // all there was has been told
   kEnd,     // there is nothing left: the worker is to clean up
+  kReload,  // the policy file may have changed: whether it is to be taken (reload.h)
+  // --- node to a worker that serves several containers (node/shared_worker.h), and back ---
+  kServe,        // container `number`, `index` kProtocol. Descriptor: the channel to its keeper
+  kServedToEnd,  // container `number`: nobody serves it any more
   // --- worker to keeper ---
   kReady,         // it can serve. `size`: Record::restart_seconds
   kServing,       // it does, after kGo
@@ -40,6 +44,7 @@ enum class Word : std::uint32_t {
   kRestored,        // the bundle is back as it was (`size` 1), or was tried to; its lock is no longer needed
   kFolder,          // the state folder was made anew. Descriptors: the listener, the lock
   kMoved,           // both processes have left their caller's cgroup
+  kReloaded,        // after kReload; `size` 1: the next worker finds another policy in the record
   kFinished,        // nothing is left to serve, as far as the worker can tell
   kDone,            // the worker has cleaned up and ends
 };
@@ -65,6 +70,7 @@ struct Begin {
   static constexpr std::uint64_t kMoved = 64;     // out of the caller's cgroup
   static constexpr std::uint64_t kEnding = 128;   // an earlier worker has begun to clean up
   static constexpr std::uint64_t kTracer = 256;   // two sockets: RemoteTracer's
+  static constexpr std::uint64_t kShared = 512;   // the worker serves other containers as well
 };
 
 // One end of a SOCK_SEQPACKET pair.

@@ -17,6 +17,7 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
+#include "oci/container/agent_launcher.h"
 #include "oci/container/record.h"
 #include "oci/seccomp/notify.h"
 #include "supervisor/keeper/state_lock.h"
@@ -73,6 +74,16 @@ Result<UniqueFd> make_timer(std::chrono::seconds duration) {
   return timer;
 }
 
+// What the deposit calls the descriptor that came at `index` with what connection `number` brought, for as
+// long as it is kept.
+std::string file_of(std::uint64_t number, std::size_t index) {
+  return "k" + std::to_string(number) + "." + std::to_string(index);
+}
+std::string socket_file(std::uint64_t number) { return "k" + std::to_string(number) + ".socket"; }
+std::string bytes_file(std::uint64_t number) { return "k" + std::to_string(number) + ".bytes"; }
+std::string listener_file(std::uint64_t folders) { return "listener" + std::to_string(folders); }
+std::string lock_file(std::uint64_t folders) { return "lock" + std::to_string(folders); }
+
 // Invalid where that is, or where there is no room.
 UniqueFd copy_of(const UniqueFd& fd) {
   return UniqueFd(fd.valid() ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1);
@@ -94,28 +105,52 @@ Result<std::unique_ptr<Keeper>> Keeper::make(KeeperInheritance inheritance, Laun
 Keeper::Keeper(KeeperInheritance inheritance, Launch launch, LaunchTracer launch_tracer)
     : inheritance_(std::move(inheritance)),
       launch_(std::move(launch)),
-      launch_tracer_(std::move(launch_tracer)) {}
+      launch_tracer_(std::move(launch_tracer)) {
+  program_ = std::move(inheritance_.successor);
+  // Until a worker tells what the container's record says.
+  if (of_node()) set_patience(static_cast<std::uint64_t>(container::kReadyTimeout / std::chrono::seconds(1)));
+}
 
 Status Keeper::prepare() {
+  if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
+  if (of_node()) facts_ |= Begin::kShared;
+  // SIGUSR2 may come as soon as the lock says who we are.
+  if (!of_node()) signals_ = TRY(make_signalfd());
+  if (inheritance_.left.empty()) {
+    TRY(make_shared_memory());
+  } else {
+    TRY(resume());
+  }
+  if (!of_node()) TRY(slots_->share_log_bound());
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) return fail(errno, "epoll_create1");
+  if (signals_.valid()) TRY(watch(signals_.get(), Source::kSignals));
+  if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
+  if ((facts_ & Begin::kEnding) == 0) TRY(watch(inheritance_.listener.get(), Source::kListener));
+  if (!inheritance_.creator.valid() && !grace_.valid() && (facts_ & Begin::kCame) == 0) {
+    grace_ = TRY(make_timer(kGrace));
+  }
+  for (const auto& [number, connection] : connections_) {
+    if (!connection.runtime.closed()) TRY(watch(connection.runtime.socket(), Source::kConnection, number));
+  }
+  if (launch_tracer_) TRY(open_requests());
+  save();
+  auto first = employ(next_program());
+  // It ended before anything was said to it.
+  while (!first && first.error().code == EPIPE && begins_again()) first = employ(next_program());
+  worker_ = TRY(std::move(first));
+  workers_.started(steady_clock::now());
+  return {};
+}
+
+Status Keeper::make_shared_memory() {
   // An agent before us died, and with it the knowledge of what else still runs in the container.
   const std::string lock_path = inheritance_.state_folder + "/" + container::Record::kLockName;
   if (sys::stat(lock_path)) facts_ |= Begin::kOutlives;
-  if (!inheritance_.leaves_cgroup) facts_ |= Begin::kMoved;
-  // SIGUSR2 may come as soon as the lock says who we are.
-  signals_ = TRY(make_signalfd());
-  lock_ = TRY(lock_state_folder(inheritance_.state_folder, ::getpid()));
+  lock_ = TRY(lock_state_folder(inheritance_.state_folder, lock_text()));
   slots_ = TRY(Slots::make());
-  TRY(slots_->share_log_bound());
   names_.emplace(TRY(KeptNames::make()));
-  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll_.valid()) return fail(errno, "epoll_create1");
-  TRY(watch(signals_.get(), Source::kSignals));
-  if (::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK) != 0) return fail(errno, "listen-fd");
-  TRY(watch(inheritance_.listener.get(), Source::kListener));
-  if (!inheritance_.creator.valid()) grace_ = TRY(make_timer(kGrace));
-  if (launch_tracer_) TRY(open_requests());
-  worker_ = TRY(employ({}));
-  workers_.started(steady_clock::now());
+  if (inheritance_.deposit != nullptr) testament_.emplace(TRY(KeptNames::make()));
   return {};
 }
 
@@ -192,6 +227,8 @@ void Keeper::refuse_requests() const {
   }
 }
 
+std::string Keeper::lock_text() const { return container::lock_text(::getpid(), inheritance_.node_socket); }
+
 // To the launcher, once.
 void Keeper::report(const std::string& line) {
   if (!inheritance_.ready.valid()) return;
@@ -212,21 +249,30 @@ Status Keeper::watch(int fd, Source source, std::uint64_t number) const {
 void Keeper::stop_watching(int fd) const { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Status Keeper::run() {
-  while (!over_) {
-    std::array<struct epoll_event, 16> ready;
-    const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout());
-    if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
-    for (int i = 0; i < count && !over_; ++i) {
-      const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
-      constexpr std::uint64_t kNumber = (std::uint64_t{1} << kSourceShift) - 1;
-      dispatch(static_cast<Source>(key >> kSourceShift), key & kNumber);
-    }
-    if (over_) break;
-    resume_accepting();
-    if (finished_) last_look();
-    keep_up(steady_clock::now());
-    tell();
+  while (!over_) TRY(turn(timeout()));
+  return finish();
+}
+
+Status Keeper::turn(int wait) {
+  std::array<struct epoll_event, 16> ready;
+  const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), wait);
+  if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
+  for (int i = 0; i < count && !over_; ++i) {
+    const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
+    constexpr std::uint64_t kNumber = (std::uint64_t{1} << kSourceShift) - 1;
+    dispatch(static_cast<Source>(key >> kSourceShift), key & kNumber);
   }
+  if (over_) return {};
+  resume_accepting();
+  if (finished_) last_look();
+  // Whoever is told of something finds it kept.
+  save();
+  keep_up(steady_clock::now());
+  tell();
+  return {};
+}
+
+Status Keeper::finish() {
   end_worker(successor_);
   end_worker(worker_);
   tracer_.reset();
@@ -388,6 +434,17 @@ void Keeper::replace_worker() {
   successor_ = std::move(*employed);
 }
 
+void Keeper::renew_worker() {
+  if (successor_ || !worker_) return;
+  wants_renewal_ = false;
+  auto employed = employ(next_program());
+  if (!employed) {
+    log::error("cannot start a new worker; the old one stays", {{"error", employed.error().message()}});
+    return;
+  }
+  successor_ = std::move(*employed);
+}
+
 void Keeper::successor_ended() {
   const auto end = successor_->worker->reap();
   if (!end) return;
@@ -397,7 +454,7 @@ void Keeper::successor_ended() {
 
 void Keeper::worker_ended() {
   // What it said before it died still counts.
-  hear(*worker_);
+  if (worker_->channel.fd() >= 0) hear(*worker_);
   const auto end = worker_->worker->reap();
   if (!end) return;
   dismiss(worker_);
@@ -405,7 +462,7 @@ void Keeper::worker_ended() {
     over_ = true;
     return;
   }
-  if (inheritance_.ready.valid()) {
+  if (inheritance_.ready.valid() && !begins_again()) {
     // The launcher sees that we end without a word, and tells whoever asked for the container.
     result_ = fail("the first worker ended before it was ready: " + *end);
     over_ = true;
@@ -415,16 +472,23 @@ void Keeper::worker_ended() {
   forget_what_was_told();
   finished_ = false;
   if (!successor_) {
-    log::error("a worker has ended; another one takes its place", {{"end", *end}});
+    // Of one that many share the pool says it, once.
+    if (!of_node()) log::error("a worker has ended; another one takes its place", {{"end", *end}});
     return;
   }
   worker_ = std::move(successor_);
   worker_->started = steady_clock::now();
   workers_.started(worker_->started);
-  if (worker_->program.valid()) program_ = copy_of(worker_->program);
+  if (!worker_->program.valid()) return;
+  program_ = copy_of(worker_->program);
+  taken_over_by_ = copy_of(worker_->program);
 }
 
+// A container of a node shares its worker's fate with others, and is not to fail for theirs.
+bool Keeper::begins_again() { return of_node() && ++first_ends_ < kMostFirstEnds; }
+
 void Keeper::forget_what_was_told() {
+  if (reload_ == Reload::kTold) reload_ = Reload::kWanted;
   for (auto& [number, session] : sessions_) session.told = false;
   for (auto connection = connections_.begin(); connection != connections_.end();) {
     Connection& each = connection->second;
@@ -479,6 +543,9 @@ void Keeper::obey(Employed& employed, Message message) {
       return;
     case Word::kFailed:
       log::error("a worker cannot begin", {{"error", message.text}});
+      // The launcher ends an agent of the container's own. Of a node's it is this container's worker that is
+      // not to be followed by another, which could begin as little.
+      if (of_node() && inheritance_.ready.valid()) done_ = true;
       return report(message.text);
     case Word::kSessionBegun:
       return session_begun(message);
@@ -500,6 +567,10 @@ void Keeper::obey(Employed& employed, Message message) {
       if (!accept_again_) stop_watching(inheritance_.listener.get());
       inheritance_.listener = std::move(message.fds[0]);
       lock_ = std::move(message.fds[1]);
+      ++folders_;
+      if (const Status signed_it = sign_lock(lock_, lock_text()); !signed_it) {
+        log::error("cannot write into the lock", {{"error", signed_it.error().message()}});
+      }
       accept_again_.reset();
       (void)::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK);
       if (!watch(inheritance_.listener.get(), Source::kListener))
@@ -507,6 +578,10 @@ void Keeper::obey(Employed& employed, Message message) {
       return;
     case Word::kMoved:
       facts_ |= Begin::kMoved;
+      return;
+    case Word::kReloaded:
+      if (reload_ == Reload::kTold) reload_ = Reload::kNone;
+      if (message.size != 0) wants_renewal_ = true;
       return;
     case Word::kFinished:
       finished_ = true;
@@ -521,6 +596,9 @@ void Keeper::obey(Employed& employed, Message message) {
     case Word::kClosed:
     case Word::kGo:
     case Word::kEnd:
+    case Word::kReload:
+    case Word::kServe:
+    case Word::kServedToEnd:
       break;
   }
   log::error("a worker says what only a keeper says");
@@ -535,12 +613,18 @@ void Keeper::kill(Employed& employed) {
 void Keeper::worker_ready(Employed& employed, const Message& message) {
   if (employed.killed) return;  // it said so before
   employed.ready = true;
-  const auto patience = static_cast<std::int64_t>(std::min<std::uint64_t>(message.size, kLongestPatience));
-  workers_.set_patience(std::chrono::seconds(patience));
-  tracers_.set_patience(std::chrono::seconds(patience));
+  set_patience(message.size);
   // Only one may serve. What the old one has not answered is in the slots.
   if (&employed == successor_.get()) return kill(*worker_);
   report("ok");
+}
+
+// Of calls that wait for a worker.
+void Keeper::set_patience(std::uint64_t seconds) {
+  patience_ = std::min<std::uint64_t>(seconds, kLongestPatience);
+  const std::chrono::seconds patience(static_cast<std::int64_t>(patience_));
+  workers_.set_patience(patience);
+  tracers_.set_patience(patience);
 }
 
 void Keeper::session_begun(const Message& message) {
@@ -548,7 +632,8 @@ void Keeper::session_begun(const Message& message) {
   if (connection == connections_.end() || message.size >= Slots::kSessions) return;
   const auto fds = connection->second.runtime.fds();
   if (message.index >= fds.size()) return;
-  sessions_[static_cast<unsigned>(message.size)] = {std::move(fds[message.index]), true};
+  sessions_[static_cast<unsigned>(message.size)] = {std::move(fds[message.index]), true,
+                                                    file_of(message.number, message.index)};
   forget(connection);
   facts_ |= Begin::kCame;
 }
@@ -597,6 +682,10 @@ Status Keeper::tell_all(Employed& employed) {
       employed.told_all = false;
       return told;
     }
+  }
+  if (reload_ == Reload::kWanted) {
+    TRY(employed.channel.send(Word::kReload));
+    reload_ = Reload::kTold;
   }
   if ((facts_ & Begin::kEnding) != 0 && !employed.told_end) {
     TRY(employed.channel.send(Word::kEnd));
@@ -692,7 +781,188 @@ Keeper::Connections::iterator Keeper::forget(Connections::iterator connection) {
   return connections_.erase(connection);
 }
 
+// --- what another keeper goes on with ----------------------------------------------------------------
+
+UniqueFd Keeper::take_left(const std::string& name) {
+  const auto found = inheritance_.left.find(name);
+  if (found == inheritance_.left.end()) return {};
+  deposited_.insert(name);
+  return std::move(found->second);
+}
+
+// REQUIRES: no process is left that an earlier keeper has started.
+Status Keeper::resume() {
+  for (const auto& [name, fd] : inheritance_.left) deposited_.insert(name);
+  testament_.emplace(TRY(KeptNames::open(take_left("testament"))));
+  saved_ = TRY(testament_->load());
+  const Testament testament = TRY(Testament::parse(saved_));
+  inheritance_.state_folder = testament.state_folder;
+  facts_ = testament.facts;
+  folders_ = testament.folders;
+  set_patience(testament.patience);
+  next_connection_ = testament.next_connection;
+  inheritance_.listener = take_left(listener_file(folders_));
+  lock_ = take_left(lock_file(folders_));
+  if (!inheritance_.listener.valid() || !lock_.valid())
+    return fail(EPROTO, "the listener or the lock is missing");
+  TRY(sign_lock(lock_, lock_text()));
+  inheritance_.creator = take_left("creator");
+  inheritance_.bundle_lock = take_left("bundle");
+  grace_ = take_left("grace");
+  slots_ = TRY(Slots::open(take_left("slots")));
+  slots_->stand_ins().clear();
+  names_.emplace(TRY(KeptNames::open(take_left("names"))));
+  TRY(restore_sessions(testament));
+  TRY(restore_connections(testament));
+  adopt_unknown_session();
+  inheritance_.left.clear();  // what nobody knows is closed, and dropped by save()
+  return {};
+}
+
+Status Keeper::restore_sessions(const Testament& testament) {
+  for (const auto& [number, file] : testament.sessions) {
+    if (number >= Slots::kSessions) return fail(EPROTO, "session");
+    UniqueFd notify_fd = take_left(file);
+    if (notify_fd.valid()) {
+      sessions_[number] = {std::move(notify_fd), false, file};
+      continue;
+    }
+    log::error("a session was not kept; what it supervises fails closed",
+               {{"folder", inheritance_.state_folder}});
+    facts_ |= Begin::kOutlives;
+  }
+  return {};
+}
+
+Status Keeper::restore_connections(const Testament& testament) {
+  for (const auto& each : testament.connections) {
+    UniqueFd socket = take_left(socket_file(each.number));
+    UniqueFd bytes = take_left(bytes_file(each.number));
+    if (!socket.valid() || !bytes.valid()) continue;  // it had just come
+    std::vector<UniqueFd> fds;
+    for (std::size_t i = 0; i < RuntimeConnection::kMaxFds; ++i) {
+      UniqueFd fd = take_left(file_of(each.number, i));
+      if (!fd.valid()) break;
+      fds.push_back(std::move(fd));
+    }
+    auto runtime =
+        TRY(RuntimeConnection::restore(std::move(socket), std::move(bytes), std::move(fds), each.closed));
+    Connection connection{std::move(runtime)};
+    connection.deaths = static_cast<unsigned>(each.deaths);
+    connections_.emplace(each.number, std::move(connection));
+  }
+  return {};
+}
+
+// The last worker may have begun a session, and died with the keeper before that had noted it. Then the slots
+// tell its number, and the connection is still there. It is not begun again: what has been received would be
+// forgotten, and so would be that the runtime's own calls are over.
+void Keeper::adopt_unknown_session() {
+  std::vector<unsigned> unknown;
+  for (const unsigned number : slots_->sessions()) {
+    if (number < Slots::kSessions && !sessions_.contains(number)) unknown.push_back(number);
+  }
+  if (unknown.empty()) return;
+  facts_ |= Begin::kCame;
+  std::vector<std::uint64_t> candidates;
+  for (const auto& [number, connection] : connections_) {
+    if (!connection.runtime.fds().empty()) candidates.push_back(number);
+  }
+  if (unknown.size() == 1 && candidates.size() == 1) {
+    const auto connection = connections_.find(candidates.front());
+    if (const auto fds = connection->second.runtime.fds(); fds.size() == 1) {
+      sessions_[unknown.front()] = {std::move(fds.front()), false, file_of(connection->first, 0)};
+      connections_.erase(connection);
+      return;
+    }
+  }
+  // With their descriptors closed nothing waits for ever.
+  log::error("nobody knows which session is whose; what they supervise fails closed",
+             {{"folder", inheritance_.state_folder}});
+  for (const std::uint64_t number : candidates) connections_.erase(number);
+  facts_ |= Begin::kOutlives;
+}
+
+std::map<std::string, int> Keeper::files() const {
+  std::map<std::string, int> files = {{"testament", testament_->memory()},
+                                      {"slots", slots_->memory()},
+                                      {"names", names_->memory()},
+                                      {listener_file(folders_), inheritance_.listener.get()},
+                                      {lock_file(folders_), lock_.get()}};
+  if (inheritance_.creator.valid()) files["creator"] = inheritance_.creator.get();
+  if (inheritance_.bundle_lock.valid()) files["bundle"] = inheritance_.bundle_lock.get();
+  if (grace_.valid()) files["grace"] = grace_.get();
+  for (const auto& [number, connection] : connections_) {
+    if (connection.failed) continue;
+    files[socket_file(number)] = connection.runtime.socket();
+    files[bytes_file(number)] = connection.runtime.bytes();
+    const auto fds = connection.runtime.fds();
+    for (std::size_t i = 0; i < fds.size(); ++i) files[file_of(number, i)] = fds[i].get();
+  }
+  for (const auto& [number, session] : sessions_) files[session.file] = session.notify_fd.get();
+  return files;
+}
+
+Testament Keeper::testament() const {
+  Testament testament;
+  testament.state_folder = inheritance_.state_folder;
+  testament.facts = facts_;
+  testament.folders = folders_;
+  testament.patience = patience_;
+  testament.next_connection = next_connection_;
+  for (const auto& [number, connection] : connections_) {
+    if (connection.failed) continue;
+    testament.connections.push_back({number, connection.runtime.closed(), connection.deaths});
+  }
+  for (const auto& [number, session] : sessions_) testament.sessions[number] = session.file;
+  return testament;
+}
+
+// Files are kept before they are spoken of, and as long as they are: whenever this process dies, the next one
+// finds all that it reads of.
+void Keeper::save() {
+  if (inheritance_.deposit == nullptr) return;
+  const auto wanted = files();
+  for (const auto& [name, fd] : wanted) {
+    if (deposited_.insert(name).second) inheritance_.deposit->keep(name, fd);
+  }
+  if (std::string text = testament().text(); text != saved_) {
+    if (const Status stored = testament_->store(text); !stored) {
+      log::error("what is to outlive this process cannot be noted", {{"error", stored.error().message()}});
+      return;
+    }
+    saved_ = std::move(text);
+  }
+  for (auto each = deposited_.begin(); each != deposited_.end();) {
+    if (wanted.contains(*each)) {
+      ++each;
+      continue;
+    }
+    inheritance_.deposit->drop(*each);
+    each = deposited_.erase(each);
+  }
+}
+
+void Keeper::drop_deposit() {
+  if (inheritance_.deposit == nullptr) return;
+  for (const std::string& name : deposited_) inheritance_.deposit->drop(name);
+  deposited_.clear();
+}
+
 // --- the end -----------------------------------------------------------------------------------------
+
+// With no session a worker has nothing under way that another container could lose by its end: it goes by
+// itself when its channel has closed, whatever it may be doing until it looks. done_: none takes its place.
+void Keeper::withdraw() {
+  report("the container was given up");
+  if (!sessions_.empty() || !connections_.empty() || !worker_ || successor_) return end();
+  done_ = true;
+  stop_watching(inheritance_.listener.get());
+  stop_watching(worker_->channel.fd());
+  worker_->channel = Channel(UniqueFd());
+}
+
+void Keeper::end() { over_ = true; }
 
 // Answers EPERM to what waits; what comes after that finds the descriptor closed.
 void Keeper::refuse_notifications() {

@@ -23,6 +23,16 @@ Result<RuntimeConnection> RuntimeConnection::make(UniqueFd socket) {
   return RuntimeConnection(std::move(socket), std::move(bytes));
 }
 
+Result<RuntimeConnection> RuntimeConnection::restore(UniqueFd socket, UniqueFd bytes,
+                                                     std::vector<UniqueFd> fds, bool closed) {
+  const auto size = TRY(sys::fstat(bytes.get())).st_size;
+  RuntimeConnection restored(std::move(socket), std::move(bytes));
+  restored.size_ = static_cast<std::size_t>(size);
+  restored.fds_ = std::move(fds);
+  restored.closed_ = closed;
+  return restored;
+}
+
 Status RuntimeConnection::receive() {
   static std::array<char, 64U << 10U> buffer;
   while (!closed_) {

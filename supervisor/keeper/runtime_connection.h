@@ -18,12 +18,16 @@ class RuntimeConnection {
   // REQUIRES: `socket` is a connected Unix stream socket that does not block. EACCES when its peer is neither
   // root nor our own user.
   static Result<RuntimeConnection> make(UniqueFd socket);
+  // One that another process had. An error: `bytes` is no such file.
+  static Result<RuntimeConnection> restore(UniqueFd socket, UniqueFd bytes, std::vector<UniqueFd> fds,
+                                           bool closed);
 
   [[nodiscard]] int socket() const { return socket_.get(); }
   [[nodiscard]] int bytes() const { return bytes_.get(); }  // of the file
   [[nodiscard]] std::size_t size() const { return size_; }  // so many are in it
   // What came with the first bytes.
   [[nodiscard]] std::span<UniqueFd> fds() { return fds_; }
+  [[nodiscard]] std::span<const UniqueFd> fds() const { return fds_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
   // Takes what is there. An error ends the connection.

@@ -11,15 +11,20 @@
 
 namespace tidewaiter::supervisor {
 
-Result<UniqueFd> lock_state_folder(const std::string& state_folder, pid_t agent) {
+Result<UniqueFd> lock_state_folder(const std::string& state_folder, const std::string& text) {
   const std::string path = state_folder + "/" + container::Record::kLockName;
   UniqueFd lock = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(errno, "another agent serves " + state_folder);
   }
-  if (::ftruncate(lock.get(), 0) != 0) return fail(errno, path);
-  TRY(sys::write_all(lock.get(), std::to_string(agent) + "\n"));
+  TRY(sign_lock(lock, text));
   return lock;
+}
+
+Status sign_lock(const UniqueFd& lock, const std::string& text) {
+  if (::ftruncate(lock.get(), 0) != 0) return fail(errno, container::Record::kLockName);
+  if (::lseek(lock.get(), 0, SEEK_SET) != 0) return fail(errno, container::Record::kLockName);
+  return sys::write_all(lock.get(), text);
 }
 
 }  // namespace tidewaiter::supervisor

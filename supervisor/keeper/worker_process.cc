@@ -90,15 +90,16 @@ void begin_process(pid_t keeper, std::initializer_list<int> fds) {
   if (::close_range(static_cast<unsigned>(end), ~0U, 0) != 0) ::_exit(1);
 }
 
-[[noreturn]] void become_worker(pid_t keeper, int channel, int program, Kernel& kernel) {
+[[noreturn]] void become_worker(pid_t keeper, int channel, int program, Kernel& kernel,
+                                const Employment& employment) {
   if (program == kOwnProgram) {
     begin_process(keeper, {channel});
-    ::_exit(run_worker(Channel(UniqueFd(kChannelFd)), kernel));
+    ::_exit(employment.serve(Channel(UniqueFd(kChannelFd)), kernel));
   }
   begin_process(keeper, {channel, program});
   ::fcntl(kChannelFd, F_SETFD, 0);
   const std::string number = std::to_string(kChannelFd);
-  std::array<const char*, 4> arguments{"tidewaiter-agent", "--worker-fd", number.c_str(), nullptr};
+  std::array<const char*, 4> arguments{"tidewaiter-agent", employment.option, number.c_str(), nullptr};
   ::execveat(kChannelFd + 1, "", const_cast<char* const*>(arguments.data()), environ, AT_EMPTY_PATH);
   ::_exit(127);
 }
@@ -124,12 +125,12 @@ Status install_blame() {
 
 }  // namespace
 
-Launch launch_processes(Kernel& kernel) {
-  return [&kernel](Channel channel, int program) -> Result<std::unique_ptr<Worker>> {
+Launch launch_processes(Kernel& kernel, const Employment& employment) {
+  return [&kernel, employment](Channel channel, int program) -> Result<std::unique_ptr<Worker>> {
     const pid_t keeper = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno, "fork");
-    if (pid == 0) become_worker(keeper, channel.fd(), program, kernel);
+    if (pid == 0) become_worker(keeper, channel.fd(), program, kernel, employment);
     return process_of(pid);
   };
 }
@@ -151,9 +152,14 @@ LaunchTracer launch_tracing_process(const TracerLimits& limits) {
   };
 }
 
+Status install_worker_signals() {
+  TRY(Waiting::install_interrupt());
+  return install_blame();
+}
+
 int run_worker(Channel keeper, Kernel& kernel) {
   ::prctl(PR_SET_NAME, "tw-worker");
-  if (!Waiting::install_interrupt() || !install_blame()) return 1;
+  if (!install_worker_signals()) return 1;
   const auto confine = [](bool traces) -> Status {
     TRY(confine_worker());
     return traces ? Status() : install_worker_filter();

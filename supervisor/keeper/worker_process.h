@@ -8,13 +8,24 @@
 
 namespace tidewaiter::supervisor {
 
+// What such a process does at its end of the channel, and by which option of the agent's program another
+// version of it does the same.
+struct Employment {
+  int (*serve)(Channel keeper, Kernel& kernel);
+  const char* option;
+};
+
+int run_worker(Channel keeper, Kernel& kernel = system_kernel());  // its exit code
+inline constexpr Employment kOneContainer{run_worker, "--worker-fd"};
+
 // Starts workers as processes, which die with the one that calls it.
-Launch launch_processes(Kernel& kernel = system_kernel());
+Launch launch_processes(Kernel& kernel = system_kernel(), const Employment& employment = kOneContainer);
 
 // Likewise the process that traces.
 LaunchTracer launch_tracing_process(const TracerLimits& limits = {});
 
-// What such a process does: serves at its end of the channel. Its exit code.
-int run_worker(Channel keeper, Kernel& kernel = system_kernel());
+// What a worker has to do before anything else: have the threads that it is to start interrupted, and blamed
+// for what they crash of (Slot::crashes).
+Status install_worker_signals();
 
 }  // namespace tidewaiter::supervisor

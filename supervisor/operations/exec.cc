@@ -31,13 +31,6 @@ constexpr std::size_t kMaxArgument =
 // What an argument costs beside its bytes, in the copies that are made of it on the way to the decision.
 constexpr std::size_t kArgumentCost = 64;
 
-// The largest call there can be takes nearly all of it: 6 MiB, as many arguments of no length as the kernel
-// admits.
-MemoryBudget& budget() {
-  static MemoryBudget made(std::size_t{80} << 20U);
-  return made;
-}
-
 // The registers of the call.
 struct Request {
   int directory = AT_FDCWD;
@@ -219,7 +212,7 @@ Outcome decide_and_trace(Call& call) {
   }
   // A file system may take its time, FUSE as long as its daemon likes; and so may the kernel with the exec.
   if (!call.waiting.begin(call.notification)) return Outcome::failed(EAGAIN);
-  MemoryBudget::Share share(budget());
+  MemoryBudget::Share share(call.supervision.captured_arguments());
   auto captured = capture(call, request, share);
   if (!captured) return failed(captured.error());
   auto programs = look_up(call, request, std::move(*captured), share);

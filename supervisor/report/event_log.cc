@@ -37,35 +37,14 @@ class EventLog::Queue {
   Queue(EventFile file, EventCounts* counts, const Bounds& bounds)
       : file_(std::move(file)), counts_(counts != nullptr ? *counts : own_counts_), bounds_(bounds) {
     file_.keep_lost_in(counts_.lost);
-    waiting_.reserve(bounds_.events);
-    taken_.reserve(bounds_.events);
   }
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
   ~Queue() {
-    if (!thread_.joinable()) return;
-    {
-      const std::lock_guard lock(mutex_);
-      ending_ = true;
-    }
+    std::unique_lock lock(mutex_);
+    ending_ = true;
     work_.notify_one();
-    thread_.join();
-  }
-
-  Status start() {
-    // Signals are for the threads that wait for them.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    Status started;
-    try {
-      thread_ = std::thread([this] { run(); });
-    } catch (const std::system_error& error) {
-      started = fail(error.code().value(), "start the thread of the event log");
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return started;
+    done_.wait(lock, [this] { return !writing_; });
   }
 
   std::string_view keep(std::string name) {
@@ -86,6 +65,7 @@ class EventLog::Queue {
     waiting_.push_back(std::move(entry));
     ++appended_;
     full_.store(!has_room(), std::memory_order_relaxed);
+    if (!writing_) return begin_writing(lock);
     // Half full: sooner than after kDelay, that nobody has to wait for room.
     const bool wake = std::exchange(asleep_, false) || (!half_before && half_full());
     lock.unlock();
@@ -129,23 +109,63 @@ class EventLog::Queue {
     return room;
   }
 
+  void begin_writing(std::unique_lock<std::mutex>& lock) {
+    writing_ = true;
+    if (start_thread()) return;
+    write_waiting(lock);
+    writing_ = false;
+    done_.notify_all();
+  }
+
+  bool start_thread() {
+    // Signals are for the threads that wait for them.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = true;
+    try {
+      // Not to be joined, for until then its stack would stay.
+      std::thread([this] { run(); }).detach();
+    } catch (const std::system_error&) {
+      started = false;
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return started;
+  }
+
+  // The thread's.
   void run() {
     std::unique_lock lock(mutex_);
-    int looks = 0;
-    for (;;) {
-      if (waiting_.empty() && lost_ == 0) {
-        hurry_ = false;
-        if (ending_) return;
-        if (++looks < kLooks) {
-          work_.wait_for(lock, kDelay, [&] { return ending_ || hurry_; });
-        } else {
-          asleep_ = true;
-          work_.wait(lock, [&] { return ending_ || hurry_ || !asleep_; });
-          asleep_ = false;
-        }
-        continue;
-      }
-      looks = 0;
+    waiting_.reserve(bounds_.events);
+    taken_.reserve(bounds_.events);
+    do {
+      write_waiting(lock);
+    } while (!ending_ && await_more(lock));
+    // Of each no more than it had before the thread was started.
+    for (auto* const entries : {&waiting_, &taken_}) std::vector<Entry>().swap(*entries);
+    std::string().swap(text_);
+    std::vector<std::size_t>().swap(ends_);
+    writing_ = false;
+    // Under the lock: when it is seen, all of this may be destroyed.
+    done_.notify_all();
+  }
+
+  // False: nothing has come for kLinger, or nothing is to come.
+  bool await_more(std::unique_lock<std::mutex>& lock) {
+    const auto any = [this] { return ending_ || !waiting_.empty() || lost_ != 0; };
+    for (int look = 0; look < kLooks; ++look) {
+      if (work_.wait_for(lock, kDelay, [this] { return ending_ || hurry_; }) || any()) return any();
+    }
+    asleep_ = true;
+    work_.wait_for(lock, kLinger, [&] { return any() || !asleep_; });
+    asleep_ = false;
+    return any();
+  }
+
+  // Returns when there is nothing more to write. Unlocks in between.
+  void write_waiting(std::unique_lock<std::mutex>& lock) {
+    while (!waiting_.empty() || lost_ != 0) {
       waiting_.swap(taken_);
       bytes_ = 0;
       full_.store(false, std::memory_order_relaxed);
@@ -168,6 +188,7 @@ class EventLog::Queue {
       done_.notify_all();
       work_.wait_for(lock, kDelay, [&] { return ending_ || hurry_ || half_full(); });
     }
+    hurry_ = false;
   }
 
   void write() {
@@ -189,7 +210,7 @@ class EventLog::Queue {
   EventCounts own_counts_;
   EventCounts& counts_;
   const Bounds bounds_;
-  // Of the thread alone.
+  // Of whoever writes.
   std::vector<Entry> taken_;
   std::string text_;
   std::vector<std::size_t> ends_;
@@ -205,18 +226,16 @@ class EventLog::Queue {
   std::uint64_t appended_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t lost_ = 0;  // since `waiting_` was taken the last time
-  bool asleep_ = false;
+  bool writing_ = false;    // somebody does, and goes on until nothing waits
+  bool asleep_ = false;     // the thread, until something comes
   bool hurry_ = false;
   bool hangs_ = false;  // somebody has waited in vain since `waiting_` was taken the last time
   bool ending_ = false;
-  std::thread thread_;
 };
 
 Result<EventLog> EventLog::open(const std::string& directory, const std::string& name,
                                 std::uint64_t max_bytes, EventCounts* counts, const Bounds& bounds) {
-  auto queue = std::make_unique<Queue>(TRY(EventFile::open(directory, name, max_bytes)), counts, bounds);
-  TRY(queue->start());
-  return EventLog(std::move(queue));
+  return EventLog(std::make_unique<Queue>(TRY(EventFile::open(directory, name, max_bytes)), counts, bounds));
 }
 
 EventLog::EventLog(std::unique_ptr<Queue> queue) : queue_(std::move(queue)) {}

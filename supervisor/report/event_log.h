@@ -26,7 +26,9 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 // A container's event log. Whoever answers a notification only puts its event into a queue: a target that
 // waits for its next answer would else wait for the event of its last one to be formatted and written. A
 // thread of the log's own does both, many events at a time where many come, at the latest kDelay after they
-// came; a single one at once. Thread-safe.
+// came; a single one at once. It is started by an event, and ends, with the memory of the queue, when none
+// has come for kLinger: most containers do nothing worth telling most of the time. Where it cannot be
+// started, whoever brings an event writes it. Thread-safe.
 //
 // The queue is bounded. Where the file is slower than the calls, append() waits for room: a call that is held
 // up is better than one that nobody hears of. It waits for at most kPatience, for a file system that hangs
@@ -40,8 +42,9 @@ class EventLog {
     std::chrono::milliseconds patience{1'000};  // of append()
   };
   static constexpr std::chrono::milliseconds kDelay{2};
+  static constexpr std::chrono::milliseconds kLinger{1'000};
 
-  // Opens the file as EventFile does, and starts the thread. `counts` outlives the log; nullptr: nobody goes
+  // Opens the file as EventFile does. `counts` outlives the log; nullptr: nobody goes
   // on after this process.
   static Result<EventLog> open(const std::string& directory, const std::string& name, std::uint64_t max_bytes,
                                EventCounts* counts, const Bounds& bounds);

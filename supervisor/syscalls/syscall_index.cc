@@ -3,62 +3,107 @@
 #include <linux/audit.h>
 #include <seccomp.h>
 
+#include <array>
 #include <cstdlib>
+#include <functional>
 #include <map>
-#include <string_view>
+#include <utility>
 
 namespace tidewaiter::supervisor {
+namespace {
 
-SyscallIndex::SyscallIndex(const std::vector<policy::SyscallRule>& rules) {
-  std::map<std::string_view, std::vector<std::uint32_t>> naming;
-  for (std::uint32_t rule = 0; rule < rules.size(); ++rule) {
-    for (const std::string& name : rules[rule].names) {
-      auto& those = naming[name];
-      if (those.empty() || those.back() != rule) those.push_back(rule);
-    }
-  }
-  struct Known {
-    std::uint32_t libseccomp;
-    std::uint32_t audit;
-    int offset;
-  };
+// x32 shares AUDIT_ARCH_X86_64 and is told apart by this bit (__X32_SYSCALL_BIT).
+constexpr int kX32Bit = 0x40000000;
+
+// Larger than any syscall number in use; a number beyond it is no call of ours.
+constexpr int kNumbers = 1024;
+
+struct KnownAbi {
+  std::uint32_t libseccomp;
+  std::uint32_t audit;
+  int offset;  // added to every number
+};
+
+// The native one first.
 #if defined(__x86_64__)
-  constexpr std::array kAbis = {Known{SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0},
-                                Known{SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit},
-                                Known{SCMP_ARCH_X86, AUDIT_ARCH_I386, 0}};
+constexpr std::array kAbis = {KnownAbi{SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0},
+                              KnownAbi{SCMP_ARCH_X32, AUDIT_ARCH_X86_64, kX32Bit},
+                              KnownAbi{SCMP_ARCH_X86, AUDIT_ARCH_I386, 0}};
 #elif defined(__aarch64__)
-  constexpr std::array kAbis = {Known{SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0},
-                                Known{SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0}};
+constexpr std::array kAbis = {KnownAbi{SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0},
+                              KnownAbi{SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0}};
 #else
 #error "the syscall table of this architecture has not been looked at"
 #endif
-  for (const Known& known : kAbis) {
-    Abi abi{known.audit, known.offset, std::vector<Syscall>(kNumbers)};
+
+// Every call of this machine.
+struct Calls {
+  std::array<std::vector<Syscall>, kAbis.size()> of_abi;  // by number, without kAbis' offset
+  std::map<std::string, unsigned, std::less<>> places;    // Syscall::place, by name
+};
+
+Syscall describe(std::string name, bool native, Calls& calls) {
+  Syscall call;
+  call.place = calls.places.emplace(name, static_cast<unsigned>(calls.places.size())).first->second;
+  call.name = std::move(name);
+  call.executes = call.name == "execve" || call.name == "execveat";
+  const policy::SyscallEntry* entry = policy::find_syscall(call.name);
+  if (entry == nullptr) return call;
+  call.category = entry->category;
+  call.meaning = entry->operation;
+  call.made_while_starting = entry->made_while_starting;
+  if (native) call.operation = find_operation(entry->operation);
+  return call;
+}
+
+Calls make_calls() {
+  Calls calls;
+  for (std::size_t abi = 0; abi < kAbis.size(); ++abi) {
+    auto& numbered = calls.of_abi.at(abi);
+    numbered.resize(kNumbers);
     for (int number = 0; number < kNumbers; ++number) {
-      char* name = ::seccomp_syscall_resolve_num_arch(known.libseccomp, number + known.offset);
+      char* name =
+          ::seccomp_syscall_resolve_num_arch(kAbis.at(abi).libseccomp, number + kAbis.at(abi).offset);
       if (name == nullptr) continue;
-      Syscall& call = abi.calls[static_cast<std::size_t>(number)];
-      call.name = name;
+      numbered[static_cast<std::size_t>(number)] = describe(name, abi == 0, calls);
       std::free(name);
-      if (const auto those = naming.find(call.name); those != naming.end()) call.rules = those->second;
-      call.executes = call.name == "execve" || call.name == "execveat";
-      const policy::SyscallEntry* entry = policy::find_syscall(call.name);
-      if (entry == nullptr) continue;
-      call.category = entry->category;
-      call.meaning = entry->operation;
-      call.made_while_starting = entry->made_while_starting;
-      if (known.libseccomp == kAbis.front().libseccomp) call.operation = find_operation(entry->operation);
     }
-    abis_.push_back(std::move(abi));
   }
+  return calls;
+}
+
+const Calls& all_calls() {
+  static const Calls calls = make_calls();
+  return calls;
+}
+
+}  // namespace
+
+SyscallIndex::SyscallIndex(const std::vector<policy::SyscallRule>& rules) {
+  const auto& places = all_calls().places;
+  std::vector<std::vector<std::uint32_t>> naming(places.size());
+  for (std::uint32_t rule = 0; rule < rules.size(); ++rule) {
+    for (const std::string& name : rules[rule].names) {
+      const auto place = places.find(name);
+      if (place == places.end()) continue;  // no ABI of this machine has it
+      auto& those = naming[place->second];
+      if (those.empty() || those.back() != rule) those.push_back(rule);
+    }
+  }
+  first_.reserve(places.size() + 1);
+  for (const auto& those : naming) {
+    first_.push_back(static_cast<std::uint32_t>(rules_.size()));
+    rules_.insert(rules_.end(), those.begin(), those.end());
+  }
+  first_.push_back(static_cast<std::uint32_t>(rules_.size()));
 }
 
 const Syscall* SyscallIndex::find(std::uint32_t audit_architecture, int number) const {
-  for (const Abi& abi : abis_) {
-    if (abi.audit_architecture != audit_architecture) continue;
-    const std::int64_t index = std::int64_t{number} - abi.offset;
+  for (std::size_t abi = 0; abi < kAbis.size(); ++abi) {
+    if (kAbis.at(abi).audit != audit_architecture) continue;
+    const std::int64_t index = std::int64_t{number} - kAbis.at(abi).offset;
     if (index < 0 || index >= kNumbers) continue;
-    const Syscall& call = abi.calls[static_cast<std::size_t>(index)];
+    const Syscall& call = all_calls().of_abi.at(abi)[static_cast<std::size_t>(index)];
     if (!call.name.empty()) return &call;
   }
   return nullptr;

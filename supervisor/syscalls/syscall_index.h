@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,15 +14,17 @@ namespace tidewaiter::supervisor {
 // A syscall of one ABI: its name, what is known of it, and the operation that supervises it.
 struct Syscall {
   std::string name;
+  unsigned place = 0;  // of the name among all that there are: the ABIs' calls of one name share it
   policy::Category category = policy::Category::kProcess;
   policy::Operation meaning = policy::Operation::kNone;
   bool made_while_starting = false;         // policy::SyscallEntry::made_while_starting
   bool executes = false;                    // execve, execveat
-  std::vector<std::uint32_t> rules = {};    // of Policy::syscalls, those that name it, in their order
   const OperationRow* operation = nullptr;  // only on the native ABI, whose structures it decodes
 };
 
-// (architecture, number) -> Syscall, for the ABIs of this machine. Built once from libseccomp's tables.
+// (architecture, number) -> Syscall, for the ABIs of this machine, and which rules of a policy name it. The
+// calls are the same for every policy: all indices of a process share them, built once from libseccomp's
+// tables, for they take hundreds of kilobytes.
 class SyscallIndex {
  public:
   // `rules`: Policy::syscalls.
@@ -31,18 +33,15 @@ class SyscallIndex {
   // nullptr: no such call.
   [[nodiscard]] const Syscall* find(std::uint32_t audit_architecture, int number) const;
 
- private:
-  // x32 shares AUDIT_ARCH_X86_64 and is told apart by this bit (__X32_SYSCALL_BIT).
-  static constexpr int kX32Bit = 0x40000000;
-  // Larger than any syscall number in use; a number beyond it is no call of ours.
-  static constexpr int kNumbers = 1024;
+  // Of Policy::syscalls, those that name the call, in their order. REQUIRES: find() gave it.
+  [[nodiscard]] std::span<const std::uint32_t> rules(const Syscall& syscall) const {
+    return std::span(rules_).subspan(first_[syscall.place],
+                                     first_[syscall.place + 1] - first_[syscall.place]);
+  }
 
-  struct Abi {
-    std::uint32_t audit_architecture = 0;
-    int offset = 0;  // added to every number
-    std::vector<Syscall> calls;
-  };
-  std::vector<Abi> abis_;
+ private:
+  std::vector<std::uint32_t> rules_;  // one call's after another's
+  std::vector<std::uint32_t> first_;  // by Syscall::place: where a call's begin, and the one's before end
 };
 
 }  // namespace tidewaiter::supervisor

@@ -40,6 +40,7 @@ class ScriptedMachine : public Machine {
   std::string runtime = "/usr/bin/crun";
   runtime::Kind kind = runtime::Kind::kCrun;
   std::string agent = "/usr/bin/tidewaiter-agent";
+  bool node_answers = true;
 
   std::string kernel_release() const override { return release; }
   Result<std::string> read_file(const std::string& path) const override {
@@ -75,6 +76,10 @@ class ScriptedMachine : public Machine {
     return kind;
   }
   Result<std::string> version(const std::string&) const override { return "1.8.1"; }
+  Status ask_node_agent(const std::string& socket) const override {
+    if (node_answers) return {};
+    return fail("no node agent listens at " + socket);
+  }
   Result<std::string> agent_path(const std::string&) const override {
     if (agent.empty()) return fail(ENOENT, "agent /usr/bin/tidewaiter-agent");
     return agent;
@@ -228,6 +233,12 @@ TEST_F(Doctor, NamesEachAilment) {
        },
        "policies", true, "/srv/broken.json"},
       {"no agent", [](Surroundings& s) { s.machine.agent.clear(); }, "agent", true, "No such file"},
+      {"no node agent",
+       [](Surroundings& s) {
+         s.settings->agent_socket = "/run/agent.sock";
+         s.machine.node_answers = false;
+       },
+       "agent", true, "no node agent listens at /run/agent.sock"},
       {"state folder", [](Surroundings& s) { s.machine.unwritable["/run/tidewaiter"] = EROFS; }, "folders",
        true, "Read-only"},
       {"log folder", [](Surroundings& s) { s.machine.unwritable["/var/log/tidewaiter"] = EACCES; }, "folders",

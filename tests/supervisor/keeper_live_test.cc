@@ -28,6 +28,7 @@
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 #include "tests/supervisor/live_target.h"
+#include "tests/supervisor/stub_worker.h"
 #include "tests/supervisor/supervised_call.h"
 
 // A keeper with workers that are processes, which die.
@@ -84,40 +85,6 @@ struct Starts {
   std::function<Launch(Launch)> workers = [](Launch launch) { return launch; };
   std::function<LaunchTracer(LaunchTracer)> tracers = [](LaunchTracer launch) { return launch; };
   std::string program = "/bin/false";  // of replacements
-};
-
-// A worker that is none, but does only this.
-class StubWorker final : public Worker {
- public:
-  StubWorker(const Channel& channel, void (*does)(const Channel& keeper)) : pid_(::fork()) {
-    if (pid_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      does(channel);
-      ::_exit(0);
-    }
-    auto pidfd = sys::pidfd_open(pid_);
-    if (!pidfd) std::abort();
-    pidfd_ = std::move(*pidfd);
-  }
-  StubWorker(const StubWorker&) = delete;
-  StubWorker& operator=(const StubWorker&) = delete;
-  ~StubWorker() override {
-    if (reaped_) return;
-    kill();
-    (void)::waitpid(pid_, nullptr, 0);
-  }
-  [[nodiscard]] int ended_fd() const override { return pidfd_.get(); }
-  void kill() override { ::kill(pid_, SIGKILL); }
-  std::optional<std::string> reap() override {
-    if (::waitpid(pid_, nullptr, WNOHANG) != pid_) return std::nullopt;
-    reaped_ = true;
-    return "stub";
-  }
-
- private:
-  pid_t pid_;
-  UniqueFd pidfd_;
-  bool reaped_ = false;
 };
 
 void hang(const Channel& /*keeper*/) {

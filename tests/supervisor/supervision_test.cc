@@ -174,12 +174,29 @@ TEST(SyscallIndex, HasTheRulesOfEachCallInTheirOrder) {
   rules[1].names = {"bpf"};
   rules[2].names = {"ptrace", "ptrace"};
   const SyscallIndex index(rules);
-  EXPECT_EQ(index.find(kNativeAudit, SYS_ptrace)->rules, (std::vector<std::uint32_t>{0, 2}));
-  EXPECT_EQ(index.find(kNativeAudit, SYS_bpf)->rules, (std::vector<std::uint32_t>{0, 1}));
-  EXPECT_TRUE(index.find(kNativeAudit, SYS_connect)->rules.empty());
+  using Rules = std::vector<std::uint32_t>;
+  const auto rules_of = [&](std::uint32_t audit_architecture, int number) {
+    const auto found = index.rules(*index.find(audit_architecture, number));
+    return Rules(found.begin(), found.end());
+  };
+  EXPECT_EQ(rules_of(kNativeAudit, SYS_ptrace), (Rules{0, 2}));
+  EXPECT_EQ(rules_of(kNativeAudit, SYS_bpf), (Rules{0, 1}));
+  EXPECT_EQ(rules_of(kNativeAudit, SYS_connect), Rules());
 #if defined(__x86_64__)
-  EXPECT_EQ(index.find(AUDIT_ARCH_I386, 26)->rules, (std::vector<std::uint32_t>{0, 2}));
+  EXPECT_EQ(rules_of(AUDIT_ARCH_I386, 26), (Rules{0, 2}));
 #endif
+}
+
+// A node's worker has an index for each container.
+TEST(SyscallIndex, SharesTheCallsAndNotTheRules) {
+  std::vector<policy::SyscallRule> rules(1);
+  rules[0].names = {"ptrace", "no_such_call"};
+  const SyscallIndex with(rules);
+  const SyscallIndex without({});
+  const Syscall* const call = with.find(kNativeAudit, SYS_ptrace);
+  EXPECT_EQ(without.find(kNativeAudit, SYS_ptrace), call);
+  EXPECT_EQ(with.rules(*call).size(), 1U);
+  EXPECT_TRUE(without.rules(*call).empty());
 }
 
 // Whatever the rules: found by name or by place, the decision is the same.

@@ -631,5 +631,78 @@ TEST(Waiting, SurvivesManyCallsThatComeAndGo) {
   EXPECT_EQ(kernel.answers().size(), static_cast<std::size_t>(kCalls));
 }
 
+// Threads that take turns at calls which come one at a time.
+class Turns {
+ public:
+  Turns(unsigned receivers, std::chrono::milliseconds idle)
+      : called_(::eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        waiting([](void* self) { return static_cast<Turns*>(self)->receive_one(); }, this, receivers, 8,
+                wake_.get(), [](void* self) { --static_cast<Turns*>(self)->threads_; }, idle) {
+    threads_ = receivers;
+  }
+
+  // Whoever has the turn passes it on, and goes on when released.
+  void call() { (void)::eventfd_write(called_.get(), 1); }
+  [[nodiscard]] bool wait_for_calls(unsigned count) const {
+    return wait_until([&] { return calls_ == count; });
+  }
+  [[nodiscard]] bool wait_for_threads(unsigned count) const {
+    return wait_until([&] { return threads_ == count; });
+  }
+  Event released;
+
+ private:
+  static bool wait_until(const std::function<bool()>& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + kLongest;
+    while (!holds()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  bool receive_one() {
+    if (!waiting.take_turn()) return false;
+    eventfd_t one = 0;
+    if (::eventfd_read(called_.get(), &one) != 0) return !waiting.stopping();
+    ++calls_;
+    waiting.pass_turn();
+    EXPECT_TRUE(released.wait());
+    return true;
+  }
+
+  UniqueFd called_;
+  UniqueFd wake_;
+  std::atomic<unsigned> calls_ = 0;
+  std::atomic<unsigned> threads_ = 0;  // that there would be if none had been started since
+
+ public:
+  Waiting waiting;  // last: its threads use all of the above
+};
+
+// A node's worker has hundreds of sessions that wait for nothing most of the time.
+TEST(Waiting, LetsReceiversGoThatWaitForTheirTurnInVain) {
+  Turns turns(3, std::chrono::milliseconds(20));
+  ASSERT_TRUE(turns.waiting.start());
+  EXPECT_TRUE(turns.wait_for_threads(1));
+  turns.released.set();
+  turns.call();
+  EXPECT_TRUE(turns.wait_for_calls(1));
+}
+
+TEST(Waiting, StartsAReceiverWhereNoneIsLeftWhenTheTurnIsPassed) {
+  Turns turns(2, std::chrono::milliseconds(20));
+  ASSERT_TRUE(turns.waiting.start());
+  ASSERT_TRUE(turns.wait_for_threads(1));
+  // The only one left serves, and another receives the next one all the same.
+  turns.call();
+  turns.call();
+  EXPECT_TRUE(turns.wait_for_calls(2));
+  turns.released.set();
+  turns.waiting.stop();
+  EXPECT_TRUE(turns.waiting.ended());
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor

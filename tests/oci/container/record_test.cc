@@ -26,6 +26,7 @@ Record full_record() {
   record.runtime = "/usr/bin/crun";
   record.config_owner = "12345";
   record.policy_name = "quickstart";
+  record.policy_path = "/etc/tidewaiter/policies/quickstart.json";
   record.policy_text = "{\n  \"version\": 1, \"x\": \"ü\\u0000\"\n}\n";
   record.own_seccomp =
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
@@ -50,6 +51,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.runtime, b.runtime);
   EXPECT_EQ(a.config_owner, b.config_owner);
   EXPECT_EQ(a.policy_name, b.policy_name);
+  EXPECT_EQ(a.policy_path, b.policy_path);
   EXPECT_EQ(a.policy_text, b.policy_text);
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.agent, b.agent);
@@ -152,7 +154,8 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   }
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
-        key == "agent" || key == "open_files" || key == "shuts_real_time" || key == "sees_others") {
+        key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
+        key == "sees_others") {
       continue;
     }
     auto document = good;

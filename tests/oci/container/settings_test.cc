@@ -66,6 +66,7 @@ TEST_F(SettingsTest, AreReadFromTheFile) {
 }
 
 TEST_F(SettingsTest, NameWhatIsWrong) {
+  const std::string too_long = R"({"agent_socket": "/)" + std::string(107, 'a') + R"("})";
   const struct {
     const char* text;
     const char* mistake;
@@ -73,6 +74,8 @@ TEST_F(SettingsTest, NameWhatIsWrong) {
       {"", "config.json"},
       {"{", "config.json"},
       {"[]", "must be an object, is array"},
+      {R"({"agent_socket": "agent.sock"})", "/agent_socket is \"agent.sock\", must be an absolute path"},
+      {too_long.c_str(), "/agent_socket has 108 bytes, a socket's path has at most 107"},
       {R"({"runtim": 1})", "/runtim is not a setting; valid are runtime,"},
       {R"({"runtime": 1})", "/runtime is number, must be a string"},
       {R"({"runtime": "crun"})", "/runtime is \"crun\", must be an absolute path"},

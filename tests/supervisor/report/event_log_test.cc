@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -127,6 +128,53 @@ TEST(EventLog, ShowsAnEventSoonThatNobodyFlushes) {
       std::this_thread::yield();
     }
   }
+}
+
+// Of this process.
+std::size_t threads() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator("/proc/self/task")) ++count;
+  return count;
+}
+
+TEST(EventLog, HasAThreadOnlyWhileEventsCome) {
+  const TemporaryFolder folder;
+  const std::size_t before = threads();
+  auto log = EventLog::open(folder.path(), "box", kLarge);
+  ASSERT_TRUE(log);
+  for (std::size_t round = 1; round <= 2; ++round) {
+    EXPECT_EQ(threads(), before);
+    log->append(line(1));
+    EXPECT_EQ(threads(), before + 1);
+    const auto deadline = std::chrono::steady_clock::now() + 10 * EventLog::kLinger;
+    while (threads() != before) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    EXPECT_EQ(event_lines(folder / "box.jsonl").size(), round);
+    log->flush();
+  }
+}
+
+TEST(EventLog, WritesByItselfWhereNoThreadCanBeHad) {
+  const TemporaryFolder folder;
+  // In a process of its own, whose user has no room for another.
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const struct rlimit none = {0, 0};
+    auto log = EventLog::open(folder.path(), "box", kLarge);
+    if (!log || ::setrlimit(RLIMIT_NPROC, &none) != 0) ::_exit(2);
+    if (::geteuid() == 0 && ::setuid(12345) != 0) ::_exit(2);  // root has as many as it likes
+    for (int i = 0; i < 3; ++i) log->append(event(i));
+    if (threads() != 1) ::_exit(3);
+    log->flush();
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  EXPECT_EQ(event_lines(folder / "box.jsonl").size(), 3U);
 }
 
 TEST(EventLog, SaysWhenTheCallWasReceived) {

@@ -1,0 +1,65 @@
+#include "supervisor/spare_memory.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+namespace tidewaiter::supervisor {
+namespace {
+
+// mallopt(3): where it is set, it does not grow with what is freed.
+constexpr int kLarge = 128 << 10;
+
+// How much below an address of a caller's there may be in use: its frame, ours, and the red zone beyond.
+constexpr std::uintptr_t kInUse = 4096;
+
+std::uintptr_t page_size() { return static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE)); }
+
+// Whole pages of it; empty: they are not known.
+struct Stack {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+};
+
+Stack own_stack() {
+  // Of the first thread the kernel decides where it ends.
+  if (::gettid() == ::getpid()) return {};
+  pthread_attr_t attributes;
+  if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return {};
+  void* lowest = nullptr;
+  std::size_t size = 0;
+  const bool known = ::pthread_attr_getstack(&attributes, &lowest, &size) == 0;
+  ::pthread_attr_destroy(&attributes);
+  if (!known) return {};
+  const auto begin = reinterpret_cast<std::uintptr_t>(lowest);
+  return {(begin + page_size() - 1) / page_size() * page_size(), begin + size};
+}
+
+}  // namespace
+
+void share_heaps() {
+  ::mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
+  ::mallopt(M_MMAP_THRESHOLD, kLarge);
+  ::mallopt(M_TRIM_THRESHOLD, kLarge);
+}
+
+void give_back_heaps() { ::malloc_trim(0); }
+
+// SAFETY: a stack grows downwards, and nothing lives below the frame of a thread's innermost function. What
+// the kernel is told to drop reads as zero from then on.
+void give_back_stack() {
+  static thread_local const Stack stack = own_stack();
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::uintptr_t end = (here - kInUse) / page_size() * page_size();
+  // A signal may be handled on another stack.
+  if (stack.begin >= end || here > stack.end) return;
+  (void)::madvise(reinterpret_cast<void*>(stack.begin), end - stack.begin, MADV_DONTNEED);
+}
+
+}  // namespace tidewaiter::supervisor

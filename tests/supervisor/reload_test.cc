@@ -1,0 +1,117 @@
+#include "supervisor/reload.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "tests/oci/base/temporary_folder.h"
+
+namespace tidewaiter::supervisor {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kOld =
+    R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]}})";
+
+class ReloadTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::ofstream(folder_ / "config.json") << R"({"ociVersion": "1.0.2", "process": {"args": ["true"]},
+      "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}],
+      "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"]}}})";
+    record_.config_path = folder_ / "config.json";
+    record_.runtime = "/usr/bin/crun";
+    record_.policy_name = "web";
+    record_.policy_path = folder_ / "web.json";
+    record_.policy_text = kOld;
+    record_.own_seccomp = nlohmann::ordered_json::parse(
+        R"({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"]})");
+    file_is(kOld);
+  }
+  void file_is(const std::string& text) const { std::ofstream(record_.policy_path) << text; }
+  // Why the file is not taken.
+  [[nodiscard]] std::string refusal() const {
+    const auto reread = reread_policy(record_);
+    return reread ? "" : reread.error().message();
+  }
+
+  testing::TemporaryFolder folder_;
+  container::Record record_;
+};
+
+TEST_F(ReloadTest, FindsNothingChanged) {
+  const auto reread = reread_policy(record_);
+  ASSERT_TRUE(reread) << reread.error().message();
+  EXPECT_FALSE(*reread);
+}
+
+TEST_F(ReloadTest, TakesWhatOnlyTheAgentDecides) {
+  for (
+      const std::string text : {
+          R"({"version": 1, "network": {"allow": ["10.0.0.2:81", "db.test"], "deny": ["bad.test"]}})",
+          R"({"version": 1, "network": {"allow": ["db.test"], "deny": ["bad.test", "10.0.0.0/8"]}})",
+          R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"], "errno": "EPERM"}})",
+      }) {
+    file_is(text);
+    const auto reread = reread_policy(record_);
+    ASSERT_TRUE(reread) << text << ": " << reread.error().message();
+    ASSERT_TRUE(*reread);
+    EXPECT_EQ((*reread)->policy_text, text);
+    EXPECT_EQ((*reread)->own_seccomp, record_.own_seccomp);
+  }
+}
+
+TEST_F(ReloadTest, RefusesWhatTheFilterOrTheBundleWouldHaveToHold) {
+  const struct {
+    const char* text;
+    const char* reason;
+  } cases[] = {
+      {R"({"version": 1})", "needs another seccomp filter"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"], "bind": []}})",
+       "needs another seccomp filter"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "exec": {"allow": []}})",
+       "needs another seccomp filter"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "syscalls": [{"names": ["getpgid"], "action": "errno", "errno": "EPERM"}]})",
+       "needs another seccomp filter"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test", "new.test"], "deny": ["bad.test"]}})",
+       "without the host name \"new.test\""},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80"], "deny": ["bad.test", "db.test"]}})",
+       "without the host name \"db.test\""},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80"], "deny": ["bad.test"]}})", "needs "},
+  };
+  for (const auto& each : cases) {
+    file_is(each.text);
+    EXPECT_THAT(refusal(), HasSubstr(each.reason)) << each.text;
+    EXPECT_THAT(refusal(), HasSubstr("containers that are created from now on")) << each.text;
+  }
+}
+
+TEST_F(ReloadTest, SaysWhatIsWrongWithTheFile) {
+  file_is(R"({"version": 1, "netwrk": {}})");
+  EXPECT_THAT(refusal(), HasSubstr("web.json: /netwrk"));
+  file_is("{");
+  EXPECT_THAT(refusal(), HasSubstr("web.json"));
+  std::remove(record_.policy_path.c_str());
+  EXPECT_THAT(refusal(), HasSubstr("No such file"));
+}
+
+TEST_F(ReloadTest, RefusesWhatNobodyKnowsTheOriginOf) {
+  file_is(R"({"version": 1, "network": {"allow": ["10.0.0.2:81", "db.test"], "deny": ["bad.test"]}})");
+  container::Record unknown = record_;
+  unknown.policy_path.clear();
+  EXPECT_FALSE(reread_policy(unknown));
+  unknown = record_;
+  unknown.config_path.clear();
+  EXPECT_FALSE(reread_policy(unknown));
+  unknown = record_;
+  unknown.config_path = folder_ / "gone/config.json";
+  EXPECT_FALSE(reread_policy(unknown));
+}
+
+}  // namespace
+}  // namespace tidewaiter::supervisor
