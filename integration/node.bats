@@ -265,6 +265,11 @@ print(s.recv(4096).decode(), end="")' "$SOCKET"
     in_container try_syscall ptrace 0
     assert_output "ptrace: EPERM"
   done
+  kill -KILL "${BACKGROUND[0]}"
+  wait "${BACKGROUND[0]}" 2>/dev/null || true
+  # The last one is being cleaned up after, perhaps by another worker.
+  supervises_none() { [[ $(supervised) == 0 ]]; }
+  eventually supervises_none
 }
 
 @test "containers of their own and the node's live side by side" {
