@@ -45,11 +45,13 @@ struct RemoteStandIn::Reply {
 
 // --- the worker -------------------------------------------------------------------------------------
 
-Status RemoteStandIn::start(Kernel& kernel, UniqueFd socket, std::function<bool()> stopping,
-                            std::unique_ptr<StandInCalls>& stand_in) {
+Result<bool> RemoteStandIn::start(Kernel& kernel, UniqueFd socket, std::function<bool()> stopping,
+                                  std::unique_ptr<StandInCalls>& stand_in) {
   std::unique_ptr<RemoteStandIn> made(new RemoteStandIn(kernel, std::move(socket), std::move(stopping)));
   made->finished_ = true;
-  const Reply reply = TRY(made->receive());
+  const auto received = made->receive();
+  if (!received) return false;
+  const Reply& reply = *received;
   if (reply.taken_out) {
     made->finished_ = false;
     made->thread_ = reply.thread;
@@ -57,15 +59,14 @@ Status RemoteStandIn::start(Kernel& kernel, UniqueFd socket, std::function<bool(
     stand_in = std::move(made);
   }
   if (reply.failed) return reply.error();
-  return {};
+  return true;
 }
 
 RemoteStandIn::~RemoteStandIn() {
   if (!finished_) (void)finish(-EPERM);
 }
 
-// ESRCH: the tracing process has died, and whom it traced with it; or it has never begun, and the target
-// waits still.
+// ESRCH: the tracing process has died, and whom it traced with it.
 Result<RemoteStandIn::Reply> RemoteStandIn::receive() {
   bool told = false;
   for (;;) {

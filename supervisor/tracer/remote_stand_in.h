@@ -25,9 +25,10 @@ namespace tidewaiter::supervisor {
 class RemoteStandIn final : public StandInCalls {
  public:
   // As StandIn::start(). REQUIRES: it has been asked for at the other end of `socket`. `stopping`: as
-  // StandInRequest has it.
-  static Status start(Kernel& kernel, UniqueFd socket, std::function<bool()> stopping,
-                      std::unique_ptr<StandInCalls>& stand_in);
+  // StandInRequest has it. False: whoever got the request has died before it said anything; the target dies
+  // with it, or waits still.
+  static Result<bool> start(Kernel& kernel, UniqueFd socket, std::function<bool()> stopping,
+                            std::unique_ptr<StandInCalls>& stand_in);
   RemoteStandIn(const RemoteStandIn&) = delete;
   RemoteStandIn& operator=(const RemoteStandIn&) = delete;
   ~RemoteStandIn() override;

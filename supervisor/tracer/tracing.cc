@@ -83,6 +83,11 @@ struct Notified {
   struct seccomp_data call {};
 };
 
+// Of requests for one call. A tracer that is killed may still take one out of the queue, and do nothing with
+// it: its threads die one by one, and who waits in recvmsg(2) looks into the queue before it looks for a
+// signal (__skb_wait_for_more_packets, net/core/datagram.c).
+constexpr int kMostRequests = 3;
+
 // How long to wait before looking for room again.
 constexpr int kRoomMilliseconds = 10;
 
@@ -139,16 +144,14 @@ class RemoteTrace final : public Trace {
       : requests_(requests), request_(request), decided_(std::move(decided)) {}
 
   Result<bool> let_go_on(Notification& notification) override {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-      return fail(errno, "socketpair");
-    }
-    socket_ = UniqueFd(ends[0]);
     request_.id = notification.id();
-    TRY(ask(UniqueFd(ends[1]), notification));
     Reply reply;
-    // Should the tracer have died, so has whom it traced; or it still waits, and is refused.
-    if (!receive_object(socket_.get(), reply)) return fail(EIO, "the tracer");
+    // Should the tracer have died, so does whom it traces; or nobody does, and who still waits is seen to by
+    // the next one.
+    for (int requests = 1; !TRY(ask(notification, reply)); ++requests) {
+      if (!notification.still_stands()) return fail(ENOENT, "let an execve go on");
+      if (requests == kMostRequests) return fail(EIO, "the tracer");
+    }
     switch (reply.kind) {
       case Reply::Kind::kAnswered:
         notification.answered_elsewhere();
@@ -168,23 +171,39 @@ class RemoteTrace final : public Trace {
   }
 
  private:
-  Status ask(UniqueFd theirs, const Notification& notification) {
-    std::vector<int> fds{theirs.get(), notification.notify_fd(), decided_.fd.get()};
-    UniqueFd file;
-    request_.arguments = decided_.arguments.size();
-    if (decided_.arguments.size() > kMostInline) {
-      file = UniqueFd(::memfd_create("tidewaiter-arguments", MFD_CLOEXEC));
-      if (!file.valid()) return fail(errno, "memfd_create");
-      TRY(sys::write_all(file.get(), decided_.arguments));
-      decided_.arguments.clear();
-      fds.push_back(file.get());
+  // False: who got the request has died before it said anything.
+  Result<bool> ask(const Notification& notification, Reply& reply) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+      return fail(errno, "socketpair");
     }
-    return send_request(requests_, request_, decided_.arguments, fds, notification);
+    socket_ = UniqueFd(ends[0]);
+    UniqueFd theirs(ends[1]);
+    TRY(put_aside_long_arguments());
+    std::vector<int> fds{theirs.get(), notification.notify_fd(), decided_.fd.get()};
+    if (long_arguments_.valid()) fds.push_back(long_arguments_.get());
+    TRY(send_request(requests_, request_, decided_.arguments, fds, notification));
+    // When the tracing process closes its copy, nobody has one.
+    theirs.reset();
+    return receive_object(socket_.get(), reply);
+  }
+
+  Status put_aside_long_arguments() {
+    if (long_arguments_.valid()) return {};
+    request_.arguments = decided_.arguments.size();
+    if (decided_.arguments.size() <= kMostInline) return {};
+    UniqueFd file(::memfd_create("tidewaiter-arguments", MFD_CLOEXEC));
+    if (!file.valid()) return fail(errno, "memfd_create");
+    TRY(sys::write_all(file.get(), decided_.arguments));
+    decided_.arguments.clear();
+    long_arguments_ = std::move(file);
+    return {};
   }
 
   const int requests_;
   Request request_;
   DecidedExecution decided_;
+  UniqueFd long_arguments_;
   UniqueFd socket_;
 };
 
@@ -202,6 +221,15 @@ Result<std::unique_ptr<Trace>> RemoteTracer::attach(pid_t tid, CallSite site, De
 
 Status RemoteTracer::start_stand_in(const Notification& notification, const StandInRequest& request,
                                     std::unique_ptr<StandInCalls>& stand_in) {
+  for (int requests = 1; !TRY(ask_for_stand_in(notification, request, stand_in)); ++requests) {
+    if (!notification.still_stands()) return fail(ESRCH, "the tracing process");
+    if (requests == kMostRequests) return fail(EIO, "the tracing process");
+  }
+  return {};
+}
+
+Result<bool> RemoteTracer::ask_for_stand_in(const Notification& notification, const StandInRequest& request,
+                                            std::unique_ptr<StandInCalls>& stand_in) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return fail(errno, "socketpair");

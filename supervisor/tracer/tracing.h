@@ -24,8 +24,9 @@
 // It is also who answers an execve's notification, between attaching and waiting: so that only one process
 // has to be woken before the target goes on. A worker that dies meanwhile changes nothing for the target:
 // either the tracer has not yet answered, and the next worker decides and asks again, or the execve is seen
-// to its end as always. For stand-ins see remote_stand_in.h. Their own notifications come to the worker like
-// all others; it passes them on.
+// to its end as always. A tracer that dies before it has said anything to a request has that request made
+// again, for the next one. For stand-ins see remote_stand_in.h. Their own notifications come to the worker
+// like all others; it passes them on.
 
 namespace tidewaiter::supervisor {
 
@@ -43,6 +44,10 @@ class RemoteTracer final : public Tracer {
   bool answer_stand_in(Notification& notification) override;
 
  private:
+  // As RemoteStandIn::start().
+  Result<bool> ask_for_stand_in(const Notification& notification, const StandInRequest& request,
+                                std::unique_ptr<StandInCalls>& stand_in);
+
   Kernel& kernel_;
   UniqueFd requests_;
   UniqueFd notified_;

@@ -456,6 +456,75 @@ TEST(LiveKeeper, KillsWhoIsInACallOnAUnixSocketWithItsTracer) {
   EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
 }
 
+// Two tracers that take a request and die, as one does that is killed at this moment; then as always.
+class DyingTracers {
+ public:
+  Starts starts() {
+    Starts starts;
+    starts.tracers = [this](const LaunchTracer& launch) -> LaunchTracer {
+      return [this, launch](const TracerFds& fds) -> Result<std::unique_ptr<Worker>> {
+        if (*died_ == kDeaths) return launch(fds);
+        return std::make_unique<StubWorker>([this, requests = fds.requests] {
+          char byte = 0;
+          if (::recv(requests, &byte, 1, 0) > 0) ++*died_;
+        });
+      };
+    };
+    return starts;
+  }
+  [[nodiscard]] int died() const { return *died_; }
+  static constexpr int kDeaths = 2;
+
+ private:
+  SharedCount died_;
+};
+
+TEST(LiveKeeper, LosesNoCallOnAUnixSocketThatADyingTracerTook) {
+  const std::string good = abstract_name("good");
+  DyingTracers tracers;
+  KeeperProcess process(system_kernel(), 1000, unix_policy(), 60, tracers.starts());
+  const UniqueFd server = unix_server(good, SOCK_STREAM);
+  LiveTarget target({SYS_connect}, [&] { return std::vector<long>{connect_new(good, SOCK_STREAM)}; });
+  {
+    const UniqueFd notify_fd = target.take_notify_fd();
+    (void)process.begin_hand_over(notify_fd);
+  }
+  EXPECT_EQ(target.child().report(), std::vector<long>{0});
+  EXPECT_EQ(tracers.died(), DyingTracers::kDeaths);
+  EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+TEST(LiveKeeper, LosesNoExecveThatADyingTracerTook) {
+  for (const std::size_t size : {std::size_t{1}, std::size_t{100'000}}) {
+    SCOPED_TRACE(size);
+    const std::string program = sys::realpath("/bin/true").value_or("/bin/true");
+    DyingTracers tracers;
+    KeeperProcess process(system_kernel(), 1000,
+                          R"({"version": 1, "exec": {"allow": [")" + program + R"("]}})", 60,
+                          tracers.starts());
+    LiveTarget target({SYS_execve}, [&] {
+      const std::string argument(size, 'x');
+      const std::array<const char*, 3> arguments{"true", argument.c_str(), nullptr};
+      const pid_t child = ::fork();
+      if (child == 0) {
+        ::execve(program.c_str(), const_cast<char* const*>(arguments.data()), environ);
+        ::_exit(errno);
+      }
+      int status = 0;
+      while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+      }
+      return std::vector<long>{status};
+    });
+    {
+      const UniqueFd notify_fd = target.take_notify_fd();
+      (void)process.begin_hand_over(notify_fd);
+    }
+    EXPECT_EQ(target.child().report(), std::vector<long>{0});
+    EXPECT_EQ(tracers.died(), DyingTracers::kDeaths);
+    EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+  }
+}
+
 // What waits on Unix sockets leaves room for an execve.
 TEST(LiveKeeper, RefusesMoreCallsOnUnixSocketsThanMayWait) {
   const std::string good = abstract_name("good");

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,10 +20,12 @@ namespace tidewaiter::supervisor {
 // A worker that is none, but does only this.
 class StubWorker final : public Worker {
  public:
-  StubWorker(const Channel& channel, void (*does)(const Channel& keeper)) : pid_(::fork()) {
+  StubWorker(const Channel& channel, void (*does)(const Channel& keeper))
+      : StubWorker([&] { does(channel); }) {}
+  explicit StubWorker(const std::function<void()>& does) : pid_(::fork()) {
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      does(channel);
+      does();
       ::_exit(0);
     }
     auto pidfd = sys::pidfd_open(pid_);
