@@ -254,7 +254,7 @@ void Session::serve(Notification notification, Slot& slot) {
   Identity identity =
       !suspicious && may_be_told_of(outcome) ? identify(notification, target, received) : Identity{};
   if (syscall != nullptr && syscall->executes && outcome.answer.kind == Answer::Kind::kLetRun) {
-    identities_->executing(notification);
+    identities_->executing(notification, identity);
   }
   // Answering shows whether it did; but whom we kill takes no answer.
   const bool stood = outcome.answer.kind == Answer::Kind::kKill && notification.still_stands();

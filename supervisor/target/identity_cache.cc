@@ -129,11 +129,12 @@ std::optional<IdentityCache::Entry> IdentityCache::read_to_keep(const Target& ta
   }
   // Once more, for the parent and the thread may have been others before there was a descriptor.
   entry.identity = target.identity();
-  const Identity& now = entry.identity;
+  Identity& now = entry.identity;
   if (now.pid != identity.pid || now.parent_pid != identity.parent_pid ||
       now.executable != identity.executable) {
     return std::nullopt;
   }
+  now.threads = 0;
   return entry;
 }
 
@@ -152,12 +153,15 @@ void IdentityCache::make_room_locked() {
   }));
 }
 
-void IdentityCache::executing(const Notification& notification) {
+void IdentityCache::executing(const Notification& notification, const Identity& identity) {
   if (!told_of_execs_) return;
   const std::lock_guard lock(mutex_);
   if (limit_ == 0) return;
   ++executions_;
-  const auto process = Target(kernel_, notification.tid()).thread_group();
+  // Where there was one thread, it is this one, and has started no other since.
+  const auto process = identity.pid != 0 && identity.threads == 1
+                           ? ThreadGroup{identity.pid, identity.threads}
+                           : Target(kernel_, notification.tid()).thread_group();
   // Without the notification the kernel does not run it; then it may also have been another's process.
   if (!notification.still_stands()) return;
   if (!process) return give_up_locked();

@@ -56,8 +56,9 @@ class IdentityCache {
   // Reads it. REQUIRES: nothing yet; where the notification does not stand afterwards, it may be another's.
   Identity read(const Notification& notification, const Target& target);
 
-  // The thread's execve may be let run now. REQUIRES: it is not yet.
-  void executing(const Notification& notification);
+  // The thread's execve may be let run now. `identity`: what read() said of it while it waited in this call,
+  // or else nothing. REQUIRES: it is not let run yet.
+  void executing(const Notification& notification, const Identity& identity);
 
   static constexpr std::chrono::milliseconds kLongest{1'000};
 

@@ -74,6 +74,7 @@ Identity Target::identity() const {
   if (const auto status = kernel_.read_proc_file(tid_, "status", Kernel::kProcFileLimit)) {
     parse(status_field(*status, "Tgid"), identity.pid);
     parse(status_field(*status, "PPid"), identity.parent_pid);
+    parse(status_field(*status, "Threads"), identity.threads);
   }
   if (auto link = kernel_.read_proc_link(tid_, "exe")) identity.executable = std::move(*link);
   return identity;

@@ -19,6 +19,8 @@ struct Identity {
   pid_t pid = 0;         // thread group
   pid_t parent_pid = 0;  // as the agent's pid namespace sees them
   std::string executable;
+  // Of the process, when this was read; 0: not known, or that is long ago. No event says it.
+  std::uint64_t threads = 0;
 };
 
 struct ThreadGroup {

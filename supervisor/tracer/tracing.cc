@@ -439,13 +439,13 @@ class Tracing {
     // The end of its former call may not have come: the worker that asked for that has died.
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return !traced_.contains(tid); });
+      released_.wait(lock, [&] { return !traced_.contains(tid); });
       traced_.insert(tid);
     }
     serve(job);
     const std::lock_guard lock(mutex_);
     traced_.erase(tid);
-    changed_.notify_all();
+    released_.notify_all();
   }
 
   void serve(Job& job) {
@@ -585,7 +585,8 @@ class Tracing {
   StandIns stand_ins_;
   Ticker ticker_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_;   // of threads_
+  std::condition_variable released_;  // of traced_: with each call, and mostly nobody waits for it
   std::set<pid_t> traced_;
   std::map<pid_t, Abandoned> abandoned_;
   std::set<std::pair<pid_t, std::uint64_t>> installing_;  // threads and their notifications

@@ -66,7 +66,7 @@ class Listener {
       EXPECT_EQ(heard.told.pid, truth.pid);
       EXPECT_EQ(heard.told.parent_pid, truth.parent_pid);
       EXPECT_EQ(heard.told.executable, truth.executable);
-      if (heard.syscall == SYS_execve) cache_.executing(*notification);
+      if (heard.syscall == SYS_execve) cache_.executing(*notification, heard.told);
       if (hold) {
         held_ = std::move(notification);
       } else {
