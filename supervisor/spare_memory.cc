@@ -17,14 +17,17 @@ namespace {
 constexpr int kLarge = 128 << 10;
 
 // How much below an address of a caller's there may be in use: its frame, ours, and the red zone beyond.
-constexpr std::uintptr_t kInUse = 4096;
+constexpr std::size_t kInUse = 4096;
 
-std::uintptr_t page_size() { return static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE)); }
+// How far an address is above the beginning of its page.
+std::size_t into_page(const char* address) {
+  return reinterpret_cast<std::uintptr_t>(address) % static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
 
-// Whole pages of it; empty: they are not known.
+// From the beginning of its first whole page on; empty: it is not known.
 struct Stack {
-  std::uintptr_t begin = 0;
-  std::uintptr_t end = 0;
+  char* begin = nullptr;
+  char* end = nullptr;
 };
 
 Stack own_stack() {
@@ -37,8 +40,9 @@ Stack own_stack() {
   const bool known = ::pthread_attr_getstack(&attributes, &lowest, &size) == 0;
   ::pthread_attr_destroy(&attributes);
   if (!known) return {};
-  const auto begin = reinterpret_cast<std::uintptr_t>(lowest);
-  return {(begin + page_size() - 1) / page_size() * page_size(), begin + size};
+  auto* const begin = static_cast<char*>(lowest);
+  const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return {begin + (page - into_page(begin)) % page, begin + size};
 }
 
 }  // namespace
@@ -55,11 +59,12 @@ void give_back_heaps() { ::malloc_trim(0); }
 // the kernel is told to drop reads as zero from then on.
 void give_back_stack() {
   static thread_local const Stack stack = own_stack();
-  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  const std::uintptr_t end = (here - kInUse) / page_size() * page_size();
+  auto* const here = static_cast<char*>(__builtin_frame_address(0));
+  char* const used = here - kInUse;
+  char* const end = used - into_page(used);
   // A signal may be handled on another stack.
   if (stack.begin >= end || here > stack.end) return;
-  (void)::madvise(reinterpret_cast<void*>(stack.begin), end - stack.begin, MADV_DONTNEED);
+  (void)::madvise(stack.begin, static_cast<std::size_t>(end - stack.begin), MADV_DONTNEED);
 }
 
 }  // namespace tidewaiter::supervisor
