@@ -132,7 +132,8 @@ call() {
   shim start "$ID" 3>&-
   wait_until_stopped "$ID"
   assert_equal "$(tr -d '\0' <"$BATS_TEST_TMPDIR/$ID.out")" $'ptrace: EPERM\nconnect: EACCES'
-  assert_equal "$(ls "$BUNDLE")" config.json
+  bundle_is_restored() { [[ $(ls "$BUNDLE") == config.json ]]; }
+  eventually bundle_is_restored || fail "the bundle has $(ls "$BUNDLE")"
   shim delete "$ID"
 }
 

@@ -300,11 +300,17 @@ Replacement::~Replacement() {
   errno = saved;
 }
 
-Result<Replacement> Replacement::write(const std::string& path, std::string_view data, mode_t mode,
-                                       Sync sync) {
+Result<Replacement> Replacement::write(const std::string& path, std::string_view data, mode_t mode, Sync sync,
+                                       std::string_view suffix) {
   const std::string context = "replace " + path;
   std::string target = TRY(in_context(context, resolve_links(path)));
-  std::string temporary = target + "." + TRY(in_context(context, random_suffix()));
+  std::string temporary = target;
+  if (suffix.empty()) {
+    temporary += "." + TRY(in_context(context, random_suffix()));
+  } else {
+    temporary += suffix;
+    if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return fail(errno, "unlink " + temporary);
+  }
   TRY(in_context(context, write_beside(target, temporary, data, mode, sync)));
   return Replacement(std::move(target), std::move(temporary));
 }
@@ -315,8 +321,8 @@ Status Replacement::take_place() {
   return {};
 }
 
-Status replace_file(const std::string& path, std::string_view data, mode_t mode) {
-  Replacement replacement = TRY(Replacement::write(path, data, mode));
+Status replace_file(const std::string& path, std::string_view data, mode_t mode, std::string_view suffix) {
+  Replacement replacement = TRY(Replacement::write(path, data, mode, Sync::kBytes, suffix));
   TRY(replacement.take_place());
   return in_context("replace " + path, sync_directory(parent_of(replacement.path())));
 }

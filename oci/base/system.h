@@ -61,9 +61,11 @@ enum class Sync {
 // link: the file that it leads to is replaced.
 class Replacement {
  public:
-  // An existing file's owner and mode are kept; a new one gets `mode` whatever the umask.
+  // An existing file's owner and mode are kept; a new one gets `mode` whatever the umask. `suffix`: what the
+  // file beside it has at the end of its name, where those who write it exclude each other: one that is
+  // killed leaves it, and the next one writes it anew. Empty: a name that nobody else has.
   static Result<Replacement> write(const std::string& path, std::string_view data, mode_t mode = 0600,
-                                   Sync sync = Sync::kBytes);
+                                   Sync sync = Sync::kBytes, std::string_view suffix = {});
   Replacement(Replacement&& other) noexcept;
   Replacement& operator=(Replacement&&) = delete;
   ~Replacement();
@@ -81,8 +83,9 @@ class Replacement {
 };
 
 // Replaces `path` as a whole or not at all, and for good: a Replacement that took its place, and the folder
-// synced.
-Status replace_file(const std::string& path, std::string_view data, mode_t mode = 0600);
+// synced. `suffix`: as above.
+Status replace_file(const std::string& path, std::string_view data, mode_t mode = 0600,
+                    std::string_view suffix = {});
 
 // mkdir for each missing part; existing parts are left as they are. New ones get `mode`.
 Status make_directories(const std::string& path, mode_t mode);

@@ -50,6 +50,10 @@ struct RewriteRecord {
 
 std::string record_path(const std::string& config_path) { return config_path + ".tidewaiter"; }
 
+// Of what is about to take the place of a config or its record. Whoever writes one has the bundle locked; a
+// random name would stay for ever when he is killed.
+constexpr std::string_view kNewSuffix = ".tidewaiter-new";
+
 Result<std::string> read_regular_file(const std::string& path) {
   // Without O_NONBLOCK a FIFO in its place would hold us up for ever.
   const UniqueFd fd = TRY(sys::open(path, O_RDONLY | O_NONBLOCK));
@@ -145,7 +149,16 @@ Result<std::optional<RewriteRecord>> read_record_of(const std::string& config_pa
   return record;
 }
 
+// What somebody has left who was killed while he wrote a config or its record.
+void remove_unfinished(const std::string& config_path) {
+  for (const std::string& path :
+       {sys::realpath(config_path).value_or(config_path), record_path(config_path)}) {
+    static_cast<void>(sys::unlink(path + std::string(kNewSuffix)));
+  }
+}
+
 Status remove_record_of(const std::string& config_path) {
+  remove_unfinished(config_path);
   Status removed = sys::unlink(record_path(config_path));
   if (!removed && (removed.error().code == ENOENT || removed.error().code == ENOTDIR)) return {};
   return removed;
@@ -180,7 +193,10 @@ std::vector<Reader> still_reading(std::vector<Reader> readers, const std::string
 Status undo(const std::string& config_path, const std::string& done) {
   const std::string context = "restore bundle";
   auto record = TRY(in_context(context, read_record_of(config_path)));
-  if (!record) return {};
+  if (!record) {
+    remove_unfinished(config_path);
+    return {};
+  }
   const auto present = read_regular_file(config_path);
   if (!present && present.error().code != ENOENT && present.error().code != ENOTDIR) {
     return in_context(context, Status(tl::unexpected(present.error())));
@@ -190,9 +206,10 @@ Status undo(const std::string& config_path, const std::string& done) {
     record->readers = still_reading(std::move(record->readers), done);
     if (!record->readers.empty()) {
       if (record->readers.size() == before) return {};
-      return in_context(context, sys::replace_file(record_path(config_path), encode(*record), 0600));
+      return in_context(context,
+                        sys::replace_file(record_path(config_path), encode(*record), 0600, kNewSuffix));
     }
-    TRY(in_context(context, sys::replace_file(config_path, record->original)));
+    TRY(in_context(context, sys::replace_file(config_path, record->original, 0600, kNewSuffix)));
   }
   return in_context(context, remove_record_of(config_path));
 }
@@ -208,7 +225,7 @@ Status replace_config(const std::string& config_path, const std::string* bytes) 
   const std::string folder = folder_of(config_path);
   if (bytes == nullptr) return sys::sync_directory(folder);
   // In this order a journal has the second sync done with the first.
-  auto written = TRY(sys::Replacement::write(config_path, *bytes));
+  auto written = TRY(sys::Replacement::write(config_path, *bytes, 0600, sys::Sync::kBytes, kNewSuffix));
   TRY(sys::sync_directory(folder));
   return written.take_place();
 }
@@ -251,7 +268,8 @@ Status Bundle::install(const Json& rewritten, const std::string& owner) const {
   if (rewritten_before && present_bytes_ != wanted) record.rewritten.push_back(present_bytes_);
   if (recorded && rewritten_before) record.readers = still_reading(std::move(recorded->readers), owner);
   record.readers.push_back({owner, ::getpid(), start_time_of(::getpid())});
-  auto written = TRY(in_context(context, sys::Replacement::write(record_path(path_), encode(record), 0600)));
+  auto written = TRY(in_context(context, sys::Replacement::write(record_path(path_), encode(record), 0600,
+                                                                 sys::Sync::kBytes, kNewSuffix)));
   TRY(in_context(context, written.take_place()));
   Status replaced = in_context(context, replace_config(path_, present_bytes_ == wanted ? nullptr : &wanted));
   // The file is still the original, so that the record has nothing to say.

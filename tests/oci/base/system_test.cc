@@ -156,6 +156,20 @@ TEST(Replacement, IsNothingUntilItTakesItsPlace) {
   }
 }
 
+TEST(Replacement, TakesTheNameOfOneThatWasLeftBehind) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(replace_file(folder / "f", "old"));
+  ASSERT_TRUE(replace_file(folder / "other", "not to be written to"));
+  ASSERT_EQ(::symlink((folder / "other").c_str(), (folder / "f-new").c_str()), 0);
+  auto written = Replacement::write(folder / "f", "new", 0600, Sync::kBytes, "-new");
+  ASSERT_TRUE(written);
+  EXPECT_EQ(read_file(folder / "f-new").value(), "new");
+  ASSERT_TRUE(written->take_place());
+  EXPECT_EQ(read_file(folder / "f").value(), "new");
+  EXPECT_EQ(read_file(folder / "other").value(), "not to be written to");
+  EXPECT_FALSE(std::filesystem::exists(folder / "f-new"));
+}
+
 TEST(ReplaceFile, GivesANewFileItsModeWhateverTheUmask) {
   const TemporaryFolder folder;
   const mode_t before = ::umask(0777);

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,15 @@ class BundleTest : public ::testing::Test {
 
   [[nodiscard]] std::string config_text() const { return sys::read_file(config_).value_or("unreadable"); }
   [[nodiscard]] bool has_record() const { return std::filesystem::exists(record_); }
+
+  // Of all that is in the bundle.
+  [[nodiscard]] std::set<std::string> names() {
+    std::set<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      found.insert(entry.path().filename());
+    }
+    return found;
+  }
 
   // Opens the bundle and installs `value` over it.
   void create(const std::string& value) {
@@ -454,6 +464,7 @@ TEST_F(BundleTest, SurvivesACrashAtEverySystemCall) {
       ASSERT_EQ(opened_original(), original_dump_);
       ASSERT_TRUE(Bundle::restore(config_, kOwner));
       ASSERT_EQ(config_text(), kOriginal);
+      ASSERT_EQ(names(), std::set<std::string>{"config.json"});
     }
     EXPECT_GT(stop, 20) << "the child was killed at hardly any call";
   }
