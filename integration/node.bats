@@ -53,8 +53,9 @@ kill_worker() {
   eventually another_one
 }
 
-# How many the agent supervises.
-supervised() { find /run/tidewaiter -mindepth 1 -maxdepth 1 | wc -l; }
+# None, and it has cleaned up after all there were, which may be a little later than their end.
+supervises_none() { [[ -z $(ls /run/tidewaiter) ]]; }
+bundle_is_restored() { [[ $(ls "$BUNDLE") == config.json ]]; }
 
 # start_caller NAME: a container of bundle NAME whose program calls ptrace at every line it gets, through the
 # descriptor in ${CALLERS[ID]}. Its id in $ID.
@@ -99,13 +100,13 @@ call() {
   assert_output --partial "$NODE"
   # Each goes by itself, and leaves the others.
   shim delete --force "$a"
-  [[ ! -e /run/tidewaiter/$a ]]
+  eventually test ! -e "/run/tidewaiter/$a"
   call "$b"
   call "$c"
   shim delete --force "$b"
   shim delete --force "$c"
-  assert_equal "$(supervised)" 0
-  assert_equal "$(ls "$BUNDLE")" config.json
+  eventually supervises_none || fail "left: $(ls /run/tidewaiter)"
+  eventually bundle_is_restored || fail "the bundle has $(ls "$BUNDLE")"
   assert [ -d "/proc/$NODE" ]
 }
 
@@ -115,7 +116,7 @@ call() {
   assert_output "ptrace: EPERM"
   in_container tcp_connect 127.0.0.2 1
   assert_output "connect: EACCES"
-  assert_equal "$(supervised)" 0
+  eventually supervises_none || fail "left: $(ls /run/tidewaiter)"
 }
 
 @test "the worker's death disturbs no container" {
@@ -156,8 +157,8 @@ call() {
   assert_failure
   assert_output --partial "no node agent listens at $SOCKET, there is no such socket: start it (tidewaiter-agent --node), or take agent_socket out of the configuration"
   assert_equal "${#lines[@]}" 1
-  assert_equal "$(ls "$BUNDLE")" config.json
-  assert_equal "$(supervised)" 0
+  eventually bundle_is_restored || fail "the bundle has $(ls "$BUNDLE")"
+  eventually supervises_none || fail "left: $(ls /run/tidewaiter)"
 }
 
 @test "a container that fails to be created is forgotten" {
@@ -167,7 +168,7 @@ call() {
   run shim run --bundle "$BUNDLE" broken
   assert_failure
   eventually test ! -e /run/tidewaiter/broken || fail "the state folder stays"
-  assert_equal "$(ls "$BUNDLE")" config.json
+  eventually bundle_is_restored || fail "the bundle has $(ls "$BUNDLE")"
   call "$ID"
 }
 
@@ -184,8 +185,9 @@ call() {
   rmdir /var/log/tidewaiter/unlogged.jsonl
   assert_failure
   assert_output --partial "node agent at $SOCKET"
+  eventually node_says "a worker cannot begin"
   assert_equal "$(grep -c "a worker cannot begin" "$BATS_TEST_TMPDIR/node.log")" 1
-  assert_equal "$(ls "$BUNDLE")" config.json
+  eventually bundle_is_restored || fail "the bundle has $(ls "$BUNDLE")"
   eventually test ! -e /run/tidewaiter/unlogged
   call "$running"
 }
@@ -205,7 +207,7 @@ call() {
   eventually grep -q connect "$BATS_TEST_TMPDIR/$ID.out"
   assert_equal "$(tr -d '\0' <"$BATS_TEST_TMPDIR/$ID.out")" $'ptrace: ENOSYS\nconnect: ENOSYS'
   shim delete --force "$ID"
-  assert_equal "$(supervised)" 0
+  eventually supervises_none || fail "left: $(ls /run/tidewaiter)"
 }
 
 @test "a second node agent is refused" {
@@ -268,8 +270,7 @@ print(s.recv(4096).decode(), end="")' "$SOCKET"
   kill -KILL "${BACKGROUND[0]}"
   wait "${BACKGROUND[0]}" 2>/dev/null || true
   # The last one is being cleaned up after, perhaps by another worker.
-  supervises_none() { [[ $(supervised) == 0 ]]; }
-  eventually supervises_none
+  eventually supervises_none || fail "left: $(ls /run/tidewaiter)"
 }
 
 @test "containers of their own and the node's live side by side" {
@@ -393,6 +394,7 @@ node_says() { grep -qF "$1" "$BATS_TEST_TMPDIR/node.log"; }
   eventually test -S "/run/tidewaiter/$ID/agent.sock" || fail "it stays away"
   run shim exec "$ID" /probes/try_syscall ptrace 0
   assert_output "ptrace: EPERM"
-  assert_equal "$(cat "/run/tidewaiter/$ID/agent.lock")" "$NODE $SOCKET"
+  signed() { [[ $(cat "/run/tidewaiter/$ID/agent.lock") == "$NODE $SOCKET" ]]; }
+  eventually signed || fail "the lock says $(cat "/run/tidewaiter/$ID/agent.lock")"
   call "$ID"
 }
