@@ -2,8 +2,8 @@
 
 namespace tidewaiter::supervisor {
 
-// Of a process that serves many containers: what the beginning of each takes, to read its record and to
-// compile its policy, is many times what it takes from then on, and the C library keeps what is freed.
+// What the beginning of a container takes, to read its record and to compile its policy, is many times what
+// it takes from then on, and the C library keeps what is freed.
 
 // Has the C library share its heaps between threads, and give large pieces back as soon as they are freed.
 // Before there is any other thread.

@@ -18,6 +18,7 @@
 #include "oci/base/system.h"
 #include "supervisor/agent.h"
 #include "supervisor/confine.h"
+#include "supervisor/spare_memory.h"
 #include "supervisor/tracer/tracing.h"
 #include "supervisor/waiting.h"
 
@@ -166,6 +167,8 @@ int run_worker(Channel keeper, Kernel& kernel) {
   };
   auto agent = Agent::make(kernel, std::move(keeper), confine);
   if (!agent) return 1;
+  // To read a policy takes more of them than to decide by it.
+  give_back_heaps();
   if (const Status served = (*agent)->run(); !served) {
     log::error("the worker cannot go on", {{"error", served.error().message()}});
     return 1;

@@ -61,13 +61,18 @@ Calls make_calls() {
   for (std::size_t abi = 0; abi < kAbis.size(); ++abi) {
     auto& numbered = calls.of_abi.at(abi);
     numbered.resize(kNumbers);
+    std::size_t used = 0;
     for (int number = 0; number < kNumbers; ++number) {
       char* name =
           ::seccomp_syscall_resolve_num_arch(kAbis.at(abi).libseccomp, number + kAbis.at(abi).offset);
       if (name == nullptr) continue;
       numbered[static_cast<std::size_t>(number)] = describe(name, abi == 0, calls);
       std::free(name);
+      used = static_cast<std::size_t>(number) + 1;
     }
+    // Less than half: it is the largest thing that an idle worker has.
+    numbered.resize(used);
+    numbered.shrink_to_fit();
   }
   return calls;
 }
@@ -102,8 +107,9 @@ const Syscall* SyscallIndex::find(std::uint32_t audit_architecture, int number) 
   for (std::size_t abi = 0; abi < kAbis.size(); ++abi) {
     if (kAbis.at(abi).audit != audit_architecture) continue;
     const std::int64_t index = std::int64_t{number} - kAbis.at(abi).offset;
-    if (index < 0 || index >= kNumbers) continue;
-    const Syscall& call = all_calls().of_abi.at(abi)[static_cast<std::size_t>(index)];
+    const auto& numbered = all_calls().of_abi.at(abi);
+    if (index < 0 || index >= static_cast<std::int64_t>(numbered.size())) continue;
+    const Syscall& call = numbered[static_cast<std::size_t>(index)];
     if (!call.name.empty()) return &call;
   }
   return nullptr;
