@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "oci/container/bundle.h"
+#include "oci/policy/check_limits.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
@@ -100,7 +101,7 @@ Result<std::optional<container::Record>> reread_policy(const container::Record& 
   if (file->text == record.policy_text) return std::nullopt;
   auto old = TRY(parse_kept(record));
   TRY(in_context(record.policy_path, check_names(old, file->policy)));
-  if (old.limits != file->policy.limits) {
+  if (old.limits != file->policy.limits || policy::holds_limits(old) != policy::holds_limits(file->policy)) {
     return fail(record.policy_path + " needs other limits than the container was created with" +
                 kCreateAgain);
   }

@@ -91,6 +91,16 @@ TEST_F(ReloadTest, RefusesWhatTheFilterOrTheBundleWouldHaveToHold) {
   }
 }
 
+TEST_F(ReloadTest, RefusesLimitsThatWereNotHeld) {
+  const auto in_mode = [](const std::string& mode) {
+    return R"({"version": 1, "limits": {"open_files": 64}, "mode": ")" + mode +
+           R"(", "syscalls": [{"names": ["getpgid"], "action": "log"}]})";
+  };
+  record_.policy_text = in_mode("audit");
+  file_is(in_mode("enforce"));
+  EXPECT_THAT(refusal(), HasSubstr("needs other limits than the container was created with"));
+}
+
 TEST_F(ReloadTest, SaysWhatIsWrongWithTheFile) {
   file_is(R"({"version": 1, "netwrk": {}})");
   EXPECT_THAT(refusal(), HasSubstr("web.json: /netwrk"));
