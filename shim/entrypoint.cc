@@ -79,8 +79,8 @@ bool is_below_mount(const ordered_json& config, const std::string& path) {
 
 }  // namespace
 
-Status check_entrypoint(const policy::Policy& policy, const container::Bundle& bundle) {
-  const ordered_json& config = bundle.original();
+Status check_entrypoint(const policy::Policy& policy, const container::Bundle& bundle,
+                        const ordered_json& config) {
   const std::vector<std::string> argv = texts_at(config, "/process/args");
   if (!policy::supervises(policy, policy::Operation::kExec) || policy.mode == policy::Mode::kAudit ||
       argv.empty()) {
