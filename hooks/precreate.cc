@@ -94,7 +94,8 @@ Status keep_state(const Host& host, const std::string& state_folder, const Recor
                   const policy::Plan& plan) {
   const auto write_files = [&]() -> Status {
     TRY(container::write_bound_files(state_folder, plan.files));
-    return plan.hosts && !plan.agent_keeps_hosts ? container::write_hosts_file(state_folder, record) : Status();
+    return plan.hosts && !plan.agent_keeps_hosts ? container::write_hosts_file(state_folder, record)
+                                                 : Status();
   };
   if (plan.supervised()) {
     const auto agent =
@@ -134,7 +135,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
     runtime::look_at_processors(runtime::own_files(), surroundings);
   policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
   TRY(policy::check_machine(file.policy, config, traits, surroundings));
-  // podman's own runtime is what enters the container later: without an agent the folder is for its files alone.
+  // podman's own runtime is what enters the container later: without an agent the folder is for its files
+  // alone.
   const bool binds_files = plan.hosts || !plan.files.empty();
   if (plan.supervised() || binds_files) {
     TRY(add_cleanup(plan.config, host, state_folder));

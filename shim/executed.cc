@@ -51,9 +51,10 @@ Status check_bundles_process(const std::string& config_path, std::uint64_t most)
 Status refuse_unnamed(const container::Record& record) {
   const policy::Policy policy = TRY(recorded_policy(record));
   if (!policy::gives_identity(policy) || (!policy.identity->env && !policy.identity->user)) return {};
-  return fail(std::string(policy.identity->user ? "/identity/user" : "/identity/env") +
-              ": without --process the runtime takes another one than the policy's: describe the process in a file, "
-              "and name it by --process");
+  return fail(
+      std::string(policy.identity->user ? "/identity/user" : "/identity/env") +
+      ": without --process the runtime takes another one than the policy's: describe the process in a file, "
+      "and name it by --process");
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ Status ExecutedLine::hold_process(const ValuePlace& place, const container::Reco
   }
   if (record.holds_process) {
     const policy::Policy policy = TRY(recorded_policy(record));
-    if (policy::gives_identity(policy)) TRY(in_context(path, policy::hold_process(*policy.identity, process, "")));
+    if (policy::gives_identity(policy))
+      TRY(in_context(path, policy::hold_process(*policy.identity, process, "")));
   }
   const std::string file = TRY(inherited_file(spec::dump_json(process, -1)));
   // One word at most is kept, so none of them moves.

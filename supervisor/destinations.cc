@@ -24,7 +24,8 @@ std::string does_not_resolve(const std::string& name, const Error& error) {
 const policy::PinnedHost* pinned(const policy::Policy& policy, const std::string& name) {
   if (!policy.identity) return nullptr;
   const auto& hosts = policy.identity->hosts;
-  const auto found = std::find_if(hosts.begin(), hosts.end(), [&name](const auto& one) { return one.name == name; });
+  const auto found =
+      std::find_if(hosts.begin(), hosts.end(), [&name](const auto& one) { return one.name == name; });
   return found == hosts.end() ? nullptr : &*found;
 }
 
@@ -57,7 +58,8 @@ Result<std::unique_ptr<Destinations>> Destinations::make(const policy::Policy& p
   made->kept_ = kept;
   const bool known = made->restore();
   const auto names = made->names_.due({});
-  const auto results = names.empty() ? std::vector<Result<Resolution>>{} : resolve(policy, resolver, names, -1);
+  const auto results =
+      names.empty() ? std::vector<Result<Resolution>>{} : resolve(policy, resolver, names, -1);
   const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < names.size(); ++i) {
     made->names_.take(names[i], results[i], now);

@@ -154,7 +154,8 @@ Status HostsFile::follow_base() {
 Status HostsFile::replace(std::string text, std::string_view names) {
   if (!text.empty() && text.back() != '\n') text += '\n';
   text += names;
-  if (!pinned_.empty()) text = std::string(kPinnedHead).append(pinned_).append(without(text, names_of(pinned_)));
+  if (!pinned_.empty())
+    text = std::string(kPinnedHead).append(pinned_).append(without(text, names_of(pinned_)));
   // Never shorter than before, and in one go: a reader in between sees no end of an old line.
   const auto size = static_cast<std::size_t>(TRY(sys::fstat(file_.get())).st_size);
   text.resize(std::max(text.size(), size), '\n');

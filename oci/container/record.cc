@@ -98,13 +98,13 @@ Result<Record> from_json(const Json& document) {
   }
   if (document.contains("agent")) TRY(read_member(document, "agent", record.agent));
   if (document.contains("open_files")) TRY(read_member(document, "open_files", record.open_files.emplace()));
-  for (const auto& [key, value] : {std::pair{"shuts_real_time", &record.shuts_real_time},
-                                   std::pair{"sees_others", &record.sees_others},
-                                   std::pair{"holds_process", &record.holds_process}}) {
+  for (const auto& [key, value] :
+       {std::pair{"shuts_real_time", &record.shuts_real_time}, std::pair{"sees_others", &record.sees_others},
+        std::pair{"holds_process", &record.holds_process}}) {
     if (document.contains(key)) TRY(read_member(document, key, *value));
   }
-  for (const auto& [key, value] : {std::pair{"processors", &record.processors},
-                                   std::pair{"pinned_hosts", &record.pinned_hosts}}) {
+  for (const auto& [key, value] :
+       {std::pair{"processors", &record.processors}, std::pair{"pinned_hosts", &record.pinned_hosts}}) {
     if (document.contains(key)) TRY(read_member(document, key, *value));
   }
   return record;

@@ -29,8 +29,8 @@ const ordered_json* linux_member(const ordered_json& config, const char* key) {
   return linux_part == nullptr ? nullptr : member(*linux_part, key);
 }
 
-// crun writes these when it has set the host name. It makes a path of the key, in which dots are slashes, and any
-// number of them is one.
+// crun writes these when it has set the host name. It makes a path of the key, in which dots are slashes, and
+// any number of them is one.
 bool is_hostname_sysctl(std::string_view key) {
   std::vector<std::string> parts(1);
   for (const char c : key) {
@@ -49,7 +49,8 @@ Status check_hostname_sysctl(const Input& input) {
   if (!input.identity.hostname || sysctl == nullptr || !sysctl->is_object()) return {};
   for (const auto& [key, value] : sysctl->items()) {
     if (!is_hostname_sysctl(key)) continue;
-    return fail("/linux/sysctl/" + key + " would set another host name than the policy's /identity/hostname: take "
+    return fail("/linux/sysctl/" + key +
+                " would set another host name than the policy's /identity/hostname: take "
                 "it away");
   }
   return {};
@@ -66,14 +67,16 @@ Status check_process(const Input& input) {
 Status check_kept_groups(const Input& input) {
   constexpr const char* kKeepGroups = "run.oci.keep_original_groups";
   const ordered_json* annotations = member(input.config, "annotations");
-  if (!input.identity.user || annotations == nullptr || member(*annotations, kKeepGroups) == nullptr) return {};
-  return fail(std::string("the annotation ") + kKeepGroups +
-              " would leave the container other groups than the policy's /identity/user: take the annotation away "
-              "(podman's --group-add keep-groups makes it)");
+  if (!input.identity.user || annotations == nullptr || member(*annotations, kKeepGroups) == nullptr)
+    return {};
+  return fail(
+      std::string("the annotation ") + kKeepGroups +
+      " would leave the container other groups than the policy's /identity/user: take the annotation away "
+      "(podman's --group-add keep-groups makes it)");
 }
 
-// The ids that the container's user namespace will have; nullopt where that cannot be told before it is there: it is
-// joined, or the runtime chooses.
+// The ids that the container's user namespace will have; nullopt where that cannot be told before it is
+// there: it is joined, or the runtime chooses.
 std::optional<std::vector<IdRange>> ranges_of(const Input& input, const char* mappings,
                                               const std::vector<IdRange>& own) {
   const ordered_json* namespaces = linux_member(input.config, "namespaces");
@@ -120,11 +123,13 @@ Status check_mapped(const Input& input) {
     return fail(place + ": expected one of the " + what + " that the container's user namespace has, " +
                 words(*ranges) + ", found " + std::to_string(id));
   };
-  TRY(check(ranges_of(input, "uidMappings", input.surroundings.uids), user.uid, "/identity/user/uid", "users"));
+  TRY(check(ranges_of(input, "uidMappings", input.surroundings.uids), user.uid, "/identity/user/uid",
+            "users"));
   const auto groups = ranges_of(input, "gidMappings", input.surroundings.gids);
   TRY(check(groups, user.gid, "/identity/user/gid", "groups"));
   for (std::size_t i = 0; i < user.additional_gids.size(); ++i) {
-    TRY(check(groups, user.additional_gids[i], "/identity/user/additional_gids/" + std::to_string(i), "groups"));
+    TRY(check(groups, user.additional_gids[i], "/identity/user/additional_gids/" + std::to_string(i),
+              "groups"));
   }
   return {};
 }
@@ -133,7 +138,8 @@ Status check_mapped(const Input& input) {
 Status check_path(const Input& input) {
   const ordered_json* process = member(input.config, "process");
   const ordered_json* args = process == nullptr ? nullptr : member(*process, "args");
-  if (!input.identity.env || args == nullptr || !args->is_array() || args->empty() || !args->front().is_string())
+  if (!input.identity.env || args == nullptr || !args->is_array() || args->empty() ||
+      !args->front().is_string())
     return {};
   const auto program = args->front().get<std::string>();
   if (program.find('/') != std::string::npos || !has_variable(*process, "PATH")) return {};
@@ -149,11 +155,8 @@ struct Check {
   Status (*run)(const Input&);
 };
 constexpr Check kChecks[] = {
-    {"sysctl", check_hostname_sysctl},
-    {"process", check_process},
-    {"kept groups", check_kept_groups},
-    {"mapped", check_mapped},
-    {"PATH", check_path},
+    {"sysctl", check_hostname_sysctl}, {"process", check_process}, {"kept groups", check_kept_groups},
+    {"mapped", check_mapped},          {"PATH", check_path},
 };
 
 }  // namespace

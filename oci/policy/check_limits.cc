@@ -75,9 +75,8 @@ Status check_systemd_properties(const Input& input) {
     if (property.starts_with(kStartup)) property.remove_prefix(kStartup.size());
     const auto begins = [property](std::string_view name) { return property.starts_with(name); };
     if (std::none_of(std::begin(kLimitingProperties), std::end(kLimitingProperties), begins)) continue;
-    return fail("the annotation " + key +
-                " would have systemd set another limit than the policy's " + place_of(input.limits) +
-                ": take the annotation away");
+    return fail("the annotation " + key + " would have systemd set another limit than the policy's " +
+                place_of(input.limits) + ": take the annotation away");
   }
   return {};
 }
@@ -98,9 +97,8 @@ Status check_subgroups(const Input& input) {
   for (const std::string_view name : kSubgroupAnnotations) {
     const std::string key(name);
     if (!leads_up(text_member(*annotations, key.c_str()))) continue;
-    return fail("the annotation " + key +
-                " leads out of the cgroup that holds the policy's " + place_of(input.limits) +
-                ": expected a path without \"..\"");
+    return fail("the annotation " + key + " leads out of the cgroup that holds the policy's " +
+                place_of(input.limits) + ": expected a path without \"..\"");
   }
   return {};
 }
@@ -409,8 +407,7 @@ tl::unexpected<Error> started_in_real_time() {
 
 Status check_executed_cgroup(const Limits& limits, const std::string& cgroup) {
   if (!limits.needs_cgroup() || !leads_up(cgroup.substr(cgroup.rfind(':') + 1))) return {};
-  return fail("--cgroup: " + cgroup +
-              " leads out of the cgroup that holds the policy's " + place_of(limits) +
+  return fail("--cgroup: " + cgroup + " leads out of the cgroup that holds the policy's " + place_of(limits) +
               ": expected a path without \"..\"");
 }
 

@@ -376,8 +376,7 @@ class Compiler {
     plan_.holds_process = gives_identity(policy_) && policy_.identity->concerns_processes();
     plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty();
     if (holds_limits(policy_)) {
-      plan_.remembered =
-          plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.remembered = plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
       plan_.processors = policy_.limits->processors ? processors_of(plan_.config) : "";
       plan_.open_files = policy_.limits->open_files;
       plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
@@ -596,8 +595,8 @@ class Compiler {
     return spec::text_member(config["linux"]["resources"]["cpu"], "cpus");
   }
 
-  // Names that the policy allows resolve without DNS, and to the addresses that it means; those that it pins do, be
-  // they allowed or not.
+  // Names that the policy allows resolve without DNS, and to the addresses that it means; those that it pins
+  // do, be they allowed or not.
   Status bind_hosts_file() {
     plan_.agent_keeps_hosts = plan_.supervised() && !allowed_names().empty();
     if (policy_.identity) plan_.pinned_hosts = pinned_lines(policy_.identity->hosts);

@@ -68,15 +68,15 @@ struct Plan {
   // limits.open_files, to which processes that are executed in the container later have to be held, for the
   // bundle says nothing of them.
   std::optional<std::uint64_t> open_files;
-  // `exec`, `start` or `update` have to know of the container, or it has files of its state folder: that is kept,
-  // even where no agent is needed.
+  // `exec`, `start` or `update` have to know of the container, or it has files of its state folder: that is
+  // kept, even where no agent is needed.
   bool remembered = false;
   // Likewise those under limits.cpus: no quota holds a real-time process.
   bool shuts_real_time = false;
-  bool sees_others = false;   // policy::Limits::sees_others, for who decides later
-  std::string processors;     // what identity.cpus left of them here, as cpuset(7) writes it; empty: all
+  bool sees_others = false;    // policy::Limits::sees_others, for who decides later
+  std::string processors;      // what identity.cpus left of them here, as cpuset(7) writes it; empty: all
   bool holds_process = false;  // identity: of processes that are executed later too (hold_process())
-  std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
+  std::vector<PlanRow> rows;   // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
   // it for nothing, and fail when nobody answers.

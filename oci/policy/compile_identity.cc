@@ -25,7 +25,8 @@ constexpr std::string_view kExecuted =
 
 // --- the host name ----------------------------------------------------------------------------------
 
-// What is joined by its path, the other containers of a pod have too; and to be in none is to have the host's.
+// What is joined by its path, the other containers of a pod have too; and to be in none is to have the
+// host's.
 Status own_uts_namespace(ordered_json& config) {
   ordered_json& linux_part = *TRY(spec::object_in(config, "linux", ""));
   ordered_json& namespaces = linux_part["namespaces"];
@@ -69,8 +70,8 @@ constexpr CpuFile kOnline{"/sys/devices/system/cpu/online", "cpus-online"};
 constexpr CpuFile kNumbers[] = {{"/sys/devices/system/cpu/possible", "cpus-possible"},
                                 {"/sys/devices/system/cpu/present", "cpus-present"}};
 
-void bind_cpu_files(const std::set<unsigned>& processors, const std::string& cpuinfo, const std::string& folder,
-                    ordered_json& config, BoundFiles& files) {
+void bind_cpu_files(const std::set<unsigned>& processors, const std::string& cpuinfo,
+                    const std::string& folder, ordered_json& config, BoundFiles& files) {
   const auto bind = [&](const CpuFile& file, std::string text) {
     // Behind what is mounted there already, the kernel's own among it.
     config["mounts"].push_back(spec::bind_of_file(file.place, folder + "/" + file.name));
@@ -87,7 +88,8 @@ void bind_cpu_files(const std::set<unsigned>& processors, const std::string& cpu
 Status show_processors(const runtime::Surroundings& surroundings, const std::string& folder,
                        ordered_json& config, BoundFiles& files) {
   const ordered_json& cpu = config["linux"]["resources"]["cpu"];
-  const auto processors = TRY(in_context("/linux/resources/cpu/cpus", parse_cpu_list(text_member(cpu, "cpus"))));
+  const auto processors =
+      TRY(in_context("/linux/resources/cpu/cpus", parse_cpu_list(text_member(cpu, "cpus"))));
   bind_cpu_files(processors, surroundings.cpuinfo, folder, config, files);
   return {};
 }
@@ -107,12 +109,13 @@ bool passes(const EnvPolicy& env, std::string_view name) {
 
 // --- the user ---------------------------------------------------------------------------------------
 
-// What the bundle gave to another user. That leaves what engines leave to who is not root: the bounding set, from
-// which setuid programs, and files with capabilities, take theirs (capabilities(7)).
+// What the bundle gave to another user. That leaves what engines leave to who is not root: the bounding set,
+// from which setuid programs, and files with capabilities, take theirs (capabilities(7)).
 Status drop_capabilities(ordered_json& process, const std::string& place) {
   if (member(process, "capabilities") == nullptr) return {};
   ordered_json& capabilities = *TRY(spec::object_in(process, "capabilities", place));
-  for (const char* set : {"effective", "inheritable", "permitted", "ambient"}) capabilities[set] = ordered_json::array();
+  for (const char* set : {"effective", "inheritable", "permitted", "ambient"})
+    capabilities[set] = ordered_json::array();
   return {};
 }
 
@@ -120,7 +123,8 @@ Status hold_user(const UserPolicy& wanted, ordered_json& process, const std::str
   ordered_json& user = *TRY(spec::object_in(process, "user", place));
   const std::uint64_t own = TRY(spec::unsigned_in(user, "uid", place + "/user")).value_or(0);
   if (wanted.uid == 0 && own != 0) {
-    return fail(place + "/user/uid: the policy's /identity/user would make root of user " + std::to_string(own) +
+    return fail(place + "/user/uid: the policy's /identity/user would make root of user " +
+                std::to_string(own) +
                 ", with the capabilities of the bounding set: a policy only takes away");
   }
   if (own != wanted.uid) TRY(drop_capabilities(process, place));
@@ -155,7 +159,8 @@ std::string words(const UserPolicy& user) {
 std::vector<std::string> words(const EnvPolicy& env) {
   std::vector<std::string> parts;
   if (env.clean)
-    parts.push_back(env.pass.empty() ? "no variables of the container's" : "no variables but " + join(env.pass));
+    parts.push_back(env.pass.empty() ? "no variables of the container's"
+                                     : "no variables but " + join(env.pass));
   std::vector<std::string> names;
   for (const auto& [name, value] : env.set) names.push_back(name);
   if (!names.empty()) parts.push_back("sets " + join(names));
@@ -196,8 +201,9 @@ std::vector<PlanRow> rows_of(const Policy& policy) {
              "in a uts namespace of its own; with CAP_SYS_ADMIN the container may change it");
   }
   for (const PinnedHost& host : identity.hosts) {
-    rows.add_always(host.pointer, host.name + " is " + addresses_of(host),
-                    "in /etc/hosts, read-only, in the place of what that has of the name; and in network rules");
+    rows.add_always(
+        host.pointer, host.name + " is " + addresses_of(host),
+        "in /etc/hosts, read-only, in the place of what that has of the name; and in network rules");
   }
   if (identity.env) {
     const std::vector<std::string> parts = words(*identity.env);
@@ -255,7 +261,9 @@ Status hold_env(const Identity& identity, ordered_json& process, const std::stri
 }
 
 Status hold_process(const Identity& identity, ordered_json& process, const std::string& place) {
-  if (!process.is_object()) return fail(place + ": expected an object, found " + process.type_name());
+  if (!process.is_object()) {
+    return fail(place + (place.empty() ? "" : ": ") + "expected an object, found " + process.type_name());
+  }
   TRY(hold_env(identity, process, place));
   return identity.user ? hold_user(*identity.user, process, place) : Status();
 }

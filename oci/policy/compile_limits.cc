@@ -195,10 +195,12 @@ Result<PlanRow> apply_processors(const Limits& limits, const runtime::Surroundin
   const std::string chosen =
       cpu_list_text(TRY(chosen_processors(*limits.processors, own, place, surroundings)));
   cpu["cpus"] = chosen;
-  return row("/identity/cpus", processors_words(limits),
-             "here " + chosen + (own.empty() ? "" : ", of the bundle's " + own) +
-                 ", as sched_getaffinity(2) says; and /proc/cpuinfo and /sys/devices/system/cpu, where they are "
-                 "mounted, but not /proc/stat, the folders below /sys/devices/system, and the processors themselves");
+  return row(
+      "/identity/cpus", processors_words(limits),
+      "here " + chosen + (own.empty() ? "" : ", of the bundle's " + own) +
+          ", as sched_getaffinity(2) says; and /proc/cpuinfo and /sys/devices/system/cpu, where they are "
+          "mounted, but not /proc/stat, the folders below /sys/devices/system, and the processors "
+          "themselves");
 }
 
 std::string open_files_words(const Limits& limits) {

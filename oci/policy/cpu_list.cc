@@ -13,7 +13,8 @@ namespace {
 std::optional<unsigned> number_in(std::string_view text) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value >= kMostProcessors) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || value >= kMostProcessors)
+    return std::nullopt;
   return value;
 }
 
@@ -73,8 +74,8 @@ std::string cpu_list_text(const std::set<unsigned>& processors) {
   return text;
 }
 
-// Blocks of lines are ended by an empty one. On x86 each is about one processor; elsewhere one may be about the
-// machine.
+// Blocks of lines are ended by an empty one. On x86 each is about one processor; elsewhere one may be about
+// the machine.
 std::string cpuinfo_of(std::string_view cpuinfo, const std::set<unsigned>& processors) {
   constexpr std::string_view kEnd = "\n\n";
   std::string kept;

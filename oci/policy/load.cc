@@ -30,8 +30,8 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description",  "network", "exec", "limits", "identity",
-                                            "syscalls", "unsafe_allow", "events",  "mode"};
+constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network",      "exec",   "limits",
+                                            "identity", "syscalls",    "unsafe_allow", "events", "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
@@ -61,7 +61,7 @@ constexpr std::uint64_t kMostOpenFiles = 2'147'483'584;  // sysctl_nr_open_max (
 constexpr double kLeastCpus = 0.01;
 constexpr double kMostCpus = 8192;
 
-constexpr std::size_t kLongestHostname = 64;        // __NEW_UTS_LEN (include/uapi/linux/utsname.h)
+constexpr std::size_t kLongestHostname = 64;         // __NEW_UTS_LEN (include/uapi/linux/utsname.h)
 constexpr std::uint64_t kLargestId = 4'294'967'294;  // one more, (uid_t)-1, is none (setresuid(2))
 constexpr std::size_t kMostGroups = 65'536;          // NGROUPS_MAX (include/uapi/linux/limits.h)
 
@@ -514,7 +514,7 @@ std::optional<std::string> Reader::read_hostname(const Place& place) {
 
 std::vector<IpAddress> Reader::read_addresses(const Place& place) {
   std::vector<IpAddress> addresses;
-  const auto read = [&](const Place& element) {
+  const auto take = [&](const Place& element) {
     const std::string* text = read_string(element, "an IP address, as in \"10.0.0.5\" or \"2001:db8::5\"");
     if (text == nullptr) return;
     const auto address = parse_address(*text);
@@ -526,7 +526,7 @@ std::vector<IpAddress> Reader::read_addresses(const Place& place) {
     addresses.push_back(*address);
   };
   if (place.value.is_string()) {
-    read(place);
+    take(place);
     return addresses;
   }
   if (!place.value.is_array()) {
@@ -534,7 +534,7 @@ std::vector<IpAddress> Reader::read_addresses(const Place& place) {
     return addresses;
   }
   if (place.value.empty()) wrong(place, "expected at least one IP address, found an empty array");
-  each_element(place, "IP addresses", read);
+  each_element(place, "IP addresses", take);
   return addresses;
 }
 
@@ -553,7 +553,8 @@ std::vector<PinnedHost> Reader::read_hosts(const Place& place) {
     }
     const auto is_same = [&name](const PinnedHost& one) { return one.name == name->name; };
     if (std::any_of(hosts.begin(), hosts.end(), is_same)) {
-      wrong(member, quote(name->name) + " is there twice: letter case, and a dot at the end, make no difference");
+      wrong(member,
+            quote(name->name) + " is there twice: letter case, and a dot at the end, make no difference");
       continue;
     }
     hosts.push_back({member.pointer, name->name, read_addresses(member)});
@@ -680,9 +681,10 @@ void Reader::check_denied_names(const Place& place, const Policy& policy) {
     if (host == nullptr) continue;
     for (const PinnedHost& pinned : policy.identity->hosts) {
       if (pinned.name != host->name) continue;
-      wrong({place.value, rule.pointer},
-            quote(host->name) + " stands for the addresses in " + pinned.pointer +
-                ", so the rule would refuse these alone; deny the addresses that are meant, or take it out there");
+      wrong({place.value, rule.pointer}, quote(host->name) + " stands for the addresses in " +
+                                             pinned.pointer +
+                                             ", so the rule would refuse these alone; deny the addresses "
+                                             "that are meant, or take it out there");
     }
   }
 }

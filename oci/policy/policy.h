@@ -183,9 +183,7 @@ struct Limits {
   bool sees_others = false;
 
   // Whether anything is limited that only a cgroup can limit for the whole container.
-  [[nodiscard]] bool needs_cgroup() const {
-    return memory || processes || cpu_time || processors;
-  }
+  [[nodiscard]] bool needs_cgroup() const { return memory || processes || cpu_time || processors; }
 
   bool operator==(const Limits&) const = default;
 };
@@ -207,8 +205,8 @@ struct PinnedHost {
 
 // The variables that a process begins with.
 struct EnvPolicy {
-  bool clean = false;                                     // nothing but what `pass` and `set` name
-  std::vector<std::string> pass;                          // globs over names (matches_text())
+  bool clean = false;                                    // nothing but what `pass` and `set` name
+  std::vector<std::string> pass;                         // globs over names (matches_text())
   std::vector<std::pair<std::string, std::string>> set;  // name, value; each name once
   bool operator==(const EnvPolicy&) const = default;
 };

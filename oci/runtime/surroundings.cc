@@ -156,7 +156,7 @@ std::set<unsigned> own_processors() {
   std::set<unsigned> processors;
   for (std::size_t count = CPU_SETSIZE; count <= kMost; count *= 2) {
     const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(count),
-                                                                [](cpu_set_t* one) { CPU_FREE(one); });
+                                                               [](cpu_set_t* one) { CPU_FREE(one); });
     const std::size_t size = CPU_ALLOC_SIZE(count);
     if (set == nullptr) break;
     if (::sched_getaffinity(0, size, set.get()) != 0) {

@@ -8,8 +8,8 @@
 
 #include "oci/base/result.h"
 
-// What a runtime that is started here and now finds beside the bundle, as far as limits and the identity depend
-// on it.
+// What a runtime that is started here and now finds beside the bundle, as far as limits and the identity
+// depend on it.
 
 namespace tidewaiter::runtime {
 
@@ -52,7 +52,7 @@ struct Surroundings {
   bool real_time = false;  // who starts the runtime has a real-time scheduling class, which is inherited
   std::vector<std::string> cgroup_mounts;              // where cgroup file systems are mounted, anywhere
   std::map<std::string, Source, std::less<>> sources;  // of those that were looked at; as the bundle has them
-  std::vector<IdRange> uids;      // of this process's user namespace
+  std::vector<IdRange> uids;                           // of this process's user namespace
   std::vector<IdRange> gids;
   std::set<unsigned> processors;  // that this process may run on (sched_getaffinity(2))
   std::string online;             // that the machine has, as /sys/devices/system/cpu/online names them
@@ -90,7 +90,8 @@ void find_cgroups(const Files& files, Surroundings& found);
 void look_at_sources(const Files& files, const std::string& folder, const std::vector<std::string>& sources,
                      Surroundings& found);
 
-// Reads `online` and `cpuinfo`. Apart from the rest, for it takes the kernel a while to tell, and few want to know.
+// Reads `online` and `cpuinfo`. Apart from the rest, for it takes the kernel a while to tell, and few want to
+// know.
 void look_at_processors(const Files& files, Surroundings& found);
 
 // Whether this process has a real-time scheduling class that its children inherit.

@@ -266,9 +266,9 @@ bool is_utf8(const std::string& text) {
 }
 
 Status check_process_key_case(const Json& process, const std::string& place) {
-  TRY(check_keys(
-      process, place,
-      {"apparmorProfile", "capabilities", "env", "noNewPrivileges", "rlimits", "scheduler", "selinuxLabel", "user"}));
+  TRY(check_keys(process, place,
+                 {"apparmorProfile", "capabilities", "env", "noNewPrivileges", "rlimits", "scheduler",
+                  "selinuxLabel", "user"}));
   if (const Json* capabilities = child(process, "capabilities")) {
     TRY(check_keys(*capabilities, place + "/capabilities",
                    {"ambient", "bounding", "effective", "inheritable", "permitted"}));
@@ -298,8 +298,8 @@ Status check_key_case(const Json& config) {
   const Json* linux_part = child(config, "linux");
   if (linux_part == nullptr) return {};
   TRY(check_keys(*linux_part, "/linux",
-                 {"cgroupsPath", "gidMappings", "maskedPaths", "namespaces", "readonlyPaths", "resources", "seccomp",
-                  "sysctl", "uidMappings"}));
+                 {"cgroupsPath", "gidMappings", "maskedPaths", "namespaces", "readonlyPaths", "resources",
+                  "seccomp", "sysctl", "uidMappings"}));
   TRY(check_keys_of_each(*linux_part, "namespaces", "/linux", {"path", "type"}));
   if (const Json* resources = child(*linux_part, "resources"))
     TRY(check_resources_key_case(*resources, "/linux/resources"));

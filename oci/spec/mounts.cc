@@ -61,8 +61,8 @@ Json* mount_at(Json& config, std::string_view destination) {
 }
 
 Json bind_of_file(const std::string& destination, const std::string& source) {
-  // nosuid and nodev: in a user namespace no mount may have fewer of them than its source, and a state folder's
-  // mostly has both.
+  // nosuid and nodev: in a user namespace no mount may have fewer of them than its source, and a state
+  // folder's mostly has both.
   return {{"destination", destination},
           {"type", "bind"},
           {"source", source},

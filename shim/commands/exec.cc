@@ -38,7 +38,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options, Ex
   TRY(refuse_bypass(invocation));
   const container::Record record = TRY(container::read_record(*state_folder));
   TRY(check_cgroups(record, options));
-  if (record.open_files || record.shuts_real_time || record.holds_process) TRY(line.hold(invocation, options, record));
+  if (record.open_files || record.shuts_real_time || record.holds_process)
+    TRY(line.hold(invocation, options, record));
   if (!record.agent) return {};
   const auto agent =
       TRY(container::AgentSource::configured(invocation.settings.agent, invocation.settings.agent_socket));

@@ -86,7 +86,8 @@ Result<CommandLine> prepare(const Invocation& invocation, const ContainerOptions
   policy::Policy policy = TRY(recorded_policy(record));
   if (!policy::holds_limits(policy) || !policy.limits->needs_cgroup()) return line;
   if (policy.limits->processors)
-    policy.limits->processors = {.count = 0, .these = TRY(policy::parse_cpu_list(record.processors))};
+    policy.limits->processors =
+        policy::Processors{.count = 0, .these = TRY(policy::parse_cpu_list(record.processors))};
   for (const std::string& option : options.given) TRY(check_option(*policy.limits, option));
   if (!options.resources) return line;
   char*& argument = line.argv[options.resources->argument];
