@@ -12,6 +12,7 @@
 #include "oci/policy/glob.h"
 #include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
+#include "oci/spec/procfs_mount.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -70,6 +71,19 @@ constexpr CpuFile kOnline{"/sys/devices/system/cpu/online", "cpus-online"};
 constexpr CpuFile kNumbers[] = {{"/sys/devices/system/cpu/possible", "cpus-possible"},
                                 {"/sys/devices/system/cpu/present", "cpus-present"}};
 
+// Elsewhere the runtime would make the files that it is to bind over.
+bool shows_sysfs(ordered_json& config) {
+  const ordered_json* mount = spec::mount_at(config, "/sys");
+  return mount != nullptr &&
+         (text_member(*mount, "type") == "sysfs" ||
+          (spec::is_bind(*mount) && spec::absolute(text_member(*mount, "source")) == "/sys"));
+}
+
+bool shows_procfs(const ordered_json& config) {
+  const std::vector<std::string> places = spec::procfs_mounts(config);
+  return std::find(places.begin(), places.end(), "/proc") != places.end();
+}
+
 void bind_cpu_files(const std::set<unsigned>& processors, const std::string& cpuinfo,
                     const std::string& folder, ordered_json& config, BoundFiles& files) {
   const auto bind = [&](const CpuFile& file, std::string text) {
@@ -77,8 +91,8 @@ void bind_cpu_files(const std::set<unsigned>& processors, const std::string& cpu
     config["mounts"].push_back(spec::bind_of_file(file.place, folder + "/" + file.name));
     files[file.name] = std::move(text);
   };
-  if (spec::mount_at(config, "/proc") != nullptr) bind(kCpuinfo, cpuinfo_of(cpuinfo, processors));
-  if (spec::mount_at(config, "/sys") == nullptr) return;
+  if (shows_procfs(config)) bind(kCpuinfo, cpuinfo_of(cpuinfo, processors));
+  if (!shows_sysfs(config)) return;
   bind(kOnline, cpu_list_text(processors) + "\n");
   std::set<unsigned> numbers;
   for (unsigned number = 0; number <= *processors.rbegin(); ++number) numbers.insert(number);

@@ -216,6 +216,20 @@ TEST(Identity, ShowsTheProcessorsInTheFilesOfTheKernel) {
   const Plan proc = compiled(policy_of(R"({"cpus": 1})"),
                              bundle_of(R"({"mounts": [{"destination": "/proc/", "type": "proc"}]})"));
   EXPECT_THAT(bound(proc), testing::ElementsAre("/proc/cpuinfo cpuinfo"));
+  // As rootless engines have them; and what is none of the kernel's.
+  Surroundings around = machine();
+  for (const char* source : {"/proc", "/sys", "/data"}) around.sources[source] = {};
+  const auto binds = [&](const char* destination, const char* source) {
+    const std::string mounts = R"([{"destination": ")" + std::string(destination) +
+                               R"(", "type": "bind", "source": ")" + source +
+                               R"(", "options": ["rbind", "rro"]}])";
+    return bound(compiled(policy_of(R"({"cpus": 1})"), bundle_of(R"({"mounts": )" + mounts + "}"), around))
+        .size();
+  };
+  EXPECT_EQ(binds("/proc", "/proc"), 1U);
+  EXPECT_EQ(binds("/sys", "/sys"), 3U);
+  EXPECT_EQ(binds("/proc", "/data"), 0U);
+  EXPECT_EQ(binds("/sys", "/data"), 0U);
 }
 
 TEST(Identity, HoldsProcessorsLikeALimit) {
