@@ -148,6 +148,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"agent", nullptr}, "/agent: expected true or false, found null"},
       {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
       {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
+      {{"holds_process", "yes"}, "/holds_process: expected true or false, found string"},
+      {{"processors", 1}, "/processors: expected a string, found number"},
+      {{"pinned_hosts", {"10.0.0.5 db"}}, "/pinned_hosts: expected a string, found array"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -161,7 +164,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
         key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
-        key == "sees_others") {
+        key == "sees_others" || key == "holds_process" || key == "processors" || key == "pinned_hosts") {
       continue;
     }
     auto document = good;

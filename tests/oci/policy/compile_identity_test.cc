@@ -83,7 +83,7 @@ const PlanRow& row_of(const Plan& plan, std::string_view pointer) {
 std::vector<std::string> bound(const Plan& plan) {
   const std::string folder = "/run/tidewaiter/box/";
   std::vector<std::string> places;
-  for (const auto& mount : plan.config["mounts"]) {
+  for (const auto& mount : plan.config.value("mounts", ordered_json::array())) {
     const std::string source = mount.value("source", "");
     if (!source.starts_with(folder)) continue;
     EXPECT_EQ(mount["options"],
