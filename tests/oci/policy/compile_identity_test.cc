@@ -172,6 +172,11 @@ TEST(Identity, SharesTheHostsFileWithTheNamesThatAreAllowed) {
   EXPECT_THAT(bound(plan), testing::ElementsAre("/etc/hosts hosts"));
   EXPECT_TRUE(plan.agent_keeps_hosts);
   EXPECT_EQ(plan.pinned_hosts, "10.0.0.5\tdb.test\n");
+  EXPECT_THAT(row_of(plan, "/network/allow/0").note, StartsWith("resolved when the container starts"));
+  EXPECT_EQ(row_of(plan, "/network/allow/1").note, "stands for the addresses in /identity/hosts/db.test");
+  const std::string text = explain_text(plan, {});
+  EXPECT_THAT(text, HasSubstr("/etc/hosts, read-only, with api.test"));
+  EXPECT_THAT(text, Not(HasSubstr("with api.test, db.test")));
   const Plan none = compiled(policy_of("{}", R"(, "network": {"allow": ["10.0.0.5"]})"), bundle_of());
   EXPECT_FALSE(none.hosts);
 }
