@@ -35,6 +35,13 @@ Result<std::string> new_state_folder_name() {
   return name;
 }
 
+Result<policy::PolicyFile> read_policy(const std::string& path) {
+  auto file = policy::load_file(path);
+  // podman takes "No such file or directory" for a program that is missing in the container.
+  if (!file && file.error().code == ENOENT) return fail("there is no policy file " + path);
+  return file;
+}
+
 Record make_record(const Json& config, const Host& host, const policy::PolicyFile& file,
                    const policy::Plan& plan) {
   Record record;
@@ -122,9 +129,7 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const auto path = TRY(container::policy_path(host.settings, config));
   if (!path) return text;
 
-  auto loaded = policy::load_file(*path);
-  if (!loaded && loaded.error().code == ENOENT) return fail("there is no policy file " + *path);
-  const policy::PolicyFile file = TRY(std::move(loaded));
+  const policy::PolicyFile file = TRY(read_policy(*path));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
