@@ -148,7 +148,8 @@ TEST_F(CreateTest, WritesTheIdentityIntoTheBundleAndItsFilesIntoTheStateFolder) 
   const std::string processor = seen()["linux"]["resources"]["cpu"]["cpus"];
   EXPECT_EQ(processor.find_first_not_of("0123456789"), std::string::npos) << processor;
   std::vector<std::string> sources;
-  for (const json& mount : seen()["mounts"]) sources.push_back(mount["source"]);
+  const json config = seen();
+  for (const json& mount : config["mounts"]) sources.push_back(mount["source"]);
   EXPECT_THAT(sources, ElementsAre("proc", state_folder_ + "/hosts", state_folder_ + "/cpuinfo"));
   EXPECT_THAT(read("run/box/hosts"), HasSubstr("10.0.0.5\tdb.test\n"));
   EXPECT_THAT(read("run/box/cpuinfo"), StartsWith("processor\t: " + processor + "\n"));
