@@ -13,6 +13,7 @@
 
 #include "oci/policy/baseline.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_files.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
@@ -114,7 +115,8 @@ Status check_bypass_annotations(const Input& input) {
 }
 
 // A program's path is told from the root of its mount namespace: in the host's, every path would have the
-// bundle's folder in front, and no rule would mean what it says.
+// bundle's folder in front, and no rule would mean what it says. Of files, what enforces the rules would be
+// mounted into the host.
 Status check_mount_namespace(const Input& input) {
   const auto name_path = [](const std::vector<UnixRule>& rules) {
     return std::any_of(rules.begin(), rules.end(), [](const UnixRule& rule) { return !rule.abstract; });
@@ -122,7 +124,8 @@ Status check_mount_namespace(const Input& input) {
   const auto& network = input.policy.network;
   const bool exec = supervises(input.policy, Operation::kExec);
   const bool sockets = network && (name_path(network->unix_allow) || name_path(network->unix_deny));
-  if (!exec && !sockets) return {};
+  const bool files = input.policy.files && input.policy.files->restricts();
+  if (!exec && !sockets && !files) return {};
   const ordered_json* linux_part = member(input.config, "linux");
   const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
   if (namespaces != nullptr && namespaces->is_array()) {
@@ -131,7 +134,10 @@ Status check_mount_namespace(const Input& input) {
       if (type != nullptr && *type == "mount" && member(one, "path") == nullptr) return {};
     }
   }
-  return fail("/linux/namespaces: a policy with " + std::string(exec ? "/exec" : "unix: paths") +
+  return fail("/linux/namespaces: a policy with " +
+              std::string(exec    ? "/exec"
+                          : files ? "/files"
+                                  : "unix: paths") +
               " needs a mount namespace of the container's own, as in {\"type\": \"mount\"}");
 }
 
@@ -351,6 +357,7 @@ class Compiler {
 
   Result<Plan> run() {
     for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_, surroundings_}));
+    TRY(check_files(policy_, listener_));
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
@@ -358,6 +365,7 @@ class Compiler {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
     plan_.config = config_;
+    TRY(put_init());
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
@@ -372,6 +380,7 @@ class Compiler {
     describe_network();
     describe_exec();
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
+    for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
     describe_start();
     describe_names();
     describe_baseline();
@@ -528,8 +537,17 @@ class Compiler {
     return asked;
   }
 
+  // Before anything else is made of the bundle's profile: the law of the filter then holds of the one that
+  // lets tidewaiter-init restrict itself.
+  Status put_init() {
+    if (!needs_init(policy_, listener_)) return {};
+    landlock_calls_ = TRY(allow_landlock(plan_.config));
+    plan_.init = TRY(policy::put_init(plan_.config, *policy_.files, listener_));
+    return {};
+  }
+
   Status merge_into_bundle() {
-    const ordered_json* own = own_seccomp(config_);
+    const ordered_json* own = own_seccomp(plan_.config);
     const seccomp::Profile profile = own == nullptr
                                          ? seccomp::unconfined_profile()
                                          : TRY(in_context("/linux/seccomp", seccomp::parse_profile(*own)));
@@ -871,6 +889,7 @@ class Compiler {
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
+  std::vector<std::string> landlock_calls_;            // which the bundle's own profile would have refused
   std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;
 };

@@ -17,10 +17,11 @@ namespace tidewaiter::policy {
 
 // Who enforces a rule once the container runs.
 enum class Mechanism {
-  kRuntime,  // the OCI runtime, from the bundle
-  kFilter,   // the kernel, by the seccomp filter alone
-  kAgent,    // the agent, asked by a notification
-  kNobody,   // nothing enforces it: what this version leaves open
+  kRuntime,   // the OCI runtime, from the bundle
+  kFilter,    // the kernel, by the seccomp filter alone
+  kAgent,     // the agent, asked by a notification
+  kLandlock,  // the kernel, by what tidewaiter-init puts on each process
+  kNobody,    // nothing enforces it: what this version leaves open
 };
 
 // Why a row is in the plan.
@@ -29,6 +30,7 @@ enum class Origin {
   kBaseline,  // network or exec rules would not hold without it
   kStart,     // the runtime's start of a container cannot be told from the workload without it
   kNames,     // host names of the policy resolve in the container by it
+  kFiles,     // file rules are enforced by it
   kLeftOpen,  // nothing is held
 };
 
@@ -67,7 +69,10 @@ struct Plan {
   bool limited = false;  // limits are held: `exec` and `update` have to know of the container
   // Likewise those under limits.cpus: no quota holds a real-time process.
   bool shuts_real_time = false;
-  bool sees_others = false;   // policy::Limits::sees_others, for who decides later
+  bool sees_others = false;  // policy::Limits::sees_others, for who decides later
+  // What has to stand before the arguments of every program that is executed in the container; empty:
+  // nothing. The config has it before those of the container's own.
+  std::vector<std::string> init;
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
@@ -75,10 +80,14 @@ struct Plan {
   [[nodiscard]] bool supervised() const { return !notified.empty(); }
 };
 
+// What is on this machine for the container.
 struct Listener {
   std::string path;        // absolute, at most 107 bytes
   std::string metadata;    // handed to the agent unchanged in the container process state
   std::string hosts_file;  // where the agent keeps the container's hosts file; absolute
+  // tidewaiter-init; empty where nobody would put it before what is executed in the container later.
+  std::string init_program = {};
+  int landlock = 0;  // the kernel's Landlock version (ABI); 0: none
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

@@ -15,6 +15,7 @@
 #include "oci/policy/constants.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/exec_rule.h"
+#include "oci/policy/file_rule.h"
 #include "oci/policy/network_rule.h"
 #include "oci/policy/syscalls.h"
 #include "oci/policy/wording.h"
@@ -28,18 +29,20 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description",  "network", "exec", "limits",
-                                            "syscalls", "unsafe_allow", "events",  "mode"};
+constexpr std::string_view kPolicyKeys[] = {"version", "description", "network",      "exec",   "files",
+                                            "limits",  "syscalls",    "unsafe_allow", "events", "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
 constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files"};
+constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "best_effort"};
 constexpr std::string_view kSyscallKeys[] = {"names", "action", "errno", "args"};
 constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity"};
+constexpr std::string_view kLaterPolicyKeys[] = {"identity"};
+constexpr std::string_view kLaterFilesKeys[] = {"deny"};
 constexpr std::string_view kLaterLimitsKeys[] = {"disk", "timeout"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
@@ -264,6 +267,8 @@ class Reader {
   ExecPolicy read_exec(const Place& place);
   std::vector<ExecRule> read_exec_rules(const Place& place);
   ExecRule read_exec_rule(const Place& place);
+  FilesPolicy read_files(const Place& place);
+  std::vector<FileRule> read_file_rules(const Place& place);
   // Puts "unix:" rules into `unix_rules`, and returns the others.
   std::vector<NetworkRule> read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules);
   std::vector<BindRule> read_bind_rules(const Place& place);
@@ -474,6 +479,40 @@ Limits Reader::read_limits(const Place& place) {
       limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
   });
   return limits;
+}
+
+std::vector<FileRule> Reader::read_file_rules(const Place& place) {
+  std::vector<FileRule> rules;
+  each_element(place, "paths, as in [\"/usr\", \"/etc\"]", [&](const Place& element) {
+    const std::string* path = read_string(element, "an absolute path, as in \"/usr\"");
+    if (path == nullptr) return;
+    if (const Status checked = check_file_path(*path); !checked)
+      return wrong(element, checked.error().message());
+    if (std::any_of(rules.begin(), rules.end(), [&](const FileRule& rule) { return rule.path == *path; }))
+      return wrong(element, quote(*path) + " is in the list twice");
+    rules.push_back({element.pointer, *path});
+  });
+  if (rules.size() > kMaxFileRules)
+    wrong(place, "expected at most " + std::to_string(kMaxFileRules) + " paths, found " +
+                     std::to_string(rules.size()));
+  return rules;
+}
+
+FilesPolicy Reader::read_files(const Place& place) {
+  FilesPolicy files;
+  each_member(place, kFilesKeys, kLaterFilesKeys, [&](std::string_view key, const Place& member) {
+    if (key == "read")
+      files.read = read_file_rules(member);
+    else if (key == "write")
+      files.write = read_file_rules(member);
+    else if (key == "exec")
+      files.exec = read_file_rules(member);
+    else if (member.value.is_boolean())
+      files.best_effort = member.value.get<bool>();
+    else
+      expected(member, "true or false");
+  });
+  return files;
 }
 
 void Reader::read_events(const Place& place, EventsPolicy& events) {
@@ -751,6 +790,8 @@ Policy Reader::read_policy(const Json& document) {
       policy.exec = read_exec(member);
     } else if (key == "limits") {
       policy.limits = read_limits(member);
+    } else if (key == "files") {
+      policy.files = read_files(member);
     } else if (key == "syscalls") {
       each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
                    [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });

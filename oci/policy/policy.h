@@ -177,6 +177,24 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+// --- files: which files may be read, written, executed ---------------------------------------------
+
+// A file, or a directory and everything below it.
+struct FileRule {
+  std::string pointer;  // "/files/read/0"
+  std::string path;     // absolute, canonical: no symbolic link is followed to what it names
+};
+
+// What is written or executed may be read as well. See landlock.h in oci/base for what each list comes to.
+struct FilesPolicy {
+  std::optional<std::vector<FileRule>> read;   // absent: every file; empty: none but those of the others
+  std::optional<std::vector<FileRule>> write;  // absent: every file; empty: none
+  std::optional<std::vector<FileRule>> exec;   // absent: every file; empty: none
+  bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
+
+  [[nodiscard]] bool restricts() const { return read.has_value() || write.has_value() || exec.has_value(); }
+};
+
 // --- events ---------------------------------------------------------------------------------------
 
 // Which decisions are written to the container's event log.
@@ -200,6 +218,7 @@ struct Policy {
   std::optional<NetworkPolicy> network;
   std::optional<ExecPolicy> exec;
   std::optional<Limits> limits;
+  std::optional<FilesPolicy> files;
   std::vector<SyscallRule> syscalls;
   EventsPolicy events;
   std::vector<UnsafeAllow> unsafe_allow;

@@ -266,9 +266,9 @@ bool is_utf8(const std::string& text) {
 }
 
 Status check_process_key_case(const Json& process, const std::string& place) {
-  TRY(check_keys(
-      process, place,
-      {"apparmorProfile", "capabilities", "noNewPrivileges", "rlimits", "scheduler", "selinuxLabel"}));
+  TRY(check_keys(process, place,
+                 {"apparmorProfile", "args", "capabilities", "noNewPrivileges", "rlimits", "scheduler",
+                  "selinuxLabel"}));
   if (const Json* scheduler = child(process, "scheduler"))
     TRY(check_keys(*scheduler, place + "/scheduler", {"policy"}));
   return check_keys_of_each(process, "rlimits", place, {"hard", "soft", "type"});
@@ -315,6 +315,10 @@ Status check_key_case(const Json& config) {
     }
   }
   return {};
+}
+
+Status check_process_key_case(const Json& process, const std::string& place) {
+  return check_keys(process, place, {"args", "noNewPrivileges"});
 }
 
 Result<std::optional<std::string>> annotation(const Json& config, std::string_view key) {

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -29,7 +30,13 @@ using nlohmann::ordered_json;
 using policy::Mistake;
 
 // Where a container's listener would be: nobody connects to it here.
-const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts"};
+policy::Listener no_listener(int landlock) {
+  return {"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts", "/usr/bin/tidewaiter-init",
+          landlock};
+}
+
+// What a policy may ask of some kernel is no mistake, though this one may not have it.
+constexpr int kNewestLandlock = std::numeric_limits<int>::max();
 
 // A container as `podman run` without a seccomp profile makes it.
 ordered_json bare_config() {
@@ -51,7 +58,7 @@ std::vector<Mistake> mistakes_in(const std::string& file) {
   if (!parsed) return parsed.error();
   // What no runtime can do is a mistake of the policy; crun is the one with the fewest limits.
   const auto plan = policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun),
-                                    kNoListener, runtime::Surroundings::of_a_full_machine());
+                                    no_listener(kNewestLandlock), runtime::Surroundings::of_a_full_machine());
   if (!plan) return {{file, plan.error().message()}};
   return {};
 }
@@ -182,8 +189,8 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
-  const policy::Plan plan =
-      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener, around)));
+  const policy::Plan plan = TRY(in_context(
+      options.file, policy::compile(policy, config, traits, no_listener(sys::landlock_version()), around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
   const Status held = policy::check_machine(policy, config, traits, around);
   if (!held) origin.not_here = held.error().message();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "oci/policy/load.h"
+#include "oci/policy/wording.h"
 
 // What is wrong with a policy file, in the exact words that a person reads.
 
@@ -101,6 +102,43 @@ TEST(ParsePolicy, SaysWhatIsWrongWithExecRules) {
   });
 }
 
+TEST(ParsePolicy, SaysWhatIsWrongWithFiles) {
+  const std::string name(256, 'a');
+  const std::string path = "/" + std::string(5000, 'a');
+  expect_mistakes({
+      {R"({"version": 1, "files": []})", {R"(p.json: /files: expected an object, found an array)"}},
+      {R"({"version": 1, "files": {"writes": []}})",
+       {R"(p.json: /files/writes: unknown key "writes"; did you mean "write"?)"}},
+      {R"({"version": 1, "files": {"deny": ["/etc/shadow"]}})",
+       {R"(p.json: /files/deny: "deny" is not supported yet; without it, everything it would restrict is open)"}},
+      {R"({"version": 1, "files": {"read": "/usr"}})",
+       {R"(p.json: /files/read: expected an array of paths, as in ["/usr", "/etc"], found "/usr")"}},
+      {R"({"version": 1, "files": {"read": [1, "usr", ""]}})",
+       {R"(p.json: /files/read/0: expected an absolute path, as in "/usr", found 1)",
+        R"(p.json: /files/read/1: expected an absolute path, as in "/usr", found "usr")",
+        R"(p.json: /files/read/2: expected an absolute path, as in "/usr", found "")"}},
+      {R"({"version": 1, "files": {"write": ["/tmp/", "//tmp", "/a//b", "/./a", "/a/b/..", "/.."]}})",
+       {R"(p.json: /files/write/0: expected "/tmp", as the path is without "//", ".", ".." and a slash at its end, found "/tmp/")",
+        R"(p.json: /files/write/1: expected "/tmp", as the path is without "//", ".", ".." and a slash at its end, found "//tmp")",
+        R"(p.json: /files/write/2: expected "/a/b", as the path is without "//", ".", ".." and a slash at its end, found "/a//b")",
+        R"(p.json: /files/write/3: expected "/a", as the path is without "//", ".", ".." and a slash at its end, found "/./a")",
+        R"(p.json: /files/write/4: expected "/a", as the path is without "//", ".", ".." and a slash at its end, found "/a/b/..")",
+        R"(p.json: /files/write/5: expected "/", as the path is without "//", ".", ".." and a slash at its end, found "/..")"}},
+      {R"({"version": 1, "files": {"exec": ["/usr/bin/*", "/usr/**/x", "/*"]}})",
+       {R"(p.json: /files/exec/0: there are no globs here, for a path covers all that lies below it; write "/usr/bin", found "/usr/bin/*")",
+        R"(p.json: /files/exec/1: there are no globs here, for a path covers all that lies below it; write "/usr", found "/usr/**/x")",
+        R"(p.json: /files/exec/2: there are no globs here, for a path covers all that lies below it; write "/", found "/*")"}},
+      {R"({"version": 1, "files": {"exec": ["/usr", "/bin", "/usr"]}})",
+       {R"(p.json: /files/exec/2: "/usr" is in the list twice)"}},
+      {R"({"version": 1, "files": {"exec": ["/)" + name + R"("]}})",
+       {R"(p.json: /files/exec/0: a name in a path has at most 255 bytes, found )" + quote("/" + name)}},
+      {R"({"version": 1, "files": {"exec": [")" + path + R"("]}})",
+       {R"(p.json: /files/exec/0: a path has at most 4095 bytes, found 5001)"}},
+      {R"({"version": 1, "files": {"best_effort": 1}})",
+       {R"(p.json: /files/best_effort: expected true or false, found 1)"}},
+  });
+}
+
 TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
   expect_mistakes({
       {R"([])", {R"(p.json: expected an object, found an array)"}},
@@ -118,11 +156,9 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
       {R"({"version": 1, "netwrok": {}})",
        {R"(p.json: /netwrok: unknown key "netwrok"; did you mean "network"?)"}},
       {R"({"version": 1, "colour": 1})",
-       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
+       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "files", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "a/b~c\n": 1})",
-       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
-      {R"({"version": 1, "files": {}})",
-       {R"(p.json: /files: "files" is not supported yet; without it, everything it would restrict is open)"}},
+       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "files", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "identity": {}})",
        {R"(p.json: /identity: "identity" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "description": 1})", {R"(p.json: /description: expected a string, found 1)"}},
