@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
 #include "oci/container/record.h"
 #include "oci/policy/compile.h"
@@ -102,7 +103,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const policy::PolicyFile file = TRY(std::move(loaded));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName};
+                                  state_folder + "/" + Record::kHostsName, /*init_program=*/"",
+                                  sys::landlock_version()};
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
   const runtime::Surroundings surroundings =
       file.policy.limits ? surroundings_of(config, host) : runtime::Surroundings();

@@ -51,6 +51,8 @@ JSON
   cat >"$USER_HOME/.config/tidewaiter/policies/tools.json" <<'JSON'
 {"version": 1, "exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}
 JSON
+  echo '{"version": 1, "files": {"read": ["/bin", "/probes", "/srv/in"], "write": ["/srv/in"], "exec": ["/bin"]}}' \
+    >"$USER_HOME/.config/tidewaiter/policies/files.json"
   echo '{"version": 1, "network": {"allow": ["local.test"]}}' >"$USER_HOME/.config/tidewaiter/policies/named.json"
   chown -R twtest: "$USER_HOME"
   as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
@@ -204,4 +206,28 @@ nothing_left_of_user() {
   run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
   run as_user "podman exec held take_up files 200"
   assert_output --partial "files: EMFILE"
+}
+
+@test "rootless podman: file rules" {
+  mkdir -p "$USER_HOME"/work/{in,out}
+  echo text | tee "$USER_HOME/work/in/file" >"$USER_HOME/work/out/file"
+  chown -R twtest: "$USER_HOME/work"
+  local options="--network none --volume $USER_HOME/work:/srv"
+  run -0 as_user "podman run --rm $options $IMAGE sh -c 'cat /srv/out/file; echo x >>/srv/out/file'"
+  assert_output text
+  for more in "" "--read-only" "--user 12:34" "--cap-drop all"; do
+    run as_user "podman run --rm $more $options --annotation io.tidewaiter.policy=files $IMAGE \
+      sh -c 'exec 2>&1; cat /srv/in/file; cat /srv/out/file; echo x >>/srv/out/file; /probes/end_with exit 7; exit 6'"
+    assert_failure 6
+    assert_line text
+    assert_line "cat: can't open '/srv/out/file': Permission denied"
+    assert_line --partial "can't create /srv/out/file: Permission denied"
+    assert_line --partial "/probes/end_with: Permission denied"
+  done
+  run -0 as_user "podman run --detach $options --name subject --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec subject cat /srv/in/file"
+  assert_output text
+  run as_user "podman exec subject cat /srv/out/file"
+  assert_failure 1
+  assert_output --partial "Permission denied"
 }

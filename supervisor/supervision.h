@@ -70,7 +70,8 @@ class Supervision {
   [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
   [[nodiscard]] policy::Decision decide_unix(const policy::UnixName& name) const;
   [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
-  // REQUIRES: policy().exec.
+  // tidewaiter-init may be run, and nobody is told of it: whatever it becomes is decided on in its turn, and
+  // all it does before that is to give up rights. REQUIRES: policy().exec.
   [[nodiscard]] policy::Decision decide_exec(std::span<const policy::Execution> programs) const;
   // The decision on a socket family that network rules cannot name.
   [[nodiscard]] policy::Decision unnamed_family(bool harmless) const;
@@ -102,6 +103,7 @@ class Supervision {
   std::unique_ptr<MemoryBudget> captured_arguments_ = std::make_unique<MemoryBudget>(std::size_t{80} << 20U);
   bool exempts_start_ = false;
   bool told_of_execs_ = false;
+  std::string init_path_;  // in the container; empty: there is none
 };
 
 }  // namespace tidewaiter::supervisor

@@ -91,6 +91,7 @@ Result<Record> from_json(const Json& document) {
   if (document.contains("restart_seconds")) {
     TRY(read_member(document, "restart_seconds", record.restart_seconds));
   }
+  if (document.contains("init")) TRY(read_member(document, "init", record.init));
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
   if (const auto hosts = document.find("hosts"); hosts != document.end()) {
@@ -126,6 +127,7 @@ Json to_json(const Record& record) {
   if (record.open_files) document["open_files"] = *record.open_files;
   if (record.shuts_real_time) document["shuts_real_time"] = true;
   if (record.sees_others) document["sees_others"] = true;
+  if (!record.init.empty()) document["init"] = record.init;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

@@ -12,7 +12,8 @@
 
 namespace tidewaiter::container {
 
-// What the shim, or the hook, leaves for the agent: `record.json` in the container's state folder.
+// What the shim, or the hook, leaves for the agent and for later commands: `record.json` in the container's
+// state folder.
 struct Record {
   std::string id;            // container id; empty when made by the precreate hook, which is not told it
   std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
@@ -22,10 +23,12 @@ struct Record {
   std::string policy_path;  // the policy file; empty: not known
   std::string policy_text;  // as it was when the container was created, or reloaded for it
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
-  bool agent = true;  // false: nobody has to answer for the container, and the record is for `exec` alone
+  bool agent =
+      true;  // false: nobody has to answer for the container, and the record is for `exec` and `update`
   std::optional<std::uint64_t> open_files;  // policy::Plan::open_files
   bool shuts_real_time = false;             // policy::Plan::shuts_real_time
   bool sees_others = false;                 // policy::Plan::sees_others
+  std::vector<std::string> init;            // policy::Plan::init
   std::vector<std::string> residual;        // policy::Plan::residual
   bool exempts_start = false;               // policy::Plan::exempts_start
   bool told_of_execs = false;               // policy::Plan::told_of_execs

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/policy/compile.h"
@@ -57,6 +58,7 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.open_files = plan.open_files;
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.init = plan.init;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
@@ -68,20 +70,30 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   return record;
 }
 
-// What clears a state folder without an agent when the runtime has ended and no container is there: none was
-// created, or `run` has seen its end. `delete` clears it otherwise.
-std::function<void()> forget_if_gone(const Invocation& invocation, const std::string& state_folder,
-                                     const Record& record) {
+// Asks, when the runtime has ended, whether the container is there: none was created, or `run` has seen its
+// end.
+std::function<bool()> asks_for_container(const Invocation& invocation, const std::string& id) {
   CommandLine line = invocation.line;
   // It is asked from another folder.
   std::error_code ignored;
   if (!line.root.empty()) line.root = std::filesystem::absolute(line.root, ignored);
-  return [runtime = invocation.runtime, line, state_folder, id = record.id, owner = record.config_owner] {
-    if (runtime_knows(runtime, line, id).value_or(true)) return;
-    // Another container of this id may have come already.
-    const auto found = container::read_record(state_folder);
-    if (found && found->config_owner == owner) static_cast<void>(container::clear_state_folder(state_folder));
-  };
+  return [runtime = invocation.runtime, line, id] { return runtime_knows(runtime, line, id).value_or(true); };
+}
+
+// Without an agent a process of ours stays behind to put the bundle back; and where `exec` has to know of the
+// container, a record.
+Status put_into_effect_unsupervised(const Invocation& invocation, const std::string& state_folder,
+                                    const Record& record, const policy::Plan& plan,
+                                    const std::function<Status()>& install) {
+  if (!plan.limited && plan.init.empty()) {
+    TRY(install());
+    return restore_when_ended(record.config_path, record.config_owner);
+  }
+  const UniqueFd lock = TRY(container::keep_record(state_folder, record, install));
+  const StateFolder folder{state_folder, lock.get(), asks_for_container(invocation, record.id)};
+  Status left = restore_when_ended(record.config_path, record.config_owner, &folder);
+  if (!left) static_cast<void>(sys::remove_tree(state_folder));
+  return left;
 }
 
 // Puts the plan into effect: the bundle is rewritten while the agent starts, for one waits for the disk and
@@ -96,14 +108,8 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
     return {};
   };
   if (!plan.supervised()) {
-    if (plan.limited) TRY(container::keep_record(state_folder, record));
-    Status done = install();
-    if (done) {
-      done = restore_when_ended(
-          record.config_path, record.config_owner,
-          plan.limited ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
-    }
-    if (!done && plan.limited) static_cast<void>(container::clear_state_folder(state_folder));
+    Status done = put_into_effect_unsupervised(invocation, state_folder, record, plan, install);
+    if (!done && installed) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));
     return done;
   }
   const auto agent =
@@ -139,7 +145,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
                 " names another policy than a moment ago: create the container again");
   }
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName};
+                                  state_folder + "/" + Record::kHostsName, container::init_path(),
+                                  sys::landlock_version()};
   const runtime::Surroundings surroundings =
       file.policy.limits ? invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory)
                          : runtime::Surroundings();

@@ -175,6 +175,52 @@ TEST_F(CreateTest, PutsTheBundleOfAFilterAloneBackWhenTheRuntimeHasEnded) {
   EXPECT_THAT(read("runtime"), HasSubstr("SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"));
 }
 
+TEST_F(CreateTest, KeepsARecordOfFileRulesWithoutAnAgent) {
+  write("bundle/config.json", config_under("files"));
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_EQ(seen()["process"]["args"], json::parse(R"(["/.tidewaiter-init", "r", "r/usr", "--", "sh"])"));
+  EXPECT_FALSE(seen()["linux"].contains("seccomp"));
+  EXPECT_EQ(read("bundle/config.json"), config_under("files"));
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_FALSE(record->agent);
+  EXPECT_THAT(record->init, ElementsAre("/.tidewaiter-init", "r", "r/usr", "--"));
+  EXPECT_FALSE(container::agent_alive(state_folder_));
+}
+
+TEST_F(CreateTest, LeavesNoRecordWhereNoContainerHasComeOfIt) {
+  write("bundle/config.json", config_under("files"));
+  ::setenv("FAKE_EXIT", "1", 1);
+  EXPECT_EQ(run_create().exit_code(), 1);
+  wait_for_agents();
+  EXPECT_FALSE(exists("run/box"));
+  EXPECT_FALSE(is_rewritten());
+  ::unsetenv("FAKE_EXIT");
+
+  // The id is taken as long as there is the container.
+  EXPECT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  EXPECT_EQ(run_create().exit_code(), 1);
+  wait_for_agents();
+  EXPECT_TRUE(exists("run/box/record.json"));
+  EXPECT_EQ(run(remove, {"delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, TellsTheAgentOfFileRules) {
+  write("bundle/config.json", config_under("both"));
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_TRUE(record->agent);
+  EXPECT_FALSE(record->init.empty());
+  EXPECT_TRUE(container::agent_alive(state_folder_));
+}
+
 TEST_F(CreateTest, LeavesABundleWithoutPolicyAlone) {
   write("bundle/config.json", kConfig);
   const Outcome outcome = run_create();

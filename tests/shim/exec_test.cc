@@ -215,6 +215,67 @@ TEST_F(ExecTest, LeavesNoRightToRealTimeUnderLimitsOfProcessors) {
   ASSERT_EQ(::setrlimit(RLIMIT_RTPRIO, &limit), 0);
 }
 
+// What goes before the program under file rules.
+class ExecUnderFileRules : public ExecTest {
+ protected:
+  void SetUp() override {
+    ExecTest::SetUp();
+    write("bundle/config.json", config_under("files"));
+    ASSERT_EQ(run_create().exit_code(), 0);
+    wait_for_agents();
+    std::filesystem::remove(folder_ / "runtime");
+  }
+};
+
+TEST_F(ExecUnderFileRules, PutsInitBeforeTheProgram) {
+  const Outcome outcome = run(exec, {"--root", "/r", "exec", "-t", "--", "box", "ls", "--force"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_THAT(given("runtime", "argument"),
+              ElementsAre(FAKE_RUNTIME, "--root", "/r", "exec", "-t", "--", "box", "/.tidewaiter-init", "r",
+                          "r/usr", "--", "ls", "--force"));
+  EXPECT_FALSE(exists("agent"));
+}
+
+TEST_F(ExecUnderFileRules, PutsInitBeforeTheProgramOfAProcessFile) {
+  write("p.json", R"({"terminal": true, "args": ["ls", "-l"], "cwd": "/"})");
+  const Outcome outcome = run(exec, {"exec", "--process=" + (folder_ / "p.json"), "--detach", "box"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  const auto arguments = given("runtime", "argument");
+  ASSERT_EQ(arguments.size(), 5U);
+  EXPECT_THAT(arguments[2], StartsWith("--process=/proc/self/fd/"));
+  EXPECT_EQ(arguments[4], "box");
+  EXPECT_EQ(read("process.json"),
+            R"({"terminal":true,"args":["/.tidewaiter-init","r","r/usr","--","ls","-l"],"cwd":"/"})");
+}
+
+TEST_F(ExecUnderFileRules, RefusesAProcessFileItCannotRead) {
+  for (const char* text : {"{", R"({"args": "ls"})", R"({"Args": ["ls"], "args": ["ls"]})", "[]"}) {
+    write("p.json", text);
+    const Outcome outcome = run(exec, {"exec", "--process", folder_ / "p.json", "box"});
+    EXPECT_EQ(outcome.exit_code(), 255) << text;
+    EXPECT_THAT(outcome.error, HasSubstr("p.json"));
+    EXPECT_FALSE(exists("runtime"));
+  }
+  EXPECT_EQ(run(exec, {"exec", "--process", folder_ / "absent.json", "box"}).exit_code(), 255);
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(ExecUnderFileRules, RefusesToGuessWhereTheProgramBegins) {
+  const Outcome outcome = run(exec, {"exec", "--new-option", "value", "box", "ls"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_THAT(outcome.error, HasSubstr("an option of this `exec` is not known here"));
+  EXPECT_FALSE(exists("runtime"));
+  // Of others nothing is at stake.
+  EXPECT_EQ(run(exec, {"exec", "--new-option", "value", "other", "ls"}).exit_code(), 0);
+}
+
+TEST_F(ExecUnderFileRules, RefusesWhereTheRecordCannotBeRead) {
+  write("run/box/record.json", "{");
+  const Outcome outcome = run(exec, {"exec", "box", "ls"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_FALSE(exists("runtime"));
+}
+
 TEST_F(ExecTest, LeavesAnOddIdToTheRuntime) {
   EXPECT_EQ(run(exec, {"exec", "../box", "ls"}).exit_code(), 0);
   EXPECT_TRUE(exists("runtime"));

@@ -39,6 +39,12 @@ class ShimTest : public ::testing::Test {
   static constexpr const char* kConfigUnderLimits =
       R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"}, "linux": {"cgroupsPath": "/box"},
           "annotations": {"io.tidewaiter.policy": "limits"}})";
+  static std::string config_under(const std::string& policy) {
+    return R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"},
+               "linux": {"namespaces": [{"type": "mount"}]},
+               "annotations": {"io.tidewaiter.policy": ")" +
+           policy + R"("}})";
+  }
 
   struct Outcome {
     int status = 0;      // as waitpid(2) gives it
@@ -57,6 +63,14 @@ class ShimTest : public ::testing::Test {
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
     write("etc/policies/limits.json", R"({"version": 1, "limits": {"memory": "64M", "open_files": 64}})");
+    write("etc/policies/files.json", R"({"version": 1, "files": {"read": ["/usr"]}})");
+    write("etc/policies/both.json",
+          R"({"version": 1, "files": {"read": ["/usr"]}, "network": {"allow": []}})");
+    // Beside the program that looks for it, which is the test's.
+    std::error_code exists_already;
+    std::filesystem::create_symlink(
+        "/bin/true", std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tidewaiter-init",
+        exists_already);
     write("bundle/config.json", kConfigUnderPolicy);
     write("etc/config.json", "{}");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);
