@@ -66,7 +66,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   policy write "$WRITE"
   local commands='exec 2>&1; for folder in in out; do cd /srv/$folder
       echo x >>file; touch new; mkdir made; ln -s file link; ln file hard; mv file moved; mv moved file; truncate -s 0 file; rm hard; rm tool; mkfifo fifo
-    done; cat /srv/out/file; echo null >/dev/null; /srv/out/tool'
+    done; cat /srv/out/file; echo null >/dev/null; /srv/out/tool; true'
   under_policy write
   in_container sh -c "$commands"
   assert_line "text"
@@ -215,9 +215,9 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   assert_failure 1
   assert_output "cat: can't open '/srv/out/file': Permission denied"
   run shim exec --user 1234:1234 --cwd /srv --env A=B "$ID" sh -c 'id -u; pwd; echo $A; echo y >in/new; cat out/file'
-  assert_line --index 0 1234
-  assert_line --index 1 /srv
-  assert_line --index 2 B
+  assert_line 1234
+  assert_line /srv
+  assert_line B
   assert_line "cat: can't open 'out/file': Permission denied"
   assert_equal "$(cat "$WORK/in/new")" y
   jq '.process | .args = ["cat", "/srv/out/file"]' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/process.json"
