@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "oci/container/bundle.h"
+#include "oci/policy/check_limits.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
@@ -88,6 +89,12 @@ std::string difference(const policy::Plan& a, const policy::Plan& b) {
   return {};
 }
 
+// The file rules that processes of a container were told of when they began.
+std::optional<policy::FilesPolicy> held_files(const policy::Policy& policy) {
+  if (!policy.files || !policy.files->restricts() || policy.mode == policy::Mode::kAudit) return std::nullopt;
+  return policy.files;
+}
+
 }  // namespace
 
 Result<std::optional<container::Record>> reread_policy(const container::Record& record) {
@@ -100,13 +107,19 @@ Result<std::optional<container::Record>> reread_policy(const container::Record& 
   if (file->text == record.policy_text) return std::nullopt;
   auto old = TRY(parse_kept(record));
   TRY(in_context(record.policy_path, check_names(old, file->policy)));
-  if (old.limits != file->policy.limits) {
+  if (old.limits != file->policy.limits || policy::holds_limits(old) != policy::holds_limits(file->policy)) {
     return fail(record.policy_path + " needs other limits than the container was created with" +
                 kCreateAgain);
   }
+  if (held_files(old) != held_files(file->policy)) {
+    return fail(record.policy_path + " needs other file rules than the container was created with" +
+                kCreateAgain);
+  }
   // What they become depends on where the container was created, and is the same for both.
-  old.limits.reset();
-  file->policy.limits.reset();
+  for (policy::Policy* each : {&old, &file->policy}) {
+    each->limits.reset();
+    each->files.reset();
+  }
   const auto config = TRY(in_context(record.policy_path, original_config(record)));
   // By its name; nothing can be executed here. Both are compiled for the same one.
   const auto kind = record.runtime.empty()

@@ -183,6 +183,8 @@ struct Limits {
 struct FileRule {
   std::string pointer;  // "/files/read/0"
   std::string path;     // absolute, canonical: no symbolic link is followed to what it names
+
+  bool operator==(const FileRule&) const = default;
 };
 
 // What is written or executed may be read as well. See landlock.h in oci/base for what each list comes to.
@@ -193,6 +195,8 @@ struct FilesPolicy {
   bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
 
   [[nodiscard]] bool restricts() const { return read.has_value() || write.has_value() || exec.has_value(); }
+
+  bool operator==(const FilesPolicy&) const = default;
 };
 
 // --- events ---------------------------------------------------------------------------------------
