@@ -82,7 +82,7 @@ Result<Supervision> Supervision::make(const container::Record& record, Resolver&
   }
   supervision.exempts_start_ = record.exempts_start;
   supervision.told_of_execs_ = record.told_of_execs;
-  if (!record.init.empty()) supervision.init_path_ = record.init.front();
+  supervision.init_file_ = record.init_file;
   return supervision;
 }
 
@@ -131,10 +131,11 @@ policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {
 }
 
 policy::Decision Supervision::decide_exec(std::span<const policy::Execution> programs) const {
-  // No mount, which the restriction itself forbids, can put another file in its place.
-  if (!init_path_.empty() && programs.size() == 1 && programs.front().path == init_path_)
-    return {.verdict = policy::Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
   return policy::decide_exec(policy(), programs);
+}
+
+bool Supervision::is_init(dev_t device, ino_t inode) const {
+  return init_file_ && *init_file_ == container::Record::File{device, inode};
 }
 
 policy::Decision Supervision::unnamed_family(bool harmless) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <linux/seccomp.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <memory>
@@ -70,9 +71,11 @@ class Supervision {
   [[nodiscard]] policy::Decision decide_connect(const policy::Endpoint& destination) const;
   [[nodiscard]] policy::Decision decide_unix(const policy::UnixName& name) const;
   [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
-  // tidewaiter-init may be run, and nobody is told of it: whatever it becomes is decided on in its turn, and
-  // all it does before that is to give up rights. REQUIRES: policy().exec.
+  // REQUIRES: policy().exec.
   [[nodiscard]] policy::Decision decide_exec(std::span<const policy::Execution> programs) const;
+  // Whether a file, as stat(2) tells it, is the tidewaiter-init of this container. By its path alone it could
+  // be any: whose image has a link on the way may put another there.
+  [[nodiscard]] bool is_init(dev_t device, ino_t inode) const;
   // The decision on a socket family that network rules cannot name.
   [[nodiscard]] policy::Decision unnamed_family(bool harmless) const;
 
@@ -103,7 +106,7 @@ class Supervision {
   std::unique_ptr<MemoryBudget> captured_arguments_ = std::make_unique<MemoryBudget>(std::size_t{80} << 20U);
   bool exempts_start_ = false;
   bool told_of_execs_ = false;
-  std::string init_path_;  // in the container; empty: there is none
+  std::optional<container::Record::File> init_file_;
 };
 
 }  // namespace tidewaiter::supervisor

@@ -5,7 +5,6 @@
 #include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -321,17 +320,6 @@ Status replace_file(const std::string& path, std::string_view data, mode_t mode)
   Replacement replacement = TRY(Replacement::write(path, data, mode));
   TRY(replacement.take_place());
   return in_context("replace " + path, sync_directory(parent_of(replacement.path())));
-}
-
-Result<UniqueFd> inherited_memory(const std::string& name, std::string_view data) {
-  UniqueFd fd(::memfd_create(name.c_str(), 0));
-  if (!fd.valid()) return fail(errno, "memfd_create");
-  while (!data.empty()) {
-    const ssize_t written = again([&] { return ::write(fd.get(), data.data(), data.size()); });
-    if (written < 0) return fail(errno, "write " + name);
-    data.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return fd;
 }
 
 int landlock_version() {

@@ -84,10 +84,6 @@ class Replacement {
 // synced.
 Status replace_file(const std::string& path, std::string_view data, mode_t mode = 0600);
 
-// A file without a name (memfd_create(2)) that holds `data`, to be read from its beginning. `name` is for
-// who looks at /proc. It is handed on to a program that is executed.
-Result<UniqueFd> inherited_memory(const std::string& name, std::string_view data);
-
 // The kernel's Landlock version (ABI); 0: it has none, or it is switched off (landlock_create_ruleset(2)).
 int landlock_version();
 

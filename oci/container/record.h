@@ -15,6 +15,14 @@ namespace tidewaiter::container {
 // What the shim, or the hook, leaves for the agent and for later commands: `record.json` in the container's
 // state folder.
 struct Record {
+  // A file, whatever its name.
+  struct File {
+    std::uint64_t device = 0;  // stat(2)
+    std::uint64_t inode = 0;
+
+    bool operator==(const File&) const = default;
+  };
+
   std::string id;            // container id; empty when made by the precreate hook, which is not told it
   std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
   std::string config_owner;  // whose rewriting of it that is; see Bundle::install
@@ -29,6 +37,7 @@ struct Record {
   bool shuts_real_time = false;             // policy::Plan::shuts_real_time
   bool sees_others = false;                 // policy::Plan::sees_others
   std::vector<std::string> init;            // policy::Plan::init
+  std::optional<File> init_file;            // what is bound there; absent without `init`
   std::vector<std::string> residual;        // policy::Plan::residual
   bool exempts_start = false;               // policy::Plan::exempts_start
   bool told_of_execs = false;               // policy::Plan::told_of_execs

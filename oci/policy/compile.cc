@@ -365,9 +365,14 @@ class Compiler {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
     plan_.config = config_;
-    TRY(put_init());
+    const bool init = needs_init(policy_, listener_);
+    // Before anything else is made of the bundle's profile: the law of the filter then holds of the one that
+    // lets tidewaiter-init restrict itself.
+    if (init) landlock_calls_ = TRY(allow_landlock(plan_.config));
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(bind_hosts_file());
+    // The last mount: a link of the image could lead any other over it.
+    if (init) plan_.init = TRY(put_init(plan_.config, *policy_.files, listener_));
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
     std::vector<PlanRow> limits = TRY(apply_limits(policy_, surroundings_, plan_.config));
     if (holds_limits(policy_)) {
@@ -535,15 +540,6 @@ class Compiler {
     asked.otherwise = add({}, demand.otherwise).action;
     simplify(asked);
     return asked;
-  }
-
-  // Before anything else is made of the bundle's profile: the law of the filter then holds of the one that
-  // lets tidewaiter-init restrict itself.
-  Status put_init() {
-    if (!needs_init(policy_, listener_)) return {};
-    landlock_calls_ = TRY(allow_landlock(plan_.config));
-    plan_.init = TRY(policy::put_init(plan_.config, *policy_.files, listener_));
-    return {};
   }
 
   Status merge_into_bundle() {

@@ -17,6 +17,7 @@
 #include "shim/commands/commands.h"
 #include "shim/entrypoint.h"
 #include "shim/failure.h"
+#include "shim/init_place.h"
 #include "shim/restorer.h"
 #include "shim/runtime.h"
 #include "shim/supervised.h"
@@ -59,6 +60,10 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
   record.init = plan.init;
+  if (!plan.init.empty()) {
+    const struct stat init = TRY(sys::stat(container::init_path()));
+    record.init_file = Record::File{init.st_dev, init.st_ino};
+  }
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
@@ -154,6 +159,9 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
   TRY(check_entrypoint(file.policy, *bundle));
+  if (!plan.init.empty()) {
+    TRY(check_init_place(bundle->original(), TRY(locate_bundle(options)).directory, plan.init.front()));
+  }
   const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }

@@ -8,6 +8,7 @@
 #include "shim/commands/commands.h"
 #include "shim/executed.h"
 #include "shim/failure.h"
+#include "shim/init_place.h"
 #include "shim/runtime.h"
 #include "shim/supervised.h"
 
@@ -52,6 +53,13 @@ Status refuse_guess(const Invocation& invocation) {
   return {};
 }
 
+// What the runtime would execute in front of the program has to be what was bound there.
+Status check_init(const Invocation& invocation, const container::Record& record) {
+  if (!record.init_file) return fail("/init_file: is missing in the record of " + record.id);
+  const pid_t pid = TRY(container_pid(invocation.runtime, invocation.line, record.id));
+  return check_init_bound(pid, record.init.front(), *record.init_file);
+}
+
 Status prepare(const Invocation& invocation, const ContainerOptions& options, ExecutedLine& line) {
   if (options.has_unknown) TRY(refuse_guess(invocation));
   const auto state_folder = invocation.state_folder(options.id);
@@ -60,6 +68,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options, Ex
   TRY(refuse_bypass(invocation));
   const container::Record record = TRY(container::read_record(*state_folder));
   TRY(check_cgroups(record, options));
+  if (!record.init.empty()) TRY(check_init(invocation, record));
   if (holds_processes(record)) TRY(line.hold(invocation, options, record));
   if (!record.agent) return {};
   const auto agent =

@@ -1,6 +1,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <functional>
+#include <optional>
+
+#include "tests/shim/own_root.h"
 #include "tests/shim/shim_fixture.h"
 
 namespace tidewaiter::shim {
@@ -224,8 +229,46 @@ class ExecUnderFileRules : public ExecTest {
     ASSERT_EQ(run_create().exit_code(), 0);
     wait_for_agents();
     std::filesystem::remove(folder_ / "runtime");
+    std::filesystem::create_directory(folder_ / "root");
+    container_has([] { return OwnRoot::bind(container::init_path().c_str(), ".tidewaiter-init"); });
   }
+  void TearDown() override {
+    process_.reset();
+    ExecTest::TearDown();
+  }
+
+  // The container that the runtime tells of.
+  void container_has(const std::function<bool()>& furnish) {
+    process_.emplace(folder_ / "root", furnish);
+    write("state.json", R"({"pid": )" + std::to_string(process_->pid()) + "}");
+  }
+
+ private:
+  std::optional<OwnRoot> process_;
 };
+
+// Else the program that is executed in front would be the workload's own.
+TEST_F(ExecUnderFileRules, RefusesWhereInitIsNotWhatWasBound) {
+  const auto expect_refusal = [&](const char* reason) {
+    const Outcome outcome = run(exec, {"exec", "box", "ls"});
+    EXPECT_EQ(outcome.exit_code(), 255);
+    EXPECT_THAT(outcome.error, HasSubstr(reason));
+    EXPECT_FALSE(exists("runtime"));
+  };
+  container_has([] { return OwnRoot::bind("/bin/false", ".tidewaiter-init"); });
+  expect_refusal("/.tidewaiter-init in the container is no longer the tidewaiter-init");
+  container_has([] {
+    return OwnRoot::bind(container::init_path().c_str(), "bound") &&
+           ::symlink("bound", ".tidewaiter-init") == 0;
+  });
+  expect_refusal("a link on the way to it");
+  write("state.json", R"({"pid": 0})");
+  expect_refusal("container box: No such process");
+  write("state.json", "{");
+  expect_refusal("state box: line 1");
+  std::filesystem::remove(folder_ / "container");
+  expect_refusal("container box: No such process");
+}
 
 TEST_F(ExecUnderFileRules, PutsInitBeforeTheProgram) {
   const Outcome outcome = run(exec, {"--root", "/r", "exec", "-t", "--", "box", "ls", "--force"});

@@ -70,25 +70,17 @@ TEST(Supervision, ResolvesTheNamesOfThePolicy) {
   EXPECT_EQ(supervision.decide_connect(loopback).verdict, policy::Verdict::kDeny);
 }
 
-TEST(Supervision, LetsInitRunAndTellsNobody) {
-  container::Record record = record_of(R"({"version": 1, "exec": {"allow": ["/bin/busybox"]}})");
+TEST(Supervision, KnowsInitByItsFile) {
+  container::Record record = record_of(R"({"version": 1, "exec": {"allow": []}})");
+  EXPECT_FALSE(Supervision::make(record)->is_init(0, 0));
   record.init = {"/dev/.tidewaiter-init", "r", "r/", "--"};
+  EXPECT_FALSE(Supervision::make(record)->is_init(0, 0));
+  record.init_file = container::Record::File{2, 3};
   const auto supervision = Supervision::make(record);
   ASSERT_TRUE(supervision);
-  const policy::Execution init{"/dev/.tidewaiter-init", {"/dev/.tidewaiter-init", "r", "r/", "--", "sh"}};
-  const policy::Execution other{"/bin/nc", {"nc"}};
-  const policy::Execution allowed{"/bin/busybox", {"sh"}};
-  const auto decide = [&](const Supervision& asked, std::vector<policy::Execution> programs) {
-    return asked.decide_exec(programs);
-  };
-  EXPECT_EQ(decide(*supervision, {init}).verdict, policy::Verdict::kAllow);
-  EXPECT_FALSE(decide(*supervision, {init}).log);
-  EXPECT_TRUE(decide(*supervision, {allowed}).log);
-  EXPECT_EQ(decide(*supervision, {other}).verdict, policy::Verdict::kDeny);
-  // As an interpreter it is what any other is.
-  EXPECT_EQ(decide(*supervision, {allowed, init}).verdict, policy::Verdict::kDeny);
-  const Supervision without = supervision_of(R"({"version": 1, "exec": {"allow": ["/bin/busybox"]}})");
-  EXPECT_EQ(decide(without, {init}).verdict, policy::Verdict::kDeny);
+  EXPECT_TRUE(supervision->is_init(2, 3));
+  EXPECT_FALSE(supervision->is_init(2, 4));
+  EXPECT_FALSE(supervision->is_init(3, 3));
 }
 
 TEST(Supervision, SettlesWhatIsNotToBePerformed) {

@@ -38,6 +38,7 @@ Record full_record() {
   record.exempts_start = true;
   record.told_of_execs = true;
   record.init = {"/dev/.tidewaiter-init", "r", "r/usr", "--"};
+  record.init_file = Record::File{0xfe01, std::numeric_limits<std::uint64_t>::max()};
   record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -63,6 +64,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.told_of_execs, b.told_of_execs);
   EXPECT_EQ(a.init, b.init);
+  EXPECT_EQ(a.init_file, b.init_file);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
@@ -90,12 +92,14 @@ TEST(Record, HasTheDefaultWhereItIsOlderThanASetting) {
   ASSERT_EQ(document.erase("restart_seconds"), 1U);
   ASSERT_EQ(document.erase("told_of_execs"), 1U);
   ASSERT_EQ(document.erase("init"), 1U);
+  ASSERT_EQ(document.erase("init_file"), 1U);
   ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
   const auto read = read_record(folder.path());
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->restart_seconds, kRestartSeconds);
   EXPECT_FALSE(read->told_of_execs);
   EXPECT_TRUE(read->init.empty());
+  EXPECT_FALSE(read->init_file);
 }
 
 TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
