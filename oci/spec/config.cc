@@ -317,10 +317,6 @@ Status check_key_case(const Json& config) {
   return {};
 }
 
-Status check_process_key_case(const Json& process, const std::string& place) {
-  return check_keys(process, place, {"args", "noNewPrivileges"});
-}
-
 Result<std::optional<std::string>> annotation(const Json& config, std::string_view key) {
   if (!config.is_object()) return std::nullopt;
   const auto annotations = config.find("annotations");
