@@ -41,7 +41,8 @@ Result<Plan> compiled(const std::string& policy, const ordered_json& config,
                       const Listener& listener = listener_with(7)) {
   const auto parsed = parse(policy, "p.json", "p");
   if (!parsed) return fail(parsed.error().front().message);
-  return compile(*parsed, config, runtime::traits(runtime::Kind::kCrun), listener);
+  return compile(*parsed, config, runtime::traits(runtime::Kind::kCrun), listener,
+                 runtime::Surroundings::of_a_full_machine());
 }
 
 std::string failure(const Result<Plan>& plan) { return plan ? "compiled" : plan.error().message(); }
@@ -70,6 +71,17 @@ TEST(CompileFiles, PutsInitBeforeTheProgramAndTellsItOfTheRules) {
   rest["process"]["args"] = bundle()["process"]["args"];
   rest["mounts"].erase(rest["mounts"].size() - 1);
   EXPECT_EQ(rest, bundle());
+}
+
+// /etc/hosts may be a link of the image's, to where init is.
+TEST(CompileFiles, BindsInitBehindEverythingElse) {
+  const auto plan =
+      compiled(R"({"version": 1, "files": {"read": []}, "network": {"allow": ["name.test:80"]}})", bundle());
+  ASSERT_TRUE(plan) << failure(plan);
+  ASSERT_TRUE(plan->hosts);
+  ASSERT_EQ(plan->config["mounts"].size(), 3U);
+  EXPECT_EQ(plan->config["mounts"][1]["destination"], "/etc/hosts");
+  EXPECT_EQ(plan->config["mounts"][2]["source"], kInit);
 }
 
 TEST(CompileFiles, TellsListsThatAreAbsentFromEmptyOnes) {
