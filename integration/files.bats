@@ -137,6 +137,20 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   assert_output --partial "Permission denied"
 }
 
+@test "files: an image that could put another program in the place of what enforces them" {
+  policy read "$READ"
+  rmdir "$BATS_TEST_TMPDIR/rootfs/dev"
+  mkdir "$BATS_TEST_TMPDIR/rootfs/home"
+  ln -s home "$BATS_TEST_TMPDIR/rootfs/dev"
+  in_container cat /srv/out/file
+  assert_output text
+  under_policy read
+  in_container cat /srv/in/file
+  assert_failure
+  assert_output --partial 'in the container'"'"'s root file system "/dev" is a symbolic link'
+  refute_line text
+}
+
 @test "files: an image that is one static program, and nothing is left in it" {
   local one=$BATS_TEST_TMPDIR/one
   mkdir -p "$one"

@@ -194,16 +194,16 @@ nothing_left_of_user() {
 
 @test "rootless podman: limits" {
   echo '{"version": 1, "limits": {"memory": "64M"}}' >"$USER_HOME/.config/tidewaiter/policies/memory.json"
-  echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/files.json"
+  echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/open_files.json"
   if [[ $(stat --file-system --format %T /sys/fs/cgroup) != cgroup2fs ]]; then
     run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=memory $IMAGE echo 'it ran'"
     assert_failure
     refute_output --partial "it ran"
     assert_output --partial "/limits/memory: no cgroup would hold it: under version 1 an ordinary user has none"
   fi
-  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=files $IMAGE take_up files 200"
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=open_files $IMAGE take_up files 200"
   assert_output --partial "files: EMFILE"
-  run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
+  run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=open_files $IMAGE sleep 1000 >/dev/null"
   run as_user "podman exec held take_up files 200"
   assert_output --partial "files: EMFILE"
 }
