@@ -345,9 +345,9 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   assert_line --regexp '^/files/write/0 .* landlock +none$'
   assert_output --partial "no_new_privs"
   run -0 tidewaiter policy check "$POLICIES/all.json"
-  policy denied '{"files": {"read": ["/"], "deny": ["/etc/shadow"]}}'
+  policy denied '{"files": {"read": ["/etc/shadow"], "deny": ["/etc"]}}'
   run ! tidewaiter policy check "$POLICIES/denied.json"
-  assert_output --partial '/files/deny: "deny" is not supported yet'
+  assert_output --partial '/files/read/0: "/etc/shadow" is denied by /files/deny/0'
   run tidewaiter doctor
   assert_line --regexp '^ok +landlock +Landlock ABI [0-9]+: every file rule of a policy can be enforced'
 }
@@ -383,4 +383,78 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   run podman exec subject cat /srv/out/file
   assert_output --partial "Permission denied"
   run -127 podman run --rm "${options[@]}" "$IMAGE" /no/such/program
+}
+
+@test "files: what is denied" {
+  mkdir -p "$WORK/in/secret/deep"
+  echo hidden | tee "$WORK/in/secret/deep/key" >"$WORK/in/key"
+  chmod -R go+rwX "$WORK"
+  policy denied '{"files": {"deny": ["/srv/in/key", "/srv/in/secret/deep", "/srv/in/absent"]}}'
+  local commands='exec 2>&1
+    cat /srv/in/key; cat /srv/in/secret/deep/key; cat /proc/self/root/srv/in/key; cat /proc/1/root/srv/in/secret/deep/key
+    ln -s in/key /srv/link; cat /srv/link; rm -f /srv/link
+    ln /srv/in/key /srv/hard; cat /srv/hard; rm -f /srv/hard
+    mv /srv/in/secret /srv/moved; cat /srv/moved/deep/key; mv /srv/moved /srv/in/secret
+    mv /srv/in/secret/deep /srv/taken && cat /srv/taken/key && mv /srv/taken /srv/in/secret/deep
+    mv /srv/in/key /srv/taken && cat /srv/taken && mv /srv/taken /srv/in/key
+    umount /srv/in/key; umount -l /srv/in/secret/deep; cat /srv/in/key /srv/in/secret/deep/key
+    mkdir /srv/in/absent/x && echo made; rmdir /srv/in/absent/x; cat /srv/in/file; true'
+  for capabilities in '["CAP_DAC_OVERRIDE"]' '["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_ADMIN"]'; do
+    edit_bundle --argjson list "$capabilities" '.process.capabilities |= map_values($list)'
+    without_policy
+    mkdir "$WORK/in/absent"
+    in_container sh -c "$commands"
+    assert_equal "$(grep -cx hidden <<<"$output")" 11
+    assert_line made
+    rmdir "$WORK/in/absent"
+    under_policy denied
+    in_container sh -c "$commands"
+    refute_line hidden
+    refute_line made
+    assert_line text
+    assert_line "cat: can't open '/srv/in/key': No such device or address"
+    start_container sleep 1000
+    run shim exec "$ID" sh -c 'exec 2>&1; cat /srv/in/key /srv/in/secret/deep/key; cat /srv/in/file'
+    refute_line hidden
+    assert_line text
+    shim kill "$ID" KILL
+    wait_until_stopped "$ID"
+    shim delete "$ID"
+    rmdir "$WORK/in/absent"
+  done
+  run ls -A /run/tidewaiter
+  assert_output ""
+  assert_equal "$(cat "$WORK/in/key" "$WORK/in/secret/deep/key")" $'hidden\nhidden'
+}
+
+@test "files: what is denied beside what is allowed" {
+  policy both '{"files": {"read": ["/bin", "/srv"], "deny": ["/srv/out"]}}'
+  in_container cat /srv/out/file
+  assert_output text
+  under_policy both
+  in_container sh -c 'exec 2>&1; cat /srv/in/file; cat /srv/out/file; cat /probes/end_with'
+  assert_line text
+  assert_line --partial "/srv/out/file': No such file or directory"
+  assert_line --partial "/probes/end_with': Permission denied"
+}
+
+@test "files: what cannot be denied" {
+  ln -s key "$WORK/in/link"
+  echo x >"$WORK/in/key"
+  ln "$WORK/in/key" "$WORK/in/hard"
+  for path in /srv/in/link /srv/in/key /proc/kcore; do
+    policy denied "{\"files\": {\"deny\": [\"$path\"]}}"
+    under_policy denied
+    in_container true
+    assert_failure
+    assert_output --partial "/files/deny/0: \"$path\""
+  done
+  rm "$WORK/in/hard"
+  policy denied '{"files": {"deny": ["/srv/in/key"]}}'
+  in_container true
+  assert_success
+  edit_bundle --arg work "$WORK" '.mounts += [{destination: "/mnt", type: "bind", source: $work, options: ["bind", "rw"]}]'
+  in_container true
+  assert_failure
+  assert_output --partial 'is seen at "/mnt/in/key" as well'
 }

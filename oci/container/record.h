@@ -52,6 +52,7 @@ struct Record {
   static constexpr const char* kFileName = "record.json";
   static constexpr const char* kSocketName = "agent.sock";
   static constexpr const char* kHostsName = "hosts";
+  static constexpr const char* kDeniedName = "denied";  // policy::Listener::denied_file
   static constexpr const char* kLockName =
       "agent.lock";  // held with flock(2) while the agent lives; its pid is in it
 };

@@ -13,6 +13,7 @@
 
 #include "oci/policy/baseline.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_deny.h"
 #include "oci/policy/compile_files.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
@@ -21,6 +22,7 @@
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
+#include "oci/spec/init_mount.h"
 #include "oci/spec/members.h"
 #include "oci/spec/procfs_mount.h"
 
@@ -124,7 +126,8 @@ Status check_mount_namespace(const Input& input) {
   const auto& network = input.policy.network;
   const bool exec = supervises(input.policy, Operation::kExec);
   const bool sockets = network && (name_path(network->unix_allow) || name_path(network->unix_deny));
-  const bool files = input.policy.files && input.policy.files->restricts();
+  const bool files =
+      input.policy.files && (input.policy.files->restricts() || !input.policy.files->deny.empty());
   if (!exec && !sockets && !files) return {};
   const ordered_json* linux_part = member(input.config, "linux");
   const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
@@ -371,6 +374,11 @@ class Compiler {
     if (init) landlock_calls_ = TRY(allow_landlock(plan_.config));
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(bind_hosts_file());
+    const std::string init_place = init ? TRY(spec::init_place(plan_.config)) : "";
+    if (covers(policy_)) {
+      TRY(cover_denied(plan_.config, *policy_.files, listener_, init_place));
+      plan_.covers_files = !listener_.denied_files.empty();
+    }
     // The last mount: a link of the image could lead any other over it.
     if (init) plan_.init = TRY(put_init(plan_.config, *policy_.files, listener_));
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
@@ -386,6 +394,7 @@ class Compiler {
     describe_exec();
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
     for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
+    for (PlanRow& row : denied_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
     describe_start();
     describe_names();
     describe_baseline();

@@ -73,6 +73,7 @@ struct Plan {
   // What has to stand before the arguments of every program that is executed in the container; empty:
   // nothing. The config has it before those of the container's own.
   std::vector<std::string> init;
+  bool covers_files = false;  // Listener::denied_file is mounted, and has to be there
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
@@ -88,6 +89,10 @@ struct Listener {
   // tidewaiter-init; empty where nobody would put it before what is executed in the container later.
   std::string init_program = {};
   int landlock = 0;  // the kernel's Landlock version (ABI); 0: none
+  // A socket that nobody listens on, to cover denied files with; empty where nobody would make it. Absolute.
+  std::string denied_file = {};
+  // Of files.deny the paths that are there and no folders (shim/denied_paths.h).
+  std::set<std::string, std::less<>> denied_files = {};
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

@@ -20,6 +20,7 @@
 #include "oci/policy/syscalls.h"
 #include "oci/policy/wording.h"
 #include "oci/spec/config.h"
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -35,14 +36,13 @@ constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
 constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files"};
-constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "best_effort"};
+constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "best_effort"};
 constexpr std::string_view kSyscallKeys[] = {"names", "action", "errno", "args"};
 constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
 constexpr std::string_view kLaterPolicyKeys[] = {"identity"};
-constexpr std::string_view kLaterFilesKeys[] = {"deny"};
 constexpr std::string_view kLaterLimitsKeys[] = {"disk", "timeout"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
@@ -269,6 +269,7 @@ class Reader {
   ExecRule read_exec_rule(const Place& place);
   FilesPolicy read_files(const Place& place);
   std::vector<FileRule> read_file_rules(const Place& place);
+  void check_denied(const FilesPolicy& files);
   // Puts "unix:" rules into `unix_rules`, and returns the others.
   std::vector<NetworkRule> read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules);
   std::vector<BindRule> read_bind_rules(const Place& place);
@@ -498,20 +499,45 @@ std::vector<FileRule> Reader::read_file_rules(const Place& place) {
   return rules;
 }
 
+// Rules that could never match, and denials that say nothing.
+void Reader::check_denied(const FilesPolicy& files) {
+  const auto mistake = [this](const FileRule& rule, std::string message) {
+    mistakes_.push_back({source_ + ": " + rule.pointer, std::move(message)});
+  };
+  for (const FileRule& denied : files.deny) {
+    if (denied.path == "/") mistake(denied, "\"/\" is everything, the container's program too");
+    for (const auto* list : {&files.read, &files.write, &files.exec}) {
+      if (!*list) continue;
+      for (const FileRule& rule : **list) {
+        if (denied.path != "/" && spec::is_below(rule.path, denied.path))
+          mistake(rule, quote(rule.path) + " is denied by " + denied.pointer + ", " + quote(denied.path) +
+                            ", which beats it: take one of them out");
+      }
+    }
+    for (const FileRule& other : files.deny) {
+      if (other.path != "/" && other.path != denied.path && spec::is_below(denied.path, other.path))
+        mistake(denied, quote(denied.path) + " is denied by " + other.pointer + " already");
+    }
+  }
+}
+
 FilesPolicy Reader::read_files(const Place& place) {
   FilesPolicy files;
-  each_member(place, kFilesKeys, kLaterFilesKeys, [&](std::string_view key, const Place& member) {
+  each_member(place, kFilesKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "read")
       files.read = read_file_rules(member);
     else if (key == "write")
       files.write = read_file_rules(member);
     else if (key == "exec")
       files.exec = read_file_rules(member);
+    else if (key == "deny")
+      files.deny = read_file_rules(member);
     else if (member.value.is_boolean())
       files.best_effort = member.value.get<bool>();
     else
       expected(member, "true or false");
   });
+  check_denied(files);
   return files;
 }
 

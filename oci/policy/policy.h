@@ -192,8 +192,10 @@ struct FilesPolicy {
   std::optional<std::vector<FileRule>> read;   // absent: every file; empty: none but those of the others
   std::optional<std::vector<FileRule>> write;  // absent: every file; empty: none
   std::optional<std::vector<FileRule>> exec;   // absent: every file; empty: none
+  std::vector<FileRule> deny;                  // beats the others; see compile_deny.h
   bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
 
+  // Whether each process has to be restricted.
   [[nodiscard]] bool restricts() const { return read.has_value() || write.has_value() || exec.has_value(); }
 
   bool operator==(const FilesPolicy&) const = default;

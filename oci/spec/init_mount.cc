@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 
 namespace tidewaiter::spec {
@@ -26,11 +27,16 @@ bool has_own_dev(const Json& mounts) {
 
 }  // namespace
 
+Result<std::string> init_place(const Json& config) {
+  const Json* mounts = member(config, "mounts");
+  if (mounts != nullptr && !mounts->is_array()) return fail("/mounts is not an array");
+  return (mounts != nullptr && has_own_dev(*mounts) ? "/dev/" : "/") + std::string(kName);
+}
+
 Result<std::string> bind_init(Json& config, const std::string& source) {
+  const std::string place = TRY(init_place(config));
   Json& mounts = config["mounts"];
   if (mounts.is_null()) mounts = Json::array();
-  if (!mounts.is_array()) return fail("/mounts is not an array");
-  const std::string place = (has_own_dev(mounts) ? "/dev/" : "/") + std::string(kName);
   // Last, so that nothing lies over it. nosuid and nodev: in a user namespace no mount may have fewer of them
   // than its source.
   mounts.push_back({{"destination", place},

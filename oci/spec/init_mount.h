@@ -11,6 +11,9 @@
 
 namespace tidewaiter::spec {
 
+// Where bind_init() will bind it.
+Result<std::string> init_place(const Json& config);
+
 // Has the runtime bind the program `source` into the container, read-only, over everything that the bundle
 // mounts. Returns its path in the container: in /dev where that is a tmpfs, which every engine makes it, for
 // a root file system may be read-only, and shall not have an empty file left in it; else in the root.

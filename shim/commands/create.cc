@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -12,9 +14,11 @@
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_deny.h"
 #include "oci/policy/load.h"
 #include "oci/spec/config.h"
 #include "shim/commands/commands.h"
+#include "shim/denied_paths.h"
 #include "shim/entrypoint.h"
 #include "shim/failure.h"
 #include "shim/init_place.h"
@@ -40,6 +44,11 @@ Result<policy::PolicyFile> read_policy(const std::string& path) {
   // podman takes "No such file or directory" for a program that is missing in the container.
   if (!file && file.error().code == ENOENT) return fail("there is no policy file " + path);
   return file;
+}
+
+Status make_socket(const std::string& path) {
+  if (::mknod(path.c_str(), S_IFSOCK, 0) != 0) return fail(errno, "make " + path);
+  return {};
 }
 
 Result<Record> make_record(const Invocation& invocation, const ContainerOptions& options,
@@ -90,7 +99,7 @@ std::function<bool()> asks_for_container(const Invocation& invocation, const std
 Status put_into_effect_unsupervised(const Invocation& invocation, const std::string& state_folder,
                                     const Record& record, const policy::Plan& plan,
                                     const std::function<Status()>& install) {
-  if (!plan.limited && plan.init.empty()) {
+  if (!plan.limited && plan.init.empty() && !plan.covers_files) {
     TRY(install());
     return restore_when_ended(record.config_path, record.config_owner);
   }
@@ -108,6 +117,8 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
                        const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
   bool installed = false;
   const auto install = [&]() -> Status {
+    // In the state folder, which is there by now. A mount keeps it when that is gone.
+    if (plan.covers_files) TRY(make_socket(state_folder + "/" + Record::kDeniedName));
     TRY(bundle.install(plan.config, record.config_owner));
     installed = true;
     return {};
@@ -149,18 +160,24 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
     return fail(bundle->config_path() +
                 " names another policy than a moment ago: create the container again");
   }
-  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName, container::init_path(),
-                                  sys::landlock_version()};
+  policy::Listener listener{state_folder + "/" + Record::kSocketName,
+                            file.policy.name,
+                            state_folder + "/" + Record::kHostsName,
+                            container::init_path(),
+                            sys::landlock_version(),
+                            state_folder + "/" + Record::kDeniedName};
+  const std::string folder = TRY(locate_bundle(options)).directory;
+  if (policy::covers(file.policy)) {
+    listener.denied_files = TRY(find_denied_files(file.policy.files->deny, bundle->original(), folder));
+  }
   const runtime::Surroundings surroundings =
-      file.policy.limits ? invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory)
-                         : runtime::Surroundings();
+      file.policy.limits ? invocation.surroundings(bundle->original(), folder) : runtime::Surroundings();
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
   TRY(check_entrypoint(file.policy, *bundle));
   if (!plan.init.empty()) {
-    TRY(check_init_place(bundle->original(), TRY(locate_bundle(options)).directory, plan.init.front()));
+    TRY(check_init_place(bundle->original(), folder, plan.init.front()));
   }
   const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);

@@ -12,12 +12,14 @@
 #include "oci/container/directories.h"
 #include "oci/container/settings.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_deny.h"
 #include "oci/policy/explain.h"
 #include "oci/policy/load.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/mounts.h"
 #include "shim/commands/commands.h"
+#include "shim/denied_paths.h"
 #include "shim/own_options.h"
 #include "shim/runtime.h"
 #include "shim/terminal_text.h"
@@ -31,8 +33,8 @@ using policy::Mistake;
 
 // Where a container's listener would be: nobody connects to it here.
 policy::Listener no_listener(int landlock) {
-  return {"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts", "/usr/bin/tidewaiter-init",
-          landlock};
+  return {"/run/tidewaiter/ID/agent.sock", "",       "/run/tidewaiter/ID/hosts",
+          "/usr/bin/tidewaiter-init",      landlock, "/run/tidewaiter/ID/denied"};
 }
 
 // What a policy may ask of some kernel is no mistake, though this one may not have it.
@@ -189,8 +191,13 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
-  const policy::Plan plan = TRY(in_context(
-      options.file, policy::compile(policy, config, traits, no_listener(sys::landlock_version()), around)));
+  policy::Listener listener = no_listener(sys::landlock_version());
+  if (options.bundle && policy::covers(policy)) {
+    listener.denied_files =
+        TRY(in_context(options.file, find_denied_files(policy.files->deny, config, bundle)));
+  }
+  const policy::Plan plan =
+      TRY(in_context(options.file, policy::compile(policy, config, traits, listener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
   const Status held = policy::check_machine(policy, config, traits, around);
   if (!held) origin.not_here = held.error().message();

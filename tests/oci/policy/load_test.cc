@@ -320,7 +320,8 @@ TEST(ParsePolicy, ReadsExecRules) {
 
 TEST(ParsePolicy, ReadsFiles) {
   const auto policy = parse(
-      R"({"version": 1, "files": {"read": ["/usr", "/"], "write": [], "best_effort": true}})", "p.json", "p");
+      R"({"version": 1, "files": {"read": ["/usr", "/"], "write": [], "deny": ["/usr/lib"], "best_effort": true}})",
+      "p.json", "p");
   ASSERT_TRUE(policy);
   ASSERT_TRUE(policy->files);
   EXPECT_TRUE(policy->files->restricts());
@@ -330,6 +331,8 @@ TEST(ParsePolicy, ReadsFiles) {
   EXPECT_EQ(policy->files->read->at(1).pointer, "/files/read/1");
   EXPECT_TRUE(policy->files->write && policy->files->write->empty());
   EXPECT_FALSE(policy->files->exec);
+  ASSERT_EQ(policy->files->deny.size(), 1U);
+  EXPECT_EQ(policy->files->deny[0].path, "/usr/lib");
   EXPECT_TRUE(policy->files->best_effort);
   EXPECT_FALSE(parse(R"({"version": 1, "files": {}})", "p.json", "p")->files->restricts());
 }
