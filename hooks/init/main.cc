@@ -225,8 +225,9 @@ std::uint64_t handled_rights(const Orders& orders) {
   const long version = system_call(kLandlockCreateRuleset, 0, 0, kCreateRulesetVersion);
   if (version < 0)
     end(kFailed, "the kernel has no Landlock, or the container's filter refuses it", "", -version);
+  // There is no version 0; a filter can answer so, and would answer to the rest that all had gone well.
   const std::uint64_t known = landlock::known_rights(version);
-  if ((handled & ~known) != 0 && !best_effort)
+  if (known == 0 || ((handled & ~known) != 0 && !best_effort))
     end(kFailed, "the kernel's Landlock is too old for the policy's file rules");
   return handled & known;
 }

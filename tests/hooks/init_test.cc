@@ -1,13 +1,19 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -297,6 +303,29 @@ TEST_F(Init, RefusesOrdersItDoesNotUnderstand) {
     EXPECT_EQ(outcome.code, 125);
     EXPECT_THAT(outcome.output, ::testing::StartsWith("tidewaiter-init: "));
     EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("began")));
+  }
+}
+
+// A profile may have calls return 0 without having run.
+TEST_F(Init, BelievesNoFilterThatOnlySaysItRestricts) {
+  before_ = [] {
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_landlock_create_ruleset, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_landlock_restrict_self, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {static_cast<unsigned short>(std::size(program)), program};
+    ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+  };
+  for (const char* lists : {"r", "rb"}) {
+    Words orders = reading({"in"});
+    orders[0] = lists;
+    const Outcome outcome = shell(orders, "cat out/file");
+    EXPECT_EQ(outcome.code, 125) << lists;
+    EXPECT_THAT(outcome.output, HasSubstr("Landlock is too old")) << lists;
   }
 }
 

@@ -268,9 +268,9 @@ TEST(CommandLine, SaysWhereTheProgramOfAnExecBegins) {
       {{"tw", "exec", "ID", "ls"}, 2, false},
       {{"tw", "exec", "-t", "--", "ID", "ls", "--", "x"}, 4, false},
       {{"tw", "--root", "R", "exec", "--process", "F", "-d", "ID"}, 7, false},
-      {{"tw", "exec", "-tdpF", "--process=G", "--det", "ID"}, 5, false},
+      {{"tw", "exec", "-dpF", "--process=G", "--det", "ID"}, 5, false},
       {{"tw", "exec", "--new-option", "x", "ID"}, 3, true},
-      {{"tw", "exec", "-tZ", "x", "ID"}, 3, true},
+      {{"tw", "exec", "-dZ", "x", "ID"}, 3, true},
       {{"tw", "exec", "ID", "--new-option"}, 2, false},
       {{"tw", "exec", "-t"}, 0, false},
   };
