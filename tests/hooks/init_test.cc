@@ -306,6 +306,19 @@ TEST_F(Init, RefusesOrdersItDoesNotUnderstand) {
   }
 }
 
+// Such as a tidewaiter-init that has only begun: for root, too.
+TEST_F(Init, KeepsFromProcessesThatAreNotRestricted) {
+  const std::string process = "/proc/" + std::to_string(::getpid());
+  const std::string command =
+      "cat " + process + "/environ >/dev/null && echo memory; ls -d " + process + "/root/usr";
+  EXPECT_EQ(free_shell(command).output, "memory\n" + process + "/root/usr\n");
+  Words orders = reading({"in"});
+  orders.push_back("r/proc");
+  const Outcome outcome = shell(orders, command);
+  EXPECT_THAT(outcome.output, HasSubstr("environ: Permission denied"));
+  EXPECT_THAT(outcome.output, HasSubstr("root/usr': Permission denied"));
+}
+
 // A profile may have calls return 0 without having run.
 TEST_F(Init, BelievesNoFilterThatOnlySaysItRestricts) {
   before_ = [] {
