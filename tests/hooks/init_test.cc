@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -303,6 +304,21 @@ TEST_F(Init, RefusesOrdersItDoesNotUnderstand) {
     EXPECT_EQ(outcome.code, 125);
     EXPECT_THAT(outcome.output, ::testing::StartsWith("tidewaiter-init: "));
     EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("began")));
+  }
+}
+
+// Such as a tidewaiter-init that has only begun: for root, too.
+TEST_F(Init, KeepsFromProcessesThatAreNotRestricted) {
+  const std::string process = "/proc/" + std::to_string(::getpid());
+  const std::string command = "ls -d " + process + "/root/usr; readlink " + process + "/exe";
+  EXPECT_EQ(std::system((command + " >/dev/null").c_str()), 0) << "by who is not restricted";
+  Words orders = reading({"in"});
+  orders.push_back("r/proc");
+  for (const Words& each : {orders, Words{"w", "w/"}, Words{""}}) {
+    const Outcome outcome = shell(each, command);
+    EXPECT_NE(outcome.code, 0);
+    EXPECT_THAT(outcome.output, HasSubstr("root/usr': Permission denied"));
+    EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("init_test")));
   }
 }
 

@@ -38,7 +38,7 @@ TEST_F(InitPlace, IsGoodWhereNothingOrFoldersAreOnTheWay) {
   fs::create_directories(folder_ / "rootfs/dev");
   std::ofstream(folder_ / "rootfs/.tidewaiter-init") << "left by an earlier container";
   EXPECT_EQ(mistake(kInDev), "");
-  EXPECT_EQ(mistake(kInRoot, R"(, "mounts": [{"destination": "/dev", "type": "tmpfs"}, 5, {}])"), "");
+  EXPECT_EQ(mistake(kInRoot, R"(, "mounts": [{"destination": "/dev", "type": "tmpfs"}, 5])"), "");
 }
 
 TEST_F(InitPlace, IsNoneWhereTheImageHasALink) {

@@ -14,7 +14,9 @@ TEST(BindInit, ChoosesAPlaceThatLeavesNothingInTheImage) {
       {R"([])", "/.tidewaiter-init"},
       {R"([{"destination": "/dev", "type": "tmpfs", "options": ["nosuid", "mode=755"]}])",
        "/dev/.tidewaiter-init"},
-      {R"([{"destination": "dev//", "type": "tmpfs"}, {}, 5])", "/dev/.tidewaiter-init"},
+      {R"([{"destination": "dev//", "type": "tmpfs"}, 5])", "/dev/.tidewaiter-init"},
+      // Anywhere.
+      {R"([{"destination": "/dev", "type": "tmpfs"}, {}])", "/.tidewaiter-init"},
       {R"([{"destination": "/dev", "type": "tmpfs", "options": ["ro"]}])", "/.tidewaiter-init"},
       // The host's.
       {R"([{"destination": "/dev", "type": "bind", "source": "/dev"}])", "/.tidewaiter-init"},
