@@ -154,7 +154,7 @@ TEST_F(Doctor, NamesEachAilment) {
       {"no Landlock", [](Surroundings& s) { s.machine.landlock = 0; }, "landlock", false, "no Landlock"},
       {"an old Landlock", [](Surroundings& s) { s.machine.landlock = 4; }, "landlock", false, "files.write"},
       {"an older Landlock", [](Surroundings& s) { s.machine.landlock = 1; }, "landlock", false,
-       "have file rules"},
+       "has file rules"},
       {"old kernel", [](Surroundings& s) { s.machine.release = "5.15.0-91-generic"; }, "kernel", false,
        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
       {"no sealed mappings", [](Surroundings& s) { s.machine.release = "6.10.0"; }, "kernel", false,

@@ -101,7 +101,9 @@ TEST_F(BoundInit, IsFoundThoughTheProcessHasAnotherRoot) {
   const auto chroots = [&] {
     return OwnRoot::bind(init_.c_str(), ".tidewaiter-init") && ::mkdir("jail", 0755) == 0;
   };
-  const OwnRoot process(root_, chroots, [] { ::chroot("/jail"); });
+  const OwnRoot process(root_, chroots, [] {
+    if (::chroot("/jail") != 0) ::_exit(1);
+  });
   ASSERT_FALSE(fs::exists("/proc/" + std::to_string(process.pid()) + "/root/.tidewaiter-init"));
   EXPECT_TRUE(check_init_bound(process.pid(), kInRoot, file_));
 }

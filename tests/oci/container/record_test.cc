@@ -150,6 +150,11 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"agent", nullptr}, "/agent: expected true or false, found null"},
       {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
       {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
+      {{"init", "r"}, "/init: expected an array of strings, found string"},
+      {{"init_file", 5}, "/init_file: expected an object, found number"},
+      {{"init_file", {{"device", 1}}}, "/init_file: /inode: is missing"},
+      {{"init_file", {{"device", 1}, {"inode", -1}}},
+       "/init_file: /inode: expected a non-negative integer, found number"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -163,7 +168,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
         key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
-        key == "sees_others") {
+        key == "sees_others" || key == "init" || key == "init_file") {
       continue;
     }
     auto document = good;
