@@ -210,6 +210,35 @@ TEST_F(CreateTest, LeavesNoRecordWhereNoContainerHasComeOfIt) {
   EXPECT_FALSE(exists("run/box"));
 }
 
+TEST_F(CreateTest, CoversWhatIsDenied) {
+  write("etc/policies/deny.json", R"({"version": 1, "files": {"deny": ["/etc/key", "/new"]}})");
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/etc");
+  write("bundle/rootfs/etc/key", "hidden");
+  json config = json::parse(config_under("deny"));
+  config["root"]["path"] = "rootfs";
+  write("bundle/config.json", config.dump());
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  const json mounts = seen()["mounts"];
+  ASSERT_EQ(mounts.size(), 2U);
+  EXPECT_EQ(mounts[0]["source"], state_folder_ + "/denied");
+  EXPECT_EQ(mounts[1]["type"], "tmpfs");
+  const auto cover = sys::stat(state_folder_ + "/denied");
+  ASSERT_TRUE(cover) << cover.error().message();
+  EXPECT_TRUE(S_ISSOCK(cover->st_mode));
+  EXPECT_EQ(cover->st_mode & 07777U, 0U);
+  EXPECT_EQ(run(remove, {"delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+
+  std::filesystem::create_hard_link(folder_ / "bundle/rootfs/etc/key", folder_ / "bundle/rootfs/etc/other");
+  const Outcome refused = run_create();
+  EXPECT_EQ(refused.exit_code(), 1);
+  EXPECT_THAT(refused.error, HasSubstr("/files/deny/0: \"/etc/key\" is one of 2 names"));
+  EXPECT_FALSE(exists("run/box"));
+}
+
 TEST_F(CreateTest, TellsTheAgentOfFileRules) {
   write("bundle/config.json", config_under("both"));
   const Outcome outcome = run_create();
