@@ -1,8 +1,8 @@
 // Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
 // config as it finds it to $FAKE_FOLDER/seen.json, the file of an `exec --process` to
 // $FAKE_FOLDER/process.json, and keeps its one container as the file $FAKE_FOLDER/container. Asked for its
-// state it makes $FAKE_FOLDER/asked instead, and prints $FAKE_FOLDER/state.json. $FAKE_EXIT makes the command fail with that code, and
-// $FAKE_SIGNAL end by that signal.
+// state it makes $FAKE_FOLDER/asked instead, and prints $FAKE_FOLDER/state.json. $FAKE_EXIT makes the command
+// fail with that code, and $FAKE_SIGNAL end by that signal.
 
 #include <sys/resource.h>
 #include <sys/stat.h>
