@@ -2,10 +2,10 @@
 # One agent for all containers (`agent_socket`).
 
 load lib/common
+load lib/callers
 
 setup() {
   start_test
-  declare -gA CALLERS=()
   SOCKET=$BATS_TEST_TMPDIR/agent.sock
   configure "{\"agent_socket\": \"$SOCKET\"}"
   make_bundle
@@ -55,32 +55,6 @@ kill_worker() {
 
 # None, and it has cleaned up after all there were, which may be a little later than their end.
 supervises_none() { [[ -z $(ls /run/tidewaiter) ]]; }
-bundle_is_restored() { [[ $(ls "$BUNDLE") == config.json ]]; }
-
-# start_caller NAME: a container of bundle NAME whose program calls ptrace at every line it gets, through the
-# descriptor in ${CALLERS[ID]}. Its id in $ID.
-
-start_caller() {
-  local fd
-  make_bundle "$1"
-  under_policy strict
-  ID=$(new_id)
-  container_runs sh -c 'while read -r line; do try_syscall ptrace 0; tcp_connect 127.0.0.2 1; done'
-  mkfifo "$BATS_TEST_TMPDIR/$ID.in"
-  exec {fd}<>"$BATS_TEST_TMPDIR/$ID.in"
-  CALLERS[$ID]=$fd
-  shim create --bundle "$BUNDLE" "$ID" <&"$fd" >"$BATS_TEST_TMPDIR/$ID.out" 2>&1 3>&- ||
-    fail "create: $(cat "$BATS_TEST_TMPDIR/$ID.out")"
-  shim start "$ID" 3>&-
-}
-
-# call ID: one more round of calls, refused as the policy has it.
-call() {
-  : >"$BATS_TEST_TMPDIR/$1.out"
-  echo go >&"${CALLERS[$1]}"
-  eventually grep -q connect "$BATS_TEST_TMPDIR/$1.out" || fail "$1 does not answer"
-  assert_equal "$(tr -d '\0' <"$BATS_TEST_TMPDIR/$1.out")" $'ptrace: EPERM\nconnect: EACCES'
-}
 
 @test "several containers have one agent and one worker" {
   local a b c
@@ -202,10 +176,7 @@ call() {
   start_node
   run shim exec "$ID" /probes/try_syscall ptrace 0
   assert_output "ptrace: EPERM"
-  : >"$BATS_TEST_TMPDIR/$ID.out"
-  echo go >&"${CALLERS[$ID]}"
-  eventually grep -q connect "$BATS_TEST_TMPDIR/$ID.out"
-  assert_equal "$(tr -d '\0' <"$BATS_TEST_TMPDIR/$ID.out")" $'ptrace: ENOSYS\nconnect: ENOSYS'
+  answers "$ID" $'ptrace: ENOSYS\nconnect: ENOSYS' || fail "$ID: $(cat "$BATS_TEST_TMPDIR/$ID.out")"
   shim delete --force "$ID"
   eventually supervises_none || fail "left: $(ls /run/tidewaiter)"
 }
@@ -253,6 +224,23 @@ print(s.recv(4096).decode(), end="")' "$SOCKET"
   assert_output $'connect: ok\nok'
 }
 
+@test "a node agent without a descriptor left takes up who asks when it has one" {
+  local free=0
+  start_node
+  # The next one would be the lowest that is free.
+  while [[ -L /proc/$NODE/fd/$free ]]; do ((free += 1)); done
+  prlimit --pid "$NODE" --nofile="$free:"
+  "$TIDEWAITER_BIN/../integration/programs/ask_node_agent" "$SOCKET" >"$BATS_TEST_TMPDIR/asked" 3>&- &
+  local asking=$!
+  eventually node_says "cannot accept a connection"
+  # It waits meanwhile, and does not ask without a pause.
+  sleep 1.2
+  (($(grep -c "cannot accept" "$BATS_TEST_TMPDIR/node.log") < 6)) || fail "$(grep -c "cannot accept" "$BATS_TEST_TMPDIR/node.log") tries"
+  prlimit --pid "$NODE" --nofile=1024:
+  wait "$asking"
+  assert_equal "$(cat "$BATS_TEST_TMPDIR/asked")" $'connect: ok\nok'
+}
+
 @test "a worker that dies while a container is created does not fail it" {
   local round
   start_node
@@ -286,14 +274,6 @@ print(s.recv(4096).decode(), end="")' "$SOCKET"
   shim delete --force "$ID"
   call "$own"
   shim delete --force "$own"
-}
-
-# answers ID OUTPUT: whether one more round of calls comes to that.
-answers() {
-  : >"$BATS_TEST_TMPDIR/$1.out"
-  echo go >&"${CALLERS[$1]}"
-  eventually grep -q connect "$BATS_TEST_TMPDIR/$1.out" || fail "$1 does not answer"
-  [[ $(tr -d '\0' <"$BATS_TEST_TMPDIR/$1.out") == "$2" ]]
 }
 
 node_says() { grep -qF "$1" "$BATS_TEST_TMPDIR/node.log"; }

@@ -2,6 +2,7 @@
 # One agent for all containers, as a service: its own restart keeps them. lib/service_manager.py plays systemd.
 
 load lib/common
+load lib/callers
 
 setup() {
   start_test
@@ -10,7 +11,6 @@ setup() {
   mkdir "$SERVICE"
   configure "{\"agent_socket\": \"$SOCKET\"}"
   policy strict '{"network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
-  declare -gA CALLERS=()
   /usr/bin/python3 "$BATS_TEST_DIRNAME/lib/service_manager.py" "$SOCKET" "$SERVICE" \
     "$TIDEWAITER_BIN/tidewaiter-agent" --node 2>"$BATS_TEST_TMPDIR/node.log" 3>&- &
   MANAGER=$!
@@ -44,33 +44,6 @@ restart_node() {
   kill "-${1:-KILL}" "$before"
   another_one() { [[ $(node) != "$before" ]] && says READY=1; }
   eventually another_one || fail "no other node agent: $(cat "$BATS_TEST_TMPDIR/node.log")"
-}
-
-# start_container_of NAME ARGUMENT...: of bundle NAME, with ${CALLERS[ID]} as its stdin. Its id in $ID.
-start_container_of() {
-  local fd
-  make_bundle "$1"
-  under_policy strict
-  ID=$(new_id)
-  container_runs "${@:2}"
-  mkfifo "$BATS_TEST_TMPDIR/$ID.in"
-  exec {fd}<>"$BATS_TEST_TMPDIR/$ID.in"
-  CALLERS[$ID]=$fd
-  shim create --bundle "$BUNDLE" "$ID" <&"$fd" >"$BATS_TEST_TMPDIR/$ID.out" 2>&1 3>&- ||
-    fail "create: $(cat "$BATS_TEST_TMPDIR/$ID.out")"
-}
-
-# A container that calls at every line it gets.
-start_caller() {
-  start_container_of "$1" sh -c 'while read -r line; do try_syscall ptrace 0; tcp_connect 127.0.0.2 1; done'
-  shim start "$ID" 3>&-
-}
-
-call() {
-  : >"$BATS_TEST_TMPDIR/$1.out"
-  echo go >&"${CALLERS[$1]}"
-  eventually grep -q connect "$BATS_TEST_TMPDIR/$1.out" || fail "$1 does not answer"
-  assert_equal "$(tr -d '\0' <"$BATS_TEST_TMPDIR/$1.out")" $'ptrace: EPERM\nconnect: EACCES'
 }
 
 @test "it says that it serves, what it does, and that it is alive" {
@@ -133,7 +106,6 @@ call() {
   shim start "$ID" 3>&-
   wait_until_stopped "$ID"
   assert_equal "$(tr -d '\0' <"$BATS_TEST_TMPDIR/$ID.out")" $'ptrace: EPERM\nconnect: EACCES'
-  bundle_is_restored() { [[ $(ls "$BUNDLE") == config.json ]]; }
   eventually bundle_is_restored || fail "the bundle has $(ls "$BUNDLE")"
   shim delete "$ID"
 }
@@ -191,12 +163,6 @@ call() {
   local one=$ID
   start_caller b
   kill -STOP "$(node)"
-  call_fails() {
-    : >"$BATS_TEST_TMPDIR/$one.out"
-    echo go >&"${CALLERS[$one]}"
-    eventually grep -q connect "$BATS_TEST_TMPDIR/$one.out"
-    [[ $(tr -d '\0' <"$BATS_TEST_TMPDIR/$one.out") == $'ptrace: ENOSYS\nconnect: ENOSYS' ]]
-  }
   local first
   first=$(grep -m1 testament "$SERVICE/kept")
   /usr/bin/python3 -c '
@@ -205,5 +171,5 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.sendto(f"FDSTOREREMOVE=1\nFDNAME={sys.argv[2]}".encode(), sys.argv[1])' "$SERVICE/notify" "$first"
   restart_node
   call "$ID"
-  call_fails
+  answers "$one" $'ptrace: ENOSYS\nconnect: ENOSYS' || fail "$one: $(cat "$BATS_TEST_TMPDIR/$one.out")"
 }

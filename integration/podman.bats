@@ -21,6 +21,19 @@ teardown_file() { end_podman; }
 
 UNDER_STRICT=(--annotation io.tidewaiter.policy=strict)
 
+# Has containers.conf name the shim as the runtime of who is told nothing else (in_store).
+name_runtime() {
+  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
+  cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
+runtime = "tidewaiter"
+runtime_supports_json = ["crun", "runc", "tidewaiter"]
+runtime_supports_nocgroup = ["crun", "tidewaiter"]
+[engine.runtimes]
+tidewaiter = ["$TIDEWAITER"]
+CONF
+  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
+}
+
 # both ARGUMENT...: the same through the bare runtime and the shim. Only standard output and the exit code: podman
 # writes pids and names of temporary files to stderr.
 both() {
@@ -177,15 +190,7 @@ both() {
 }
 
 @test "podman: a runtime named in containers.conf" {
-  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
-  cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
-runtime = "tidewaiter"
-runtime_supports_json = ["crun", "runc", "tidewaiter"]
-runtime_supports_nocgroup = ["crun", "tidewaiter"]
-[engine.runtimes]
-tidewaiter = ["$TIDEWAITER"]
-CONF
-  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
+  name_runtime
   run in_store run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
   assert_output "ptrace: EPERM"
   run in_store run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" true
@@ -243,15 +248,7 @@ CONF
 
 @test "podman: limits that no cgroup would hold" {
   policy limited '{"limits": {"memory": "64M"}}'
-  cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
-  cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
-runtime = "tidewaiter"
-runtime_supports_json = ["crun", "runc", "tidewaiter"]
-runtime_supports_nocgroup = ["crun", "tidewaiter"]
-[engine.runtimes]
-tidewaiter = ["$TIDEWAITER"]
-CONF
-  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
+  name_runtime
   if [[ $RUNTIME == crun ]]; then
     run in_store run --rm --network none --cgroups=disabled --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
     assert_failure

@@ -116,7 +116,7 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   take(Begin::kTracer, notified);
   if (notified.valid()) {
     tracer_ = std::make_unique<RemoteTracer>(kernel_, std::move(requests), std::move(notified),
-                                             slots_->stand_ins());
+                                             slots_->stand_ins(), slots_->tracer_refusals());
   }
   bundle_restored_ = (facts_ & Begin::kRestored) != 0;
   may_outlive_ = (facts_ & Begin::kOutlives) != 0;

@@ -17,7 +17,7 @@ namespace tidewaiter::supervisor {
 namespace {
 
 // Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000005;
+constexpr std::uint64_t kLayout = 0x74696465'00000006;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
@@ -48,6 +48,7 @@ struct Slots::Header {
   std::array<std::atomic<std::uint32_t>, kSessions> start_over{};
   EventCounts events;
   StandInThreads stand_ins;
+  std::atomic<std::uint32_t> tracer_refusals{0};
 };
 
 thread_local Slot* Slot::own = nullptr;
@@ -192,6 +193,8 @@ Status Slots::share_log_bound() const {
 EventCounts& Slots::event_counts() const { return header().events; }
 
 StandInThreads& Slots::stand_ins() const { return header().stand_ins; }
+
+std::atomic<std::uint32_t>& Slots::tracer_refusals() const { return header().tracer_refusals; }
 
 std::atomic<std::uint32_t>& Slots::start_over(unsigned session) { return header().start_over.at(session); }
 

@@ -187,6 +187,8 @@ class Slots {
 
   // The stand-ins that the tracing process drives (tracing.h).
   [[nodiscard]] StandInThreads& stand_ins() const;
+  // How often the keeper has refused what was asked of a tracer, for there is none (Keeper::refuse_requests).
+  [[nodiscard]] std::atomic<std::uint32_t>& tracer_refusals() const;
 
   // Whether the calls of a session's runtime are over (Start). 0 as long as they are not.
   [[nodiscard]] std::atomic<std::uint32_t>& start_over(unsigned session);

@@ -116,4 +116,34 @@ std::vector<UniqueFd> take_fds(struct msghdr& message) {
   return fds;
 }
 
+Status send_message(int socket, std::span<const struct iovec> parts, std::span<const int> fds) {
+  if (fds.size() > kMostFds) return fail(EMSGSIZE, "descriptors");
+  struct msghdr message {};
+  message.msg_iov = const_cast<struct iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
+  attach_fds(message, fds, control);
+  ssize_t count = 0;
+  do {
+    count = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return fail(errno, "send");
+  return {};
+}
+
+Result<ReceivedMessage> receive_message(int socket, std::span<struct iovec> parts, std::size_t most_fds) {
+  struct msghdr message {};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(most_fds * sizeof(int));
+  ssize_t count = 0;
+  do {
+    count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return fail(errno, "receive");
+  return ReceivedMessage{static_cast<std::size_t>(count), take_fds(message), message.msg_flags};
+}
+
 }  // namespace tidewaiter

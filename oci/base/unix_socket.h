@@ -1,8 +1,10 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,5 +31,21 @@ void attach_fds(struct msghdr& message, std::span<const int> fds, std::span<char
 
 // Takes ownership of every descriptor that came with the message, also of those that are too many.
 std::vector<UniqueFd> take_fds(struct msghdr& message);
+
+// Descriptors that a message may carry here.
+inline constexpr std::size_t kMostFds = 16;
+
+// Sends one message, over a socket that keeps them apart, with copies of the descriptors. A signal's handler
+// does not end it. Errors: sendmsg(2)'s, EPIPE without a signal.
+Status send_message(int socket, std::span<const struct iovec> parts, std::span<const int> fds = {});
+
+struct ReceivedMessage {
+  std::size_t size = 0;  // bytes; 0: the other end is closed
+  std::vector<UniqueFd> fds = {};
+  int flags = 0;  // MSG_TRUNC: it had more bytes; MSG_CTRUNC: more descriptors, or there was no room for some
+};
+
+// Receives one. REQUIRES: `most_fds` <= kMostFds. Errors: recvmsg(2)'s; EAGAIN: there is none.
+Result<ReceivedMessage> receive_message(int socket, std::span<struct iovec> parts, std::size_t most_fds);
 
 }  // namespace tidewaiter

@@ -23,7 +23,7 @@ constexpr std::uint32_t kListener = 1;
 constexpr std::uint32_t kCreator = 2;
 constexpr std::uint32_t kBundleLock = 4;
 
-constexpr std::size_t kMostFds = 3;
+constexpr std::size_t kRequestFds = 3;
 constexpr std::size_t kMostText = 4096;  // PATH_MAX
 
 struct Head {
@@ -56,7 +56,7 @@ Status send_request(int connection, const NodeRequest& request) {
   if (request.state_folder.size() > kMostText) return fail(ENAMETOOLONG, "state folder");
   Head head;
   head.kind = static_cast<std::uint32_t>(request.kind);
-  std::array<int, kMostFds> fds{};
+  std::array<int, kRequestFds> fds{};
   std::size_t count = 0;
   const auto add = [&](const UniqueFd& fd, std::uint32_t bit) {
     if (!fd.valid()) return;
@@ -69,16 +69,8 @@ Status send_request(int connection, const NodeRequest& request) {
 
   std::array<struct iovec, 2> parts = {
       {{&head, sizeof head}, {const_cast<char*>(request.state_folder.data()), request.state_folder.size()}}};
-  struct msghdr message {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  attach_fds(message, std::span(fds).first(count), control);
-  ssize_t sent = 0;
-  do {
-    sent = ::sendmsg(connection, &message, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0 && errno != EPIPE) return fail(errno, "ask");
+  const Status sent = send_message(connection, parts, std::span(fds).first(count));
+  if (!sent && sent.error().code != EPIPE) return in_context("ask", sent);
   return {};
 }
 
@@ -86,31 +78,20 @@ Result<NodeRequest> receive_request(int connection) {
   Head head;
   std::array<char, kMostText> text{};
   std::array<struct iovec, 2> parts = {{{&head, sizeof head}, {text.data(), text.size()}}};
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  struct msghdr message {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t size = 0;
-  do {
-    size = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
-  if (size < 0) return fail(errno, "receive");
-  auto fds = take_fds(message);
-  if (size == 0) return fail(ECONNRESET, "receive");
-  if (static_cast<std::size_t>(size) < sizeof head || head.version != kVersion) {
+  auto message = TRY(receive_message(connection, parts, kRequestFds));
+  if (message.size == 0) return fail(ECONNRESET, "receive");
+  if (message.size < sizeof head || head.version != kVersion) {
     return fail("the node agent is of another version than who asks it: restart it");
   }
-  if ((message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
+  if ((message.flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
     return fail(EMFILE, "the request does not fit, or its descriptors do not");
   }
   NodeRequest request;
   request.kind = TRY(kind_of(head.kind));
-  request.state_folder.assign(text.data(), static_cast<std::size_t>(size) - sizeof head);
-  auto next = fds.begin();
+  request.state_folder.assign(text.data(), message.size - sizeof head);
+  auto next = message.fds.begin();
   const auto take = [&](std::uint32_t bit, UniqueFd& fd) {
-    if ((head.present & bit) != 0 && next != fds.end()) fd = std::move(*next++);
+    if ((head.present & bit) != 0 && next != message.fds.end()) fd = std::move(*next++);
   };
   take(kListener, request.listener);
   take(kCreator, request.creator);

@@ -36,45 +36,26 @@ Status Channel::send(Word word, std::uint64_t number, std::uint64_t size, std::s
   if (fds.size() > kMostFds || text.size() > kMostText) return fail(EMSGSIZE, "channel");
   Head head{word, index, number, size};
   std::array<struct iovec, 2> parts = {{{&head, sizeof head}, {const_cast<char*>(text.data()), text.size()}}};
-  struct msghdr message {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  attach_fds(message, fds, control);
-  ssize_t count = 0;
-  do {
-    count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail(errno, "channel");
-  return {};
+  return in_context("channel", send_message(socket_.get(), parts, fds));
 }
 
 Result<std::optional<Message>> Channel::receive() const {
   Head head{};
   std::array<char, kMostText> text{};
   std::array<struct iovec, 2> parts = {{{&head, sizeof head}, {text.data(), text.size()}}};
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  struct msghdr message {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t count = 0;
-  do {
-    count = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0 && errno == EAGAIN) return std::nullopt;
-  if (count < 0) return fail(errno, "channel");
+  auto message = receive_message(socket_.get(), parts, kMostFds);
+  if (!message && message.error().code == EAGAIN) return std::nullopt;
+  if (!message) return fail(message.error().code, "channel");
+  if (message->size == 0) return fail(ECONNRESET, "channel");
+  if (message->size < sizeof head) return fail(EPROTO, "channel");
+  if ((message->flags & MSG_CTRUNC) != 0) return fail(EMFILE, "channel");
   Message received;
-  received.fds = take_fds(message);
-  if (count == 0) return fail(ECONNRESET, "channel");
-  if (static_cast<std::size_t>(count) < sizeof head) return fail(EPROTO, "channel");
-  if ((message.msg_flags & MSG_CTRUNC) != 0) return fail(EMFILE, "channel");
+  received.fds = std::move(message->fds);
   received.word = head.word;
   received.index = head.index;
   received.number = head.number;
   received.size = head.size;
-  received.text.assign(text.data(), static_cast<std::size_t>(count) - sizeof head);
+  received.text.assign(text.data(), message->size - sizeof head);
   return received;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -73,6 +74,31 @@ Result<UniqueFd> make_timer(std::chrono::seconds duration) {
   if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) return fail(errno, "timerfd_settime");
   return timer;
 }
+
+// Takes the process's first thread out of a call that waits, after a time and again and again (setitimer(2)),
+// as long as it lives.
+class Interruptions {
+ public:
+  explicit Interruptions(std::chrono::seconds after) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};  // without SA_RESTART
+    (void)::sigaction(SIGALRM, &action, &before_);
+    struct itimerval when {};
+    when.it_value.tv_sec = after.count();
+    when.it_interval.tv_usec = 10'000;
+    (void)::setitimer(ITIMER_REAL, &when, nullptr);
+  }
+  Interruptions(const Interruptions&) = delete;
+  Interruptions& operator=(const Interruptions&) = delete;
+  ~Interruptions() {
+    const struct itimerval never {};
+    (void)::setitimer(ITIMER_REAL, &never, nullptr);
+    (void)::sigaction(SIGALRM, &before_, nullptr);
+  }
+
+ private:
+  struct sigaction before_ {};
+};
 
 // What the deposit calls the descriptor that came at `index` with what connection `number` brought, for as
 // long as it is kept.
@@ -219,6 +245,8 @@ void Keeper::tracer_ended() {
 void Keeper::refuse_requests() const {
   const auto give_up = tracers_.give_up_at();
   if (!tracers_.in_vain() || !give_up || steady_clock::now() < *give_up) return;
+  // Before: who sees a request come to nothing is to know whether it was refused, or a tracer died with it.
+  slots_->tracer_refusals().fetch_add(1, std::memory_order_release);
   for (const int fd : {requested_.get(), notified_.get()}) {
     // Descriptors for which there is no room are closed.
     char byte = 0;
@@ -966,9 +994,11 @@ void Keeper::end() { over_ = true; }
 
 // Answers EPERM to what waits; what comes after that finds the descriptor closed.
 void Keeper::refuse_notifications() {
-  // Receiving waits where a target has just gone. Whatever happens, this ends, and then all is closed.
-  constexpr unsigned kLongest = 5;  // seconds
-  ::alarm(kLongest);
+  // Who is refused may call again at once, for ever, and a node's agent has others to look after.
+  constexpr std::chrono::seconds kLongest{1};
+  const Time end = steady_clock::now() + kLongest;
+  // Receiving waits where a target has just gone. Whatever happens, it is taken out of that.
+  const Interruptions interruptions(kLongest);
   for (auto& [number, session] : sessions_) {
     const int fd = session.notify_fd.get();
     for (Slot* const slot : slots_->take_over(number)) {
@@ -977,13 +1007,13 @@ void Keeper::refuse_notifications() {
     }
     auto buffer = seccomp::NotificationBuffer::make();
     struct pollfd waiting = {fd, POLLIN, 0};
-    while (buffer && ::poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLIN) != 0) {
+    while (buffer && steady_clock::now() < end && ::poll(&waiting, 1, 0) == 1 &&
+           (waiting.revents & POLLIN) != 0) {
       if (!seccomp::receive(fd, *buffer)) break;
       (void)seccomp::answer_errno(fd, buffer->get().id, EPERM);
     }
   }
   sessions_.clear();
-  ::alarm(0);
 }
 
 }  // namespace tidewaiter::supervisor

@@ -31,6 +31,9 @@ using std::chrono::steady_clock;
 
 constexpr unsigned kSourceShift = 56;
 
+// How long to leave the listener alone when there was no descriptor for who asks.
+constexpr milliseconds kAcceptPause{500};
+
 // What all containers together may have the agent log goes for so long (log::kMaxWritten).
 constexpr std::chrono::hours kLogPeriod{1};
 
@@ -137,6 +140,7 @@ Status Node::run() {
       constexpr std::uint64_t kNumber = (std::uint64_t{1} << kSourceShift) - 1;
       dispatch(static_cast<Source>(key >> kSourceShift), key & kNumber);
     }
+    resume_accepting(steady_clock::now());
     workers_->turn(steady_clock::now());
     take_turns();
     look_after_reload(steady_clock::now());
@@ -158,7 +162,7 @@ int Node::timeout() const {
   if (const auto workers = workers_->next()) {
     sooner(std::chrono::ceil<milliseconds>(*workers - steady_clock::now()));
   }
-  for (const auto& time : {reload_at_, reloaded_by_}) {
+  for (const auto& time : {reload_at_, reloaded_by_, accept_again_}) {
     if (time) sooner(std::chrono::ceil<milliseconds>(*time - steady_clock::now()));
   }
   for (const auto& [number, container] : containers_) {
@@ -190,9 +194,8 @@ void Node::dispatch(Source source, std::uint64_t number) {
       std::uint64_t times = 0;
       (void)sys::read(clock_.get(), &times, sizeof times);
       (void)inheritance_.manager.alive();
-      static steady_clock::time_point since = steady_clock::now();
-      if (steady_clock::now() - since < kLogPeriod) return;
-      since = steady_clock::now();
+      if (steady_clock::now() - logged_since_ < kLogPeriod) return;
+      logged_since_ = steady_clock::now();
       logged->store(0);
       return;
     }
@@ -402,8 +405,10 @@ void Node::accept_asking() {
         ::accept4(inheritance_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!connection.valid()) {
       if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-      // Out of descriptors: whoever asks is refused when his patience ends.
+      // Out of descriptors. It would be told of again and again; who asks waits, as long as he cares to.
       log::error("cannot accept a connection", {{"error", Error{errno, ""}.message()}});
+      stop_watching(inheritance_.listener.get());
+      accept_again_ = steady_clock::now() + kAcceptPause;
       return;
     }
     const auto refuse = [&](const std::string& why) {
@@ -425,6 +430,14 @@ void Node::accept_asking() {
     }
     asking_.emplace(number, std::move(connection));
   }
+}
+
+void Node::resume_accepting(Time now) {
+  if (!accept_again_ || now < *accept_again_) return;
+  accept_again_.reset();
+  // What is waiting is told of at once.
+  if (watch(inheritance_.listener.get(), Source::kListener)) return;
+  accept_again_ = now + kAcceptPause;
 }
 
 void Node::hear(std::uint64_t number) {

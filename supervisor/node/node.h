@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -90,6 +91,7 @@ class Node {
   void look_after_reload(Time now);
 
   void accept_asking();
+  void resume_accepting(Time now);
   void hear(std::uint64_t number);
   Status obey(std::uint64_t number, container::NodeRequest request);
   Status register_container(std::uint64_t number, container::NodeRequest request);
@@ -107,6 +109,8 @@ class Node {
   std::optional<Time> reload_at_;         // files have changed, and more may
   std::optional<Time> reloaded_by_;       // the containers are looking at their policies
   std::map<std::uint64_t, UniqueFd> asking_;
+  std::optional<Time> accept_again_;  // the listener is left alone until then
+  Time logged_since_ = std::chrono::steady_clock::now();
   Containers containers_;  // their keepers' workers are the pool's
   std::uint64_t next_number_ = 1;
   std::size_t told_containers_ = 0;  // the service manager

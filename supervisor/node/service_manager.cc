@@ -150,19 +150,9 @@ Status ServiceManager::drop(std::string_view name) const {
 
 Status ServiceManager::say(std::string_view text, std::span<const int> fds) const {
   if (!socket_.valid()) return {};
-  struct iovec part = {const_cast<char*>(text.data()), text.size()};
-  struct msghdr message {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  attach_fds(message, fds, control);
+  const std::array<struct iovec, 1> parts = {{{const_cast<char*>(text.data()), text.size()}}};
   // It blocks while the manager's queue is full (unix(7)): what it is to keep, it has to get.
-  ssize_t count = 0;
-  do {
-    count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail(errno, "tell the service manager");
-  return {};
+  return in_context("tell the service manager", send_message(socket_.get(), parts, fds));
 }
 
 }  // namespace tidewaiter::supervisor

@@ -74,7 +74,7 @@ struct EndReply {
 
 // Descriptors that come with a request: the other end of a socket for the replies, the notify descriptor; of
 // an execve also the file that was decided on, and a file with the arguments if they are long.
-constexpr std::size_t kMostFds = 4;
+constexpr std::size_t kRequestFds = 4;
 
 // A stand-in's own notification. The notify descriptor comes with it.
 struct Notified {
@@ -86,7 +86,27 @@ struct Notified {
 // Of requests for one call. A tracer that is killed may still take one out of the queue, and do nothing with
 // it: its threads die one by one, and who waits in recvmsg(2) looks into the queue before it looks for a
 // signal (__skb_wait_for_more_packets, net/core/datagram.c).
-constexpr int kMostRequests = 3;
+class Requests {
+ public:
+  explicit Requests(const std::atomic<std::uint32_t>& refusals)
+      : refusals_(refusals), refused_before_(refusals.load(std::memory_order_acquire)) {}
+
+  // The last one came to nothing. An error: so does the call. ENOENT: it does not stand any more.
+  Status again(const Notification& notification) {
+    if (!notification.still_stands()) return fail(ENOENT, "the tracer");
+    if (++lost_ == kMost || refusals_.load(std::memory_order_acquire) != refused_before_) {
+      return fail(EIO, "the tracer");
+    }
+    return {};
+  }
+
+ private:
+  static constexpr int kMost = 3;
+
+  const std::atomic<std::uint32_t>& refusals_;
+  const std::uint32_t refused_before_;
+  int lost_ = 0;
+};
 
 // How long to wait before looking for room again.
 constexpr int kRoomMilliseconds = 10;
@@ -94,7 +114,7 @@ constexpr int kRoomMilliseconds = 10;
 // Waits for room as long as the notification stands, for what it is sent.
 Status send_with_fds(int socket, std::span<const struct iovec> parts, std::span<const int> fds,
                      const Notification& notification) {
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
+  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kRequestFds * sizeof(int))> control{};
   struct msghdr message {};
   message.msg_iov = const_cast<struct iovec*>(parts.data());
   message.msg_iovlen = parts.size();
@@ -121,37 +141,27 @@ Status send_request(int requests, Request request, const std::string& text, std:
 // The bytes of the next message, and what came with it; 0: none will come any more. Where there was no room
 // for its descriptors it has none.
 std::size_t receive_with_fds(int socket, std::span<struct iovec> parts, std::vector<UniqueFd>& fds) {
-  alignas(struct cmsghdr) std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> control{};
-  struct msghdr message {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t count = 0;
-  do {
-    count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return 0;
-  fds = take_fds(message);
+  auto message = receive_message(socket, parts, kRequestFds);
+  if (!message) return 0;
+  fds = std::move(message->fds);
   // Some may have come, and others not.
-  if ((message.msg_flags & MSG_CTRUNC) != 0) fds.clear();
-  return static_cast<std::size_t>(count);
+  if ((message->flags & MSG_CTRUNC) != 0) fds.clear();
+  return message->size;
 }
 
 class RemoteTrace final : public Trace {
  public:
-  RemoteTrace(int requests, Request request, DecidedExecution decided)
-      : requests_(requests), request_(request), decided_(std::move(decided)) {}
+  RemoteTrace(int requests, const std::atomic<std::uint32_t>& refusals, Request request,
+              DecidedExecution decided)
+      : requests_(requests), refusals_(refusals), request_(request), decided_(std::move(decided)) {}
 
   Result<bool> let_go_on(Notification& notification) override {
     request_.id = notification.id();
     Reply reply;
     // Should the tracer have died, so does whom it traces; or nobody does, and who still waits is seen to by
     // the next one.
-    for (int requests = 1; !TRY(ask(notification, reply)); ++requests) {
-      if (!notification.still_stands()) return fail(ENOENT, "let an execve go on");
-      if (requests == kMostRequests) return fail(EIO, "the tracer");
-    }
+    Requests requests(refusals_);
+    while (!TRY(ask(notification, reply))) TRY(requests.again(notification));
     switch (reply.kind) {
       case Reply::Kind::kAnswered:
         notification.answered_elsewhere();
@@ -201,6 +211,7 @@ class RemoteTrace final : public Trace {
   }
 
   const int requests_;
+  const std::atomic<std::uint32_t>& refusals_;
   Request request_;
   DecidedExecution decided_;
   UniqueFd long_arguments_;
@@ -216,15 +227,13 @@ Result<std::unique_ptr<Trace>> RemoteTracer::attach(pid_t tid, CallSite site, De
   request.number = site.number;
   request.instruction = site.instruction;
   request.file = decided.file;
-  return std::make_unique<RemoteTrace>(requests_.get(), request, std::move(decided));
+  return std::make_unique<RemoteTrace>(requests_.get(), refusals_, request, std::move(decided));
 }
 
 Status RemoteTracer::start_stand_in(const Notification& notification, const StandInRequest& request,
                                     std::unique_ptr<StandInCalls>& stand_in) {
-  for (int requests = 1; !TRY(ask_for_stand_in(notification, request, stand_in)); ++requests) {
-    if (!notification.still_stands()) return fail(ESRCH, "the tracing process");
-    if (requests == kMostRequests) return fail(EIO, "the tracing process");
-  }
+  Requests requests(refusals_);
+  while (!TRY(ask_for_stand_in(notification, request, stand_in))) TRY(requests.again(notification));
   return {};
 }
 
@@ -421,7 +430,7 @@ class Tracing {
     if (executes) {
       text.resize(size - sizeof job.request);
       if (job.request.arguments > DecidedExecution::kMostArguments) return Job{};
-      if (fds.size() == kMostFds) {
+      if (fds.size() == kRequestFds) {
         text.resize(job.request.arguments);
         if (::pread(fds[3].get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
           return Job{};

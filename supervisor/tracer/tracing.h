@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -34,9 +36,14 @@ namespace tidewaiter::supervisor {
 class RemoteTracer final : public Tracer {
  public:
   // `requests` and `notified`: SOCK_SEQPACKET sockets, at whose other ends the tracing process is. `threads`:
-  // its stand-ins.
-  RemoteTracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, const StandInThreads& threads)
-      : kernel_(kernel), requests_(std::move(requests)), notified_(std::move(notified)), threads_(threads) {}
+  // its stand-ins. `refusals`: Slots::tracer_refusals().
+  RemoteTracer(Kernel& kernel, UniqueFd requests, UniqueFd notified, const StandInThreads& threads,
+               const std::atomic<std::uint32_t>& refusals)
+      : kernel_(kernel),
+        requests_(std::move(requests)),
+        notified_(std::move(notified)),
+        threads_(threads),
+        refusals_(refusals) {}
   Result<std::unique_ptr<Trace>> attach(pid_t tid, CallSite site, DecidedExecution decided) override;
   Status start_stand_in(const Notification& notification, const StandInRequest& request,
                         std::unique_ptr<StandInCalls>& stand_in) override;
@@ -52,6 +59,7 @@ class RemoteTracer final : public Tracer {
   UniqueFd requests_;
   UniqueFd notified_;
   const StandInThreads& threads_;
+  const std::atomic<std::uint32_t>& refusals_;
 };
 
 // How many may be traced at once.

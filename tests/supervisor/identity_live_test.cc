@@ -218,6 +218,26 @@ TEST(IdentityCache, KeepsNothingOfAProcessWhileAnExecveOfItIsUnderWay) {
   EXPECT_TRUE(dash);
 }
 
+// What is known of who executes was read when it had no thread beside it.
+TEST(IdentityCache, KeepsNothingOfAProcessThatWasOneThreadWhenItWasRead) {
+  Listener listener([]() -> std::vector<long> {
+    call_until_known();
+    std::thread([] {
+      for (;;) call();
+    }).detach();
+    execute();
+  });
+  listener.expect_known();
+  Listener::Heard heard;
+  while (heard.syscall != SYS_execve) {
+    if (heard.syscall != -1) listener.let_go();
+    heard = listener.next(true);
+  }
+  EXPECT_TRUE(heard.known);
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(listener.next().known) << i;
+  listener.let_go();
+}
+
 TEST(IdentityCache, KnowsAProcessAgainWhoseExecveHasFailed) {
   Listener listener([]() -> std::vector<long> {
     std::atomic<int> step = 0;

@@ -132,6 +132,49 @@ TEST(TakeFds, TakesAllThatWereAttachedInTheirOrder) {
   }
 }
 
+TEST(Messages, ComeWholeWithTheirDescriptors) {
+  const Ends ends = connected();
+  std::string head = "head";
+  std::string body = "and body";
+  const std::array<struct iovec, 2> sent = {{{head.data(), head.size()}, {body.data(), body.size()}}};
+  const std::array fds{ends.one.get(), ends.other.get()};
+  ASSERT_TRUE(send_message(ends.one.get(), sent, fds));
+  std::array<char, 32> bytes{};
+  std::array<struct iovec, 1> parts = {{{bytes.data(), bytes.size()}}};
+  const auto received = receive_message(ends.other.get(), parts, 2);
+  ASSERT_TRUE(received) << received.error().message();
+  EXPECT_EQ(std::string(bytes.data(), received->size), "headand body");
+  ASSERT_EQ(received->fds.size(), 2U);
+  EXPECT_EQ(sys::fstat(received->fds[1].get())->st_ino, sys::fstat(ends.other.get())->st_ino);
+  EXPECT_EQ(received->flags & (MSG_TRUNC | MSG_CTRUNC), 0);
+}
+
+TEST(Messages, SayWhatDidNotFit) {
+  const Ends ends = connected();
+  std::string text = "too long";
+  const std::array<struct iovec, 1> sent = {{{text.data(), text.size()}}};
+  const std::array fds{ends.one.get(), ends.one.get(), ends.one.get(), ends.one.get()};
+  ASSERT_TRUE(send_message(ends.one.get(), sent, fds));
+  std::array<char, 3> bytes{};
+  std::array<struct iovec, 1> parts = {{{bytes.data(), bytes.size()}}};
+  const auto received = receive_message(ends.other.get(), parts, 1);
+  ASSERT_TRUE(received);
+  EXPECT_NE(received->flags & MSG_TRUNC, 0);
+  EXPECT_NE(received->flags & MSG_CTRUNC, 0);
+  EXPECT_LT(received->fds.size(), fds.size());
+  const std::vector<int> many(kMostFds + 1, ends.one.get());
+  EXPECT_EQ(send_message(ends.one.get(), sent, many).error().code, EMSGSIZE);
+}
+
+TEST(Messages, EndWithTheOtherEnd) {
+  Ends ends = connected();
+  ends.one.reset();
+  char byte = 0;
+  std::array<struct iovec, 1> parts = {{{&byte, 1}}};
+  EXPECT_EQ(receive_message(ends.other.get(), parts, 0)->size, 0U);
+  EXPECT_EQ(send_message(ends.other.get(), parts).error().code, EPIPE);
+}
+
 TEST(TakeFds, TakesNoneFromAMessageWithout) {
   const Ends ends = connected();
   ASSERT_TRUE(send(ends.one, {}));

@@ -2,19 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "oci/base/system.h"
+#include "tests/supervisor/stub_worker.h"
 
 // What keepers see of a process that serves several containers.
 
@@ -26,56 +23,26 @@ using std::chrono::steady_clock;
 
 // Serves nobody, but ends with the service of a container when its keeper hangs up, or as one that crashes
 // when that says anything.
-[[noreturn]] void pretend_to_serve(const Channel& node) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+void pretend_to_serve(const Channel& node) {
   // Among what else there is are the keepers' ends.
   const auto own = static_cast<unsigned>(node.fd());
   ::close_range(STDERR_FILENO + 1, own - 1, 0);
   ::close_range(own + 1, ~0U, 0);
   for (;;) {
     auto message = node.receive();
-    if (!message || !*message) ::_exit(0);
+    if (!message || !*message) return;
     const Channel keeper(std::move((*message)->fds.front()));
     if (keeper.receive()) ::abort();
     (void)node.send(Word::kServedToEnd, (*message)->number);
   }
 }
 
-class ServingProcess final : public Worker {
- public:
-  explicit ServingProcess(const Channel& node) : pid_(::fork()) {
-    if (pid_ == 0) pretend_to_serve(node);
-    auto pidfd = sys::pidfd_open(pid_);
-    if (!pidfd) std::abort();
-    pidfd_ = std::move(*pidfd);
-  }
-  ServingProcess(const ServingProcess&) = delete;
-  ServingProcess& operator=(const ServingProcess&) = delete;
-  ~ServingProcess() override {
-    if (reaped_) return;
-    kill();
-    (void)::waitpid(pid_, nullptr, 0);
-  }
-  [[nodiscard]] int ended_fd() const override { return pidfd_.get(); }
-  void kill() override { ::kill(pid_, SIGKILL); }
-  std::optional<std::string> reap() override {
-    if (reaped_ || ::waitpid(pid_, nullptr, WNOHANG) != pid_) return std::nullopt;
-    reaped_ = true;
-    return "signal";
-  }
-
- private:
-  pid_t pid_;
-  UniqueFd pidfd_;
-  bool reaped_ = false;
-};
-
 class WorkerPoolTest : public ::testing::Test {
  protected:
   WorkerPoolTest() {
     auto made = WorkerPool::make([this](Channel channel, int) -> Result<std::unique_ptr<Worker>> {
       ++processes_;
-      return std::make_unique<ServingProcess>(channel);
+      return std::make_unique<StubWorker>(channel, pretend_to_serve);
     });
     if (!made) std::abort();
     pool_ = std::move(*made);
@@ -135,7 +102,7 @@ TEST_F(WorkerPoolTest, EndsAllWithTheirProcess) {
   ASSERT_TRUE(a.channel.send(Word::kGo));
   EXPECT_TRUE(ends(a));
   EXPECT_TRUE(ends(b));
-  EXPECT_EQ(b.worker->reap(), "signal");
+  EXPECT_EQ(b.worker->reap(), "stub");
   // And has another process for who comes then.
   const Employed c = employ();
   EXPECT_EQ(processes_, 2);
