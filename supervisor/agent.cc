@@ -328,7 +328,8 @@ Status Agent::obey(Message message) {
     case Word::kConnectionDone:
     case Word::kSessionEnded:
     case Word::kRestored:
-    case Word::kFolder:
+    case Word::kLock:
+    case Word::kListener:
     case Word::kMoved:
     case Word::kReloaded:
     case Word::kFinished:
@@ -465,27 +466,47 @@ Status Agent::restore_state_folder() {
   const int changed = folder_changed_.valid() ? folder_changed_.get() : inotify_.get();
   while (::read(changed, ignored.data(), ignored.size()) > 0) {
   }
-  const std::string socket = state_folder_ + "/" + container::Record::kSocketName;
   Status made;
   // Who removes it may not have finished: once all is in its place and watched, look again.
-  for (int attempt = 0; attempt < kRestoreAttempts && !sys::stat(socket); ++attempt) {
-    log::warning("the state folder lost its socket; making it again", {{"folder", state_folder_}});
-    made = make_state_folder(socket);
+  for (int attempt = 0; attempt < kRestoreAttempts && !state_folder_is_whole(); ++attempt) {
+    log::warning("the state folder lost a file; making it again", {{"folder", state_folder_}});
+    made = make_state_folder();
   }
   return made;
 }
 
-Status Agent::make_state_folder(const std::string& socket) {
+bool Agent::in_state_folder(const char* name) const {
+  return sys::stat(state_folder_ + "/" + name).has_value();
+}
+
+bool Agent::state_folder_is_whole() const {
+  using container::Record;
+  return in_state_folder(Record::kLockName) && in_state_folder(Record::kFileName) &&
+         in_state_folder(Record::kSocketName);
+}
+
+// Only what is missing: the lock that is there is held by the keeper, and runtimes may be on their way to the
+// socket.
+Status Agent::make_state_folder() {
+  using container::Record;
   TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
-  TRY(container::write_record(state_folder_, whole(record_)));
-  // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and end
-  // it for all of them.
-  const bool shared = (facts_ & Begin::kShared) != 0;
-  const UniqueFd lock =
-      TRY(lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, "")));
-  const UniqueFd listener = TRY(listen_unix(socket));
-  return keeper_.send(Word::kFolder, 0, 0, std::array{listener.get(), lock.get()});
+  if (!in_state_folder(Record::kLockName)) {
+    // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and
+    // end it for all of them.
+    const bool shared = (facts_ & Begin::kShared) != 0;
+    const UniqueFd lock =
+        TRY(lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, "")));
+    TRY(keeper_.send(Word::kLock, 0, 0, std::array{lock.get()}));
+  } else if (const pid_t pid = container::agent_pid(state_folder_); pid != 0 && pid != keeper_pid_) {
+    return fail("another agent serves " + state_folder_);
+  }
+  if (!in_state_folder(Record::kFileName)) TRY(container::write_record(state_folder_, whole(record_)));
+  if (!in_state_folder(Record::kSocketName)) {
+    const UniqueFd listener = TRY(listen_unix(state_folder_ + "/" + Record::kSocketName));
+    TRY(keeper_.send(Word::kListener, 0, 0, std::array{listener.get()}));
+  }
+  return {};
 }
 
 void Agent::restore_bundle() {

@@ -90,7 +90,9 @@ class Agent {
   void leave_cgroup();
   Status adopt_id(const std::string& id);
   Status restore_state_folder();
-  Status make_state_folder(const std::string& socket);
+  [[nodiscard]] bool in_state_folder(const char* name) const;
+  [[nodiscard]] bool state_folder_is_whole() const;
+  Status make_state_folder();
   // Puts the bundle's config back: the runtime reads it once, before it connects or at the latest before it
   // ends, and keeps a copy of its own for what comes later.
   void restore_bundle();

@@ -71,9 +71,9 @@ Result<pid_t> pid_in(std::string_view text) {
 
 // Of a lock; empty: the agent is the container's own.
 std::string node_socket_in(const std::string& text) {
-  const std::size_t space = text.find(' ');
-  if (space == std::string::npos) return {};
-  return text.substr(space + 1, text.find('\n') - space - 1);
+  const std::string line = text.substr(0, text.find('\n'));
+  const std::size_t space = line.find(' ');
+  return space == std::string::npos ? std::string() : line.substr(space + 1);
 }
 
 // A pid, a socket's path.

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 // All that the agent's processes say to each other: words and what goes with them here, requests and orders
 // to the tracing process (tracing.cc, remote_stand_in.cc), the slots' layout. It changes with each of them. A
 // worker of another version than its keeper's goes on only where both speak the same.
-inline constexpr std::uint32_t kProtocol = 5;
+inline constexpr std::uint32_t kProtocol = 6;
 
 // What keeper and worker say to each other. Each message is of a kind, has up to two numbers, may carry
 // descriptors, and some a text.
@@ -42,7 +42,8 @@ enum class Word : std::uint32_t {
   kConnectionDone,  // connection `number` is no longer needed
   kSessionEnded,    // session `number`; `size` 1: somebody may be left to notify
   kRestored,        // the bundle is back as it was (`size` 1), or was tried to; its lock is no longer needed
-  kFolder,          // the state folder was made anew. Descriptors: the listener, the lock
+  kLock,            // the state folder got a new lock. Descriptor: it, held
+  kListener,        // the state folder got a new socket. Descriptor: it, listening
   kMoved,           // both processes have left their caller's cgroup
   kReloaded,        // after kReload; `size` 1: the next worker finds another policy in the record
   kFinished,        // nothing is left to serve, as far as the worker can tell

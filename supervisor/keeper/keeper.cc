@@ -590,15 +590,19 @@ void Keeper::obey(Employed& employed, Message message) {
       if (message.size != 0) facts_ |= Begin::kRestored;
       inheritance_.bundle_lock.reset();
       return;
-    case Word::kFolder:
-      if (message.fds.size() != 2) return;
-      if (!accept_again_) stop_watching(inheritance_.listener.get());
-      inheritance_.listener = std::move(message.fds[0]);
-      lock_ = std::move(message.fds[1]);
+    case Word::kLock:
+      if (message.fds.size() != 1) return;
+      lock_ = std::move(message.fds[0]);
       ++folders_;
       if (const Status signed_it = sign_lock(lock_, lock_text()); !signed_it) {
         log::error("cannot write into the lock", {{"error", signed_it.error().message()}});
       }
+      return;
+    case Word::kListener:
+      if (message.fds.size() != 1) return;
+      if (!accept_again_) stop_watching(inheritance_.listener.get());
+      inheritance_.listener = std::move(message.fds[0]);
+      ++folders_;
       accept_again_.reset();
       (void)::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK);
       if (!watch(inheritance_.listener.get(), Source::kListener))

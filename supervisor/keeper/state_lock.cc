@@ -21,10 +21,14 @@ Result<UniqueFd> lock_state_folder(const std::string& state_folder, const std::s
   return lock;
 }
 
+// Whoever reads it meanwhile finds the first line whole, the old one or the new one: an empty lock is that of
+// an agent that has just begun.
 Status sign_lock(const UniqueFd& lock, const std::string& text) {
-  if (::ftruncate(lock.get(), 0) != 0) return fail(errno, container::Record::kLockName);
-  if (::lseek(lock.get(), 0, SEEK_SET) != 0) return fail(errno, container::Record::kLockName);
-  return sys::write_all(lock.get(), text);
+  const ssize_t written = ::pwrite(lock.get(), text.data(), text.size(), 0);
+  if (written < 0) return fail(errno, container::Record::kLockName);
+  if (static_cast<std::size_t>(written) != text.size()) return fail(ENOSPC, container::Record::kLockName);
+  if (::ftruncate(lock.get(), written) != 0) return fail(errno, container::Record::kLockName);
+  return {};
 }
 
 }  // namespace tidewaiter::supervisor

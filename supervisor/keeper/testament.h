@@ -28,7 +28,7 @@ struct Testament {
 
   std::string state_folder;
   std::uint64_t facts = 0;            // of Begin
-  std::uint64_t folders = 0;          // how often the state folder was made anew, with its listener and lock
+  std::uint64_t folders = 0;          // how often its listener or its lock was made anew
   std::uint64_t patience = 0;         // seconds: Record::restart_seconds, as far as a worker has told
   std::uint64_t next_connection = 0;  // numbers are never used again: files are called by them
   std::vector<Connection> connections;

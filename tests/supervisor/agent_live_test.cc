@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "oci/base/unix_socket.h"
+#include "oci/container/agent_launcher.h"
 #include "supervisor/agent.h"
 #include "supervisor/keeper/keeper.h"
 #include "tests/oci/base/temporary_folder.h"
@@ -544,6 +545,47 @@ TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   second.end();
   EXPECT_TRUE(agent.ended());
   EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+}
+
+TEST(LiveAgent, MakesAgainWhatSomebodyRemovesOfItsFolder) {
+  using container::Record;
+  for (const std::string name : {Record::kLockName, Record::kFileName, Record::kSocketName}) {
+    SCOPED_TRACE(name);
+    RunningAgent agent;
+    Workload first;
+    Workload second;
+    agent.start();
+    agent.serve(first);
+    const auto in_folder = [&](const std::string& file) { return agent.state_folder() + "/" + file; };
+    // Held open, so that no other file gets their inodes' numbers.
+    const auto lock = sys::open(in_folder(Record::kLockName), O_PATH);
+    const auto socket = sys::open(in_folder(Record::kSocketName), O_PATH);
+    ASSERT_TRUE(lock && socket);
+    const auto replaced = [&](const char* file, const UniqueFd& old) {
+      const auto found = sys::stat(in_folder(file));
+      return !found || found->st_ino != sys::fstat(old.get())->st_ino;
+    };
+    ASSERT_TRUE(sys::unlink(in_folder(name)));
+    const auto whole = [&] {
+      return container::agent_pid(agent.state_folder()) == ::getpid() &&
+             container::read_record(agent.state_folder()) && connect_unix(agent.socket_path());
+    };
+    // Nothing announces it.
+    const auto deadline = std::chrono::steady_clock::now() + kLongest;
+    while (!whole() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_TRUE(whole());
+    // What nobody removed is in use.
+    EXPECT_EQ(replaced(Record::kLockName, *lock), name == Record::kLockName);
+    EXPECT_EQ(replaced(Record::kSocketName, *socket), name == Record::kSocketName);
+    agent.serve(second);
+    agent.creator_ends();
+    EXPECT_EQ(first.call(), -ENOTSUP);
+    EXPECT_EQ(second.call(), -ENOTSUP);
+    first.end();
+    second.end();
+    EXPECT_TRUE(agent.ended());
+    EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+  }
 }
 
 TEST(LiveAgent, IsAloneWithItsFolder) {
