@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "oci/policy/constants.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/exec_rule.h"
+#include "oci/policy/meant.h"
 #include "oci/policy/network_rule.h"
 #include "oci/policy/syscalls.h"
 #include "oci/policy/wording.h"
@@ -68,8 +70,12 @@ bool contains(Words words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// `; did you mean "x"?`, or what is known when nothing is close.
-std::string suggestion(std::string_view found, Words known) {
+std::string after_semicolon(const std::string& advice) { return advice.empty() ? advice : "; " + advice; }
+
+// What to do about an unknown key: advice to who wrote a word of another tool, `; did you mean "x"?`, or what
+// is known when nothing is close.
+std::string suggestion(Where where, std::string_view found, Words known) {
+  if (const std::string advice = key_advice(where, found); !advice.empty()) return after_semicolon(advice);
   const std::string_view near = nearest(found, known);
   return near.empty() ? "; expected " + one_of(known) : "; did you mean " + quote(near) + "?";
 }
@@ -80,6 +86,31 @@ std::string described(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
   return value.dump();
+}
+
+// What to write instead of a name that no error has.
+std::string errno_hint(const std::string& name) {
+  std::string advice = number_advice(name);
+  if (advice.empty()) advice = errno_advice(name);
+  if (!advice.empty()) return after_semicolon(advice);
+  const std::string_view near = nearest(name, errno_names());
+  return near.empty() ? "" : "; did you mean " + quote(near) + "?";
+}
+
+// Whether a number stands where a rule in quotes was meant.
+bool is_port(const Json& value) {
+  return value.is_number_unsigned() && value != 0 && value.get<std::uint64_t>() <= 65535;
+}
+
+// `write ["git", "clone", "*"]`, of a command line in one string.
+std::string as_array(std::string_view line) {
+  std::string text;
+  for (std::size_t start = 0; start < line.size();) {
+    const std::size_t end = std::min(line.find(' ', start), line.size());
+    if (end > start) text += (text.empty() ? "" : ", ") + quote(line.substr(start, end - start));
+    start = end + 1;
+  }
+  return text.empty() ? text : "write [" + text + "]";
 }
 
 // One reference token of a JSON pointer (RFC 6901), fit for a line of text.
@@ -125,6 +156,12 @@ bool known_syscall(const std::string& name) {
 }
 
 std::string unknown_syscall(std::string_view name) {
+  if (name.starts_with('@'))
+    return "sets of calls, as " + quote(name) + ", are not known here; name each call";
+  if (name.find('*') != std::string_view::npos)
+    return "a \"*\" is not supported in the name of a syscall, found " + quote(name) + "; name each call";
+  if (const std::string meant = syscall_meant(name); known_syscall(meant))
+    return "unknown syscall " + quote(name) + "; write " + quote(meant);
   std::vector<std::string> names;
   for (const std::uint32_t architecture : kArchitectures) {
     for (int number = 0; number < 512; ++number) {
@@ -142,6 +179,15 @@ std::string unknown_syscall(std::string_view name) {
               ? "; libseccomp " + std::to_string(version->major) + "." + std::to_string(version->minor) +
                     "." + std::to_string(version->micro) + " does not know it on any architecture"
               : "; did you mean " + quote(near) + "?");
+}
+
+// Of a native syscall; empty when it is none.
+std::string name_of_number(const Json& number) {
+  if (!number.is_number_unsigned() || number.get<std::uint64_t>() > 1023) return {};
+  char* const known = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number.get<int>());
+  std::string name = known == nullptr ? "" : known;
+  ::free(known);  // libseccomp allocates it with malloc
+  return name;
 }
 
 // On every architecture that has the call; nullopt when nobody has looked at its arguments.
@@ -207,8 +253,8 @@ class Reader {
 
   // Calls visit(key, place) for each known member, in the order of the file.
   template <typename Visit>
-  void each_member(const Place& object, Words known, Words later, const Visit& visit) {
-    if (!object.value.is_object()) return expected(object, "an object");
+  void each_member(Where where, const Place& object, Words known, Words later, const Visit& visit) {
+    if (!object.value.is_object()) return expected(object, "an object, as in " + std::string(example(where)));
     for (const auto& [key, value] : object.value.items()) {
       const Place member{value, object.pointer + "/" + pointer_token(key)};
       if (contains(known, key))
@@ -216,7 +262,7 @@ class Reader {
       else if (contains(later, key))
         wrong(member, quote(key) + " is not supported yet; without it, everything it would restrict is open");
       else
-        wrong(member, "unknown key " + quote(key) + suggestion(key, known));
+        wrong(member, "unknown key " + quote(key) + suggestion(where, key, known));
     }
   }
 
@@ -237,8 +283,37 @@ class Reader {
     return nullptr;
   }
 
-  // The position of a string in `words`.
-  std::optional<std::size_t> read_word(const Place& place, Words words, Words later = {}) {
+  static std::string_view example(Where where) {
+    switch (where) {
+      case Where::kPolicy:
+        return R"({"version": 1})";
+      case Where::kNetwork:
+        return R"({"allow": ["api.example.com:443"]})";
+      case Where::kExec:
+        return R"({"allow": ["/usr/bin/git"]})";
+      case Where::kExecRule:
+        return R"({"path": "/usr/bin/git", "argv": ["git", "clone", "*"]})";
+      case Where::kLimits:
+        return R"({"memory": "256M"})";
+      case Where::kEvents:
+        return R"({"log": ["denied"]})";
+      case Where::kSyscallRule:
+        return R"({"names": ["ptrace"], "action": "errno"})";
+      case Where::kArgument:
+        return R"({"index": 0, "op": "eq", "value": 1})";
+    }
+    return {};
+  }
+
+  // `write 100 without quotes`, where that would be right.
+  static std::string without_quotes(const Place& place) {
+    return place.value.is_string() ? after_semicolon(number_advice(place.value.get_ref<const std::string&>()))
+                                   : "";
+  }
+
+  // The position of a string in `words`. `choice`: whose words they are.
+  std::optional<std::size_t> read_word(const Place& place, Words words, std::optional<Choice> choice = {},
+                                       Words later = {}) {
     if (!place.value.is_string()) {
       expected(place, one_of(words));
       return std::nullopt;
@@ -246,10 +321,12 @@ class Reader {
     const auto& word = place.value.get_ref<const std::string&>();
     const auto found = std::find(words.begin(), words.end(), word);
     if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+    const std::string advice = choice ? word_advice(*choice, word) : "";
     if (contains(later, word))
       wrong(place, quote(word) + " is not supported yet; expected " + one_of(words));
     else
-      wrong(place, "expected " + one_of(words) + ", found " + quote(word) + near_only(word, words));
+      wrong(place, "expected " + one_of(words) + ", found " + quote(word) +
+                       (advice.empty() ? near_only(word, words) : after_semicolon(advice)));
     return std::nullopt;
   }
 
@@ -271,6 +348,8 @@ class Reader {
   std::optional<std::uint64_t> read_memory(const Place& place);
   std::optional<std::uint64_t> read_cpus(const Place& place);
   std::optional<std::uint64_t> read_count(const Place& place, std::uint64_t least, std::uint64_t most);
+  static std::string no_limit_hint(const Place& place);
+  static std::string cpus_hint(const Place& place);
   void read_events(const Place& place, EventsPolicy& events);
   std::vector<UnsafeAllow> read_unsafe_allow(const Place& place);
   void check_unsafe_allow(const Place& place, const Policy& policy);
@@ -291,7 +370,8 @@ class Reader {
 
 void Reader::read_version(const Place& place) {
   if (!place.value.is_number_integer() || place.value != 1)
-    expected(place, "1, the only version of the policy language there is");
+    wrong(place, "expected 1, the only version of the policy language there is, found " +
+                     described(place.value) + without_quotes(place));
 }
 
 void Reader::read_errno(const Place& place, int& errno_value) {
@@ -300,6 +380,9 @@ void Reader::read_errno(const Place& place, int& errno_value) {
     // The kernel takes -4095 to -1 as errors (MAX_ERRNO in include/linux/err.h).
     if (place.value >= 1 && place.value <= 4095)
       errno_value = place.value.get<int>();
+    else if (place.value >= -4095 && place.value <= -1)
+      wrong(place, "expected " + std::string(kExpected) + ", found " + described(place.value) +
+                       "; errors are positive here: write " + std::to_string(-place.value.get<int>()));
     else
       expected(place, kExpected);
     return;
@@ -309,13 +392,16 @@ void Reader::read_errno(const Place& place, int& errno_value) {
   if (const auto number = policy::errno_value(*name))
     errno_value = *number;
   else
-    wrong(place,
-          "expected " + std::string(kExpected) + ", found " + quote(*name) + near_only(*name, errno_names()));
+    wrong(place, "expected " + std::string(kExpected) + ", found " + quote(*name) + errno_hint(*name));
 }
 
 std::vector<NetworkRule> Reader::read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules) {
   std::vector<NetworkRule> rules;
   each_element(place, "network rules, as in [\"api.example.com:443\"]", [&](const Place& element) {
+    if (is_port(element.value))
+      return wrong(element, "expected a network rule, as in \"api.example.com:443\", found " +
+                                element.value.dump() +
+                                "; for this port at every host write \"*:" + element.value.dump() + "\"");
     const std::string* text = read_string(element, "a network rule, as in \"api.example.com:443\"");
     if (text == nullptr) return;
     if (is_unix_rule(*text)) {
@@ -336,6 +422,9 @@ std::vector<NetworkRule> Reader::read_network_rules(const Place& place, std::vec
 std::vector<BindRule> Reader::read_bind_rules(const Place& place) {
   std::vector<BindRule> rules;
   each_element(place, "ports, as in [\"8080\", \"9000-9005\"]", [&](const Place& element) {
+    if (is_port(element.value))
+      return wrong(element, "expected ports in a string, as in \"8080\" or \"9000-9005\", found " +
+                                element.value.dump() + "; write \"" + element.value.dump() + "\"");
     const std::string* text = read_string(element, "ports in a string, as in \"8080\" or \"9000-9005\"");
     if (text == nullptr) return;
     auto rule = parse_bind_rule(*text);
@@ -348,7 +437,7 @@ std::vector<BindRule> Reader::read_bind_rules(const Place& place) {
 
 NetworkPolicy Reader::read_network(const Place& place) {
   NetworkPolicy network;
-  each_member(place, kNetworkKeys, {}, [&](std::string_view key, const Place& member) {
+  each_member(Where::kNetwork, place, kNetworkKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "allow")
       network.allow = read_network_rules(member, network.unix_allow);
     else if (key == "deny")
@@ -374,10 +463,14 @@ ExecRule Reader::read_exec_rule(const Place& place) {
     read_path(place);
     return rule;
   }
-  each_member(place, kExecRuleKeys, {}, [&](std::string_view key, const Place& member) {
+  each_member(Where::kExecRule, place, kExecRuleKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "path") return read_path(member);
     std::vector<std::string> argv;
     bool whole = member.value.is_array();
+    if (member.value.is_string())
+      return wrong(member, "expected an array of arguments, as in [\"git\", \"clone\", \"*\"], found " +
+                               described(member.value) +
+                               after_semicolon(as_array(member.value.get_ref<const std::string&>())));
     each_element(member, "arguments, as in [\"git\", \"clone\", \"*\"]", [&](const Place& element) {
       const std::string* text = read_string(element, "an argument, or a glob over one, as in \"*\"");
       whole = whole && text != nullptr;
@@ -402,7 +495,7 @@ std::vector<ExecRule> Reader::read_exec_rules(const Place& place) {
 
 ExecPolicy Reader::read_exec(const Place& place) {
   ExecPolicy exec;
-  each_member(place, kExecKeys, {}, [&](std::string_view key, const Place& member) {
+  each_member(Where::kExec, place, kExecKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "allow")
       exec.allow = read_exec_rules(member);
     else if (key == "deny")
@@ -413,27 +506,54 @@ ExecPolicy Reader::read_exec(const Place& place) {
   return exec;
 }
 
+std::string Reader::no_limit_hint(const Place& place) {
+  const Json& value = place.value;
+  // 0, -1 and RLIM_INFINITY.
+  const bool unlimited = value.is_null() ||
+                         (value.is_number_unsigned() ? value.get<std::uint64_t>() == 0 ||
+                                                           value.get<std::uint64_t>() == ~std::uint64_t{0}
+                                                     : value.is_number_integer()) ||
+                         (value.is_string() && means_unlimited(value.get_ref<const std::string&>()));
+  return unlimited ? "; for no limit leave the key out" : without_quotes(place);
+}
+
+// Kubernetes counts thousandths ("500m"), others per cent.
+std::string Reader::cpus_hint(const Place& place) {
+  if (!place.value.is_string()) return no_limit_hint(place);
+  const auto& text = place.value.get_ref<const std::string&>();
+  const double parts = text.ends_with('m') ? 1000 : text.ends_with('%') ? 100 : 0;
+  if (parts == 0) return no_limit_hint(place);
+  unsigned count = 0;
+  const char* const end = text.data() + text.size() - 1;
+  const auto [rest, error] = std::from_chars(text.data(), end, count);
+  if (error != std::errc{} || rest != end || count == 0 || count > 1'000'000) return "";
+  return "; write " + Json(count / parts).dump();
+}
+
 // What other programs take for "no limit" is none of these: a limit that is absent says it.
 std::optional<std::uint64_t> Reader::read_count(const Place& place, std::uint64_t least, std::uint64_t most) {
   const Json& value = place.value;
   if (value.is_number_unsigned() && value >= least && value <= most) return value.get<std::uint64_t>();
-  expected(place, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  wrong(place, "expected a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
+                   ", found " + described(value) + no_limit_hint(place));
   return std::nullopt;
 }
 
 std::optional<std::uint64_t> Reader::read_memory(const Place& place) {
   std::uint64_t bytes = 0;
   if (place.value.is_string()) {
-    const auto size = parse_byte_size(place.value.get_ref<const std::string&>());
+    const auto& text = place.value.get_ref<const std::string&>();
+    const auto size = parse_byte_size(text);
     if (!size) {
-      wrong(place, size.error().message());
+      wrong(place, size.error().message() + (means_unlimited(text) ? no_limit_hint(place) : ""));
       return std::nullopt;
     }
     bytes = *size;
   } else if (place.value.is_number_unsigned()) {
     bytes = place.value.get<std::uint64_t>();
   } else {
-    expected(place, "a number of bytes, as in 268435456, or text as in \"256M\" or \"1.5G\"");
+    wrong(place, "expected a number of bytes, as in 268435456, or text as in \"256M\" or \"1.5G\", found " +
+                     described(place.value) + no_limit_hint(place));
     return std::nullopt;
   }
   if (bytes < kLeastMemory) {
@@ -442,7 +562,8 @@ std::optional<std::uint64_t> Reader::read_memory(const Place& place) {
                      (place.value.is_number() && bytes != 0 && bytes < (1U << 20U)
                           ? "; a number is in bytes: for " + std::to_string(bytes) + " MiB write \"" +
                                 std::to_string(bytes) + "M\""
-                          : ""));
+                      : bytes == 0 ? "; for no limit leave the key out"
+                                   : ""));
     return std::nullopt;
   }
   if (bytes > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
@@ -457,30 +578,32 @@ std::optional<std::uint64_t> Reader::read_cpus(const Place& place) {
   const double cpus = value.is_number() ? value.get<double>() : 0;
   if (cpus >= kLeastCpus && cpus <= kMostCpus)
     return static_cast<std::uint64_t>(std::llround(cpus * Limits::kCpuPeriod));
-  expected(place, "a number of processors from 0.01 to 8192, as in 1.5");
+  wrong(place, "expected a number of processors from 0.01 to 8192, as in 1.5, found " + described(value) +
+                   cpus_hint(place));
   return std::nullopt;
 }
 
 Limits Reader::read_limits(const Place& place) {
   Limits limits;
-  each_member(place, kLimitsKeys, kLaterLimitsKeys, [&](std::string_view key, const Place& member) {
-    if (key == "memory")
-      limits.memory = read_memory(member);
-    else if (key == "processes")
-      limits.processes = read_count(member, 1, kMostProcesses);
-    else if (key == "cpus")
-      limits.cpu_time = read_cpus(member);
-    else
-      limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
-  });
+  each_member(Where::kLimits, place, kLimitsKeys, kLaterLimitsKeys,
+              [&](std::string_view key, const Place& member) {
+                if (key == "memory")
+                  limits.memory = read_memory(member);
+                else if (key == "processes")
+                  limits.processes = read_count(member, 1, kMostProcesses);
+                else if (key == "cpus")
+                  limits.cpu_time = read_cpus(member);
+                else
+                  limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
+              });
   return limits;
 }
 
 void Reader::read_events(const Place& place, EventsPolicy& events) {
-  each_member(place, kEventsKeys, {}, [&](std::string_view, const Place& member) {
+  each_member(Where::kEvents, place, kEventsKeys, {}, [&](std::string_view, const Place& member) {
     std::array<bool, std::size(kEvents)> wanted{};
     each_element(member, one_of(kEvents), [&](const Place& element) {
-      const auto event = read_word(element, kEvents);
+      const auto event = read_word(element, kEvents, Choice::kEvent);
       if (!event) return;
       if (wanted[*event]) wrong(element, quote(kEvents[*event]) + " is in the list twice");
       wanted[*event] = true;
@@ -530,6 +653,9 @@ void Reader::check_unsafe_allow(const Place& place, const Policy& read) {
 std::vector<std::string> Reader::read_names(const Place& place) {
   std::vector<std::string> names;
   each_element(place, "syscall names", [&](const Place& element) {
+    if (const std::string known = name_of_number(element.value); !known.empty())
+      return wrong(element, "expected the name of a syscall, found " + element.value.dump() +
+                                "; on this machine that is the number of " + quote(known));
     const std::string* name = read_string(element, "the name of a syscall");
     if (name == nullptr) return;
     if (!known_syscall(*name)) return wrong(element, unknown_syscall(*name));
@@ -554,9 +680,11 @@ std::optional<std::uint64_t> Reader::read_value(const Place& place) {
       text->find_first_not_of("0123456789abcdefABCDEF", 2) == std::string::npos)
     return std::stoull(*text, nullptr, 16);
   const auto value = named_value(*text);
-  if (!value)
-    wrong(place,
-          "expected " + std::string(kExpected) + ", found " + quote(*text) + near_only(*text, value_names()));
+  if (!value) {
+    const std::string hint = without_quotes(place);
+    wrong(place, "expected " + std::string(kExpected) + ", found " + quote(*text) +
+                     (hint.empty() ? near_only(*text, value_names()) : hint));
+  }
   return value;
 }
 
@@ -565,14 +693,15 @@ std::optional<ArgumentTest> Reader::read_argument_test(const Place& place) {
   std::optional<std::uint64_t> value;
   std::optional<std::uint64_t> mask;
   std::optional<std::size_t> comparison;
-  each_member(place, kArgumentKeys, {}, [&](std::string_view key, const Place& member) {
+  each_member(Where::kArgument, place, kArgumentKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "index") {
       if (member.value.is_number_integer() && member.value >= 0 && member.value <= 5)
         index = member.value.get<unsigned>();
       else
-        expected(member, "a number from 0 to 5, the place of the argument");
+        wrong(member, "expected a number from 0 to 5, the place of the argument, found " +
+                          described(member.value) + without_quotes(member));
     } else if (key == "op") {
-      comparison = read_word(member, kComparisons);
+      comparison = read_word(member, kComparisons, Choice::kComparison);
     } else if (key == "value") {
       value = read_value(member);
     } else {
@@ -702,11 +831,11 @@ SyscallRule Reader::read_syscall_rule(const Place& place) {
   std::optional<std::size_t> action;
   std::vector<std::string> test_pointers;
   bool args_whole = true;
-  each_member(place, kSyscallKeys, {}, [&](std::string_view key, const Place& member) {
+  each_member(Where::kSyscallRule, place, kSyscallKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "names") {
       rule.names = read_names(member);
     } else if (key == "action") {
-      action = read_word(member, kActions, kLaterActions);
+      action = read_word(member, kActions, Choice::kAction, kLaterActions);
     } else if (key == "errno") {
       read_errno(member, rule.errno_value);
     } else {
@@ -740,28 +869,29 @@ SyscallRule Reader::read_syscall_rule(const Place& place) {
 Policy Reader::read_policy(const Json& document) {
   Policy policy;
   const Place top{document, ""};
-  each_member(top, kPolicyKeys, kLaterPolicyKeys, [&](std::string_view key, const Place& member) {
-    if (key == "version") {
-      read_version(member);
-    } else if (key == "description") {
-      read_string(member, "a string");
-    } else if (key == "network") {
-      policy.network = read_network(member);
-    } else if (key == "exec") {
-      policy.exec = read_exec(member);
-    } else if (key == "limits") {
-      policy.limits = read_limits(member);
-    } else if (key == "syscalls") {
-      each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
-                   [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });
-    } else if (key == "unsafe_allow") {
-      policy.unsafe_allow = read_unsafe_allow(member);
-    } else if (key == "events") {
-      read_events(member, policy.events);
-    } else if (const auto mode = read_word(member, kModes)) {
-      policy.mode = *mode == 0 ? Mode::kEnforce : Mode::kAudit;
-    }
-  });
+  each_member(
+      Where::kPolicy, top, kPolicyKeys, kLaterPolicyKeys, [&](std::string_view key, const Place& member) {
+        if (key == "version") {
+          read_version(member);
+        } else if (key == "description") {
+          read_string(member, "a string");
+        } else if (key == "network") {
+          policy.network = read_network(member);
+        } else if (key == "exec") {
+          policy.exec = read_exec(member);
+        } else if (key == "limits") {
+          policy.limits = read_limits(member);
+        } else if (key == "syscalls") {
+          each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
+                       [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });
+        } else if (key == "unsafe_allow") {
+          policy.unsafe_allow = read_unsafe_allow(member);
+        } else if (key == "events") {
+          read_events(member, policy.events);
+        } else if (const auto mode = read_word(member, kModes, Choice::kMode)) {
+          policy.mode = *mode == 0 ? Mode::kEnforce : Mode::kAudit;
+        }
+      });
   require(top, "version", "write \"version\": 1");
   // What is restricted is known only of a policy that is right so far.
   if (mistakes_.empty()) check_unsafe_allow(top, policy);
