@@ -14,6 +14,7 @@ ALLOWED = {
     "oci/policy/check_limits": ["oci/base", "oci/spec", "oci/policy", "oci/runtime"],
     "oci/policy/compile": ["oci/base", "oci/spec", "oci/policy", "oci/seccomp", "oci/runtime"],
     "oci/policy/explain": ["oci/base", "oci/spec", "oci/policy", "oci/seccomp", "oci/runtime"],
+    "oci/policy/review": ["oci/base", "oci/spec", "oci/policy", "oci/seccomp"],
     "oci/seccomp": ["oci/base", "oci/policy"],
     "oci/container": ["oci/base", "oci/spec"],
     "shim": ["oci"],

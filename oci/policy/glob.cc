@@ -1,6 +1,12 @@
 #include "oci/policy/glob.h"
 
+#include <algorithm>
+#include <bitset>
+#include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "oci/policy/wording.h"
 
@@ -47,6 +53,123 @@ bool matches(std::string_view glob, std::string_view text, bool slash_stops) {
   return true;
 }
 
+// --- one glob within another ------------------------------------------------------------------------
+
+// A glob as an automaton: it stands in front of one of its tokens, or behind the last, where it accepts.
+class Automaton {
+ public:
+  using Position = std::uint32_t;
+  // Where it may stand, in order, each once. Whoever stands in front of a star also stands behind it.
+  using Positions = std::vector<Position>;
+
+  Automaton(std::string_view glob, bool slash_stops) {
+    for (std::size_t i = 0; i < glob.size(); ++i) {
+      if (glob[i] != '*') {
+        tokens_.push_back({kLetter, glob[i]});
+        continue;
+      }
+      const bool both = i + 1 < glob.size() && glob[i + 1] == '*';
+      if (both) ++i;
+      tokens_.push_back({both || !slash_stops ? kAll : kOne, 0});
+    }
+  }
+
+  [[nodiscard]] Positions start() const {
+    Positions positions;
+    add(positions, 0);
+    return positions;
+  }
+
+  [[nodiscard]] Positions after(const Positions& positions, char letter) const {
+    Positions next;
+    for (const Position at : positions) {
+      if (at == tokens_.size()) continue;
+      const Token& token = tokens_[at];
+      if (token.kind == kLetter) {
+        if (token.letter == letter) add(next, at + 1);
+      } else if (token.kind == kAll || letter != '/') {
+        add(next, at);
+      }
+    }
+    std::sort(next.begin(), next.end());
+    next.erase(std::unique(next.begin(), next.end()), next.end());
+    return next;
+  }
+
+  [[nodiscard]] bool accepts(const Positions& positions) const {
+    return !positions.empty() && positions.back() == tokens_.size();
+  }
+
+  // The letters that it names.
+  void add_letters(std::bitset<256>& letters) const {
+    for (const Token& token : tokens_)
+      if (token.kind == kLetter) letters.set(static_cast<unsigned char>(token.letter));
+  }
+
+ private:
+  enum Kind { kLetter, kOne, kAll };
+  struct Token {
+    Kind kind;
+    char letter;
+  };
+
+  void add(Positions& positions, Position at) const {
+    for (;; ++at) {
+      positions.push_back(at);
+      if (at == tokens_.size() || tokens_[at].kind == kLetter) return;
+    }
+  }
+
+  std::vector<Token> tokens_;
+};
+
+// Letters taken by either automaton, before the question is given up.
+constexpr std::size_t kMostSteps = 2'000'000;
+
+// Goes through all that `narrow` matches, letter by letter, and looks whether `wide` goes along. Of the
+// letters that neither names, one stands for all.
+bool covers(const Automaton& wide, const Automaton& narrow, bool absolute) {
+  std::bitset<256> named;
+  named.set('/');
+  wide.add_letters(named);
+  narrow.add_letters(named);
+  std::string letters;
+  bool other = false;
+  for (unsigned letter = 1; letter < named.size(); ++letter) {
+    if (!named[letter] && other) continue;
+    other = other || !named[letter];
+    letters.push_back(static_cast<char>(letter));
+  }
+  using Pair = std::pair<Automaton::Positions, Automaton::Positions>;
+  std::set<Pair> seen;
+  std::vector<Pair> open;
+  std::size_t steps = 0;
+  const auto visit = [&](Pair pair) {
+    if (pair.first.empty()) return true;
+    if (narrow.accepts(pair.first) && !wide.accepts(pair.second)) return false;
+    if (seen.insert(pair).second) open.push_back(std::move(pair));
+    return true;
+  };
+  const auto follow = [&](const Pair& pair, char letter) {
+    steps += pair.first.size() + pair.second.size();
+    return visit({narrow.after(pair.first, letter), wide.after(pair.second, letter)});
+  };
+  const Pair start{narrow.start(), wide.start()};
+  if (absolute) {
+    if (!follow(start, '/')) return false;
+  } else if (!visit(start)) {
+    return false;
+  }
+  while (!open.empty()) {
+    const Pair pair = std::move(open.back());
+    open.pop_back();
+    for (const char letter : letters) {
+      if (!follow(pair, letter) || steps > kMostSteps) return false;
+    }
+  }
+  return true;
+}
+
 constexpr std::size_t kMaxPath = 4095;  // PATH_MAX, without the NUL
 
 // Whether the component between two slashes, or a slash and the end, is `name`.
@@ -74,5 +197,13 @@ Status check_path_glob(std::string_view glob, std::string_view what) {
 bool matches_path(std::string_view glob, std::string_view path) { return matches(glob, path, true); }
 
 bool matches_text(std::string_view glob, std::string_view text) { return matches(glob, text, false); }
+
+bool covers_path(std::string_view wide, std::string_view narrow) {
+  return covers(Automaton(wide, true), Automaton(narrow, true), true);
+}
+
+bool covers_text(std::string_view wide, std::string_view narrow) {
+  return wide == narrow || covers(Automaton(wide, false), Automaton(narrow, false), false);
+}
 
 }  // namespace tidewaiter::policy

@@ -17,4 +17,9 @@ Status check_path_glob(std::string_view glob, std::string_view what);
 // Whether the whole of `text` matches: `*` stands for any characters.
 bool matches_text(std::string_view glob, std::string_view text);
 
+// Whether `wide` matches every absolute path, or every text, that `narrow` matches. No where it would take too
+// long to tell: globs can be written for which it does.
+bool covers_path(std::string_view wide, std::string_view narrow);
+bool covers_text(std::string_view wide, std::string_view narrow);
+
 }  // namespace tidewaiter::policy
