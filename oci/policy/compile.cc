@@ -592,13 +592,14 @@ class Compiler {
 
   // Who may be interrupted by SIGKILL alone while the agent has its call cannot be stopped by whoever traces
   // an execve of it to the end.
-  void drop_killable_wait(ordered_json& seccomp) const {
+  void drop_killable_wait(ordered_json& seccomp) {
     const auto flags = seccomp.find("flags");
     if (!supervises(policy_, Operation::kExec) || flags == seccomp.end() || !flags->is_array()) return;
     ordered_json kept = ordered_json::array();
     for (const ordered_json& flag : *flags) {
       if (flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") kept.push_back(flag);
     }
+    drops_killable_wait_ = kept.size() < flags->size();
     *flags = std::move(kept);
   }
 
@@ -795,6 +796,13 @@ class Compiler {
   }
 
   void describe_start() {
+    if (drops_killable_wait_) {
+      add_row(
+          Origin::kStart, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV leaves the bundle's flags",
+          Mechanism::kFilter, "none",
+          "whoever traces an execve to its end could not stop a thread that only SIGKILL interrupts while "
+          "it waits for the agent");
+    }
     if (!plan_.exempts_start) return;
     add_row(
         Origin::kStart, "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
@@ -870,6 +878,7 @@ class Compiler {
   std::set<std::string, std::less<>> unknown_calls_;  // of the baseline; libseccomp is older than they are
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
+  bool drops_killable_wait_ = false;                   // the bundle's filter had that flag
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
   std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;

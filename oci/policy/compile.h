@@ -18,6 +18,7 @@ namespace tidewaiter::policy {
 // Who enforces a rule once the container runs.
 enum class Mechanism {
   kRuntime,  // the OCI runtime, from the bundle
+  kCgroup,   // the kernel, by the cgroup that the OCI runtime makes from the bundle
   kFilter,   // the kernel, by the seccomp filter alone
   kAgent,    // the agent, asked by a notification
   kNobody,   // nothing enforces it: what this version leaves open

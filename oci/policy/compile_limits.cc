@@ -51,10 +51,10 @@ std::string note(std::string_view beyond, const Tighter& chosen, const std::stri
          (chosen.own ? "; the bundle's own limit, " + own_words + ", is tighter" : "");
 }
 
-PlanRow row(const char* pointer, std::string what, std::string note) {
+PlanRow row(Mechanism mechanism, const char* pointer, std::string what, std::string note) {
   return {.pointer = pointer,
           .what = std::move(what),
-          .mechanism = Mechanism::kRuntime,
+          .mechanism = mechanism,
           .cost = "none",
           .note = std::move(note)};
 }
@@ -78,7 +78,7 @@ Result<PlanRow> apply_memory(const Limits& limits, ordered_json& resources, cons
   memory["limit"] = chosen.value;
   // crun takes 0 for no swap at all under cgroup v2, runc for nothing said: no swap is the tighter.
   memory["swap"] = own_both == 0 ? chosen.value : both.value;
-  return row("/limits/memory", memory_words(limits),
+  return row(Mechanism::kCgroup, "/limits/memory", memory_words(limits),
              note("its processes are killed", chosen, byte_size_words(chosen.value)));
 }
 
@@ -90,7 +90,7 @@ Result<PlanRow> apply_processes(const Limits& limits, ordered_json& resources, c
   ordered_json& pids = *TRY(spec::object_in(resources, "pids", parent));
   const Tighter limit = tighter(*limits.processes, TRY(spec::signed_in(pids, "limit", parent + "/pids")));
   pids["limit"] = limit.value;
-  return row("/limits/processes", processes_words(limits),
+  return row(Mechanism::kCgroup, "/limits/processes", processes_words(limits),
              note("fork(2) and clone(2) fail with EAGAIN", limit, std::to_string(limit.value)));
 }
 
@@ -132,8 +132,10 @@ Result<PlanRow> apply_cpus(const Limits& limits, ordered_json& resources, const 
     cpu["quota"] = period == Limits::kCpuPeriod ? *limits.cpu_time : quota_in(period);
   }
   cpu["period"] = period;
-  return row("/limits/cpus", cpus_words(limits),
-             note("everything in the container waits", chosen, cpus_words(own)));
+  return row(
+      Mechanism::kCgroup, "/limits/cpus", cpus_words(limits),
+      note("everything in the container waits; no quota holds real-time classes, so RLIMIT_RTPRIO is 0",
+           chosen, cpus_words(own)));
 }
 
 // What the bundle does not say is inherited from who starts the runtime, who may have a right to real-time
@@ -170,7 +172,7 @@ Result<PlanRow> apply_open_files(const Limits& limits, const runtime::Surroundin
     // Without an entry it would inherit these.
     spec::add_open_files(process, std::min(surroundings.soft_open_files, most), std::min(own, most));
   }
-  return row("/limits/open_files", open_files_words(limits),
+  return row(Mechanism::kRuntime, "/limits/open_files", open_files_words(limits),
              note("opening fails with EMFILE; of processes that are executed in it as well, where tidewaiter "
                   "stands in front of the runtime",
                   {own, own < most}, std::to_string(own)));

@@ -172,7 +172,9 @@ std::string section(const Plan& plan, Origin origin, std::string_view title, std
 std::string_view to_string(Mechanism mechanism) {
   switch (mechanism) {
     case Mechanism::kRuntime:
-      return "runtime";
+      return "OCI";
+    case Mechanism::kCgroup:
+      return "cgroup";
     case Mechanism::kFilter:
       return "filter";
     case Mechanism::kAgent:

@@ -157,7 +157,7 @@ TEST(Limits, BecomeWhatTheTighterOfBundleAndPolicySays) {
     const std::string pointer = "/limits/" + ordered_json::parse(one.limits).items().begin().key();
     const auto rows = rows_of(plan, pointer);
     ASSERT_EQ(rows.size(), 1U);
-    EXPECT_EQ(rows[0].mechanism, Mechanism::kRuntime);
+    EXPECT_EQ(rows[0].mechanism, Mechanism::kCgroup);
     EXPECT_EQ(rows[0].cost, "none");
     EXPECT_THAT(rows[0].what, StartsWith("at most "));
     EXPECT_EQ(rows[0].note.find("is tighter") != std::string::npos, one.own) << rows[0].note;

@@ -107,7 +107,7 @@ TEST(ExplainJson, HasTheSameForPrograms) {
       R"([{"what":"execve: told to the agent","mechanism":"agent","cost":"one notification per execve",)"
       R"("note":"the first is the runtime's"}])");
   EXPECT_EQ(json["names"].dump(),
-            R"([{"what":"/etc/hosts, with a.example","mechanism":"runtime","cost":"none",)"
+            R"([{"what":"/etc/hosts, with a.example","mechanism":"OCI","cost":"none",)"
             R"("note":"brought up to date"}])");
   EXPECT_EQ(json["baseline"].dump(),
             R"([{"name":"io_uring","what":"io_uring: fails with ENOSYS","mechanism":"filter","cost":"none",)"
