@@ -898,13 +898,13 @@ Policy Reader::read_policy(const Json& document) {
   return policy;
 }
 
+}  // namespace
+
 std::string name_of(const std::string& path) {
   std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
   if (name.ends_with(".json")) name.resize(name.size() - 5);
   return name;
 }
-
-}  // namespace
 
 tl::expected<Policy, std::vector<Mistake>> parse(std::string_view text, const std::string& source,
                                                  const std::string& name) {

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "tests/oci/base/temporary_folder.h"
@@ -20,10 +22,12 @@ class PolicyVerb : public ::testing::Test {
     std::ofstream(folder_ / name) << text;
     return folder_ / name;
   }
-  bool check(std::vector<std::string> files, bool json = false) {
+  bool check(std::vector<std::string> files, bool json = false, std::optional<std::string> bundle = {}) {
     out_.str("");
     err_.str("");
-    return check_policies({std::move(files), json}, out_, err_);
+    const auto good = check_policies({std::move(files), json, std::move(bundle)}, out_, err_);
+    if (!good) ADD_FAILURE() << good.error().message();
+    return good.value_or(false);
   }
   std::string explain(PolicyExplainOptions options) {
     out_.str("");
@@ -69,6 +73,96 @@ TEST_F(PolicyVerb, CheckHasItAllAsJson) {
   EXPECT_EQ(err_.str(), "");
 }
 
+TEST_F(PolicyVerb, CheckWarnsOfWhatCanNeverTakeEffect) {
+  const std::string odd =
+      file("odd.json", R"({"version": 1, "network": {"allow": ["10.0.0.1:443"], "deny": ["10.0.0.0/8"]}})");
+  EXPECT_TRUE(check({odd}));
+  EXPECT_EQ(out_.str(), odd + ": ok\n");
+  EXPECT_THAT(err_.str(),
+              ::testing::StartsWith(odd + ": /network/allow/0: warning: can never allow anything: "));
+  EXPECT_TRUE(check({odd, good_}, true));
+  const auto list = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(list[0]["ok"], true);
+  EXPECT_EQ(list[0]["warnings"].size(), 1U);
+  EXPECT_EQ(list[0]["warnings"][0]["where"], odd + ": /network/allow/0");
+  EXPECT_EQ(list[0]["mistakes"].size(), 0U);
+  EXPECT_EQ(list[1]["warnings"].size(), 0U);
+
+  const std::string none = file("none.json", R"({"version": 1, "exec": {"allow": []}})");
+  EXPECT_FALSE(check({none}));
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_THAT(err_.str(), ::testing::StartsWith(none + ": /exec/allow: no program may be run"));
+}
+
+TEST_F(PolicyVerb, CheckLooksIntoTheBundle) {
+  const std::string absent = file("absent.json", R"({"version": 1, "exec": {"allow": ["/usr/bin/git"]}})");
+  EXPECT_TRUE(check({absent}));
+  EXPECT_EQ(err_.str(), "");
+  std::filesystem::create_directories(folder_ / "rootfs");
+  const std::string namespaces = R"("linux": {"namespaces": [{"type": "mount"}]})";
+  file("config.json", R"({"root": {"path": "rootfs"}, )" + namespaces + "}");
+  EXPECT_TRUE(check({absent}, false, folder_.path()));
+  EXPECT_THAT(err_.str(), HasSubstr(R"(/exec/allow/0: warning: the bundle's root has no "/usr/bin/git")"));
+  // Its own first program; the policy by its name.
+  std::filesystem::create_directories(folder_ / "rootfs/bin");
+  std::ofstream(folder_ / "rootfs/bin/sh") << "x";
+  std::filesystem::permissions(folder_ / "rootfs/bin/sh", std::filesystem::perms::owner_all);
+  file("config.json",
+       R"({"root": {"path": "rootfs"}, "process": {"args": ["/bin/sh"]}, )" + namespaces + "}");
+  EXPECT_FALSE(check({absent}, false, folder_.path()));
+  EXPECT_THAT(err_.str(),
+              HasSubstr("/process/args: the policy absent does not let the container run \"/bin/sh\""));
+  // What policy and bundle cannot have together is a mistake.
+  file("config.json", R"({"root": {"path": "rootfs"}})");
+  EXPECT_FALSE(check({absent}, false, folder_.path()));
+  EXPECT_THAT(err_.str(), HasSubstr("/linux/namespaces: a policy with /exec needs a mount namespace"));
+  const auto missing = check_policies({{absent}, false, folder_ / "nowhere"}, out_, err_);
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message(), HasSubstr("No such file"));
+}
+
+TEST_F(PolicyVerb, CheckAsksTheAgentWhichNamesResolve) {
+  const std::string agent = file("agent", R"(#!/bin/sh
+[ "$1" = --resolve ] || exit 1
+shift
+for name; do
+  case $name in
+    gone.example) echo '{"name": "gone.example", "error": "no such name"}' ;;
+    silent.example) ;;
+    *) echo "{\"name\": \"$name\", \"addresses\": [\"192.0.2.1\"]}" ;;
+  esac
+done
+)");
+  std::filesystem::permissions(agent, std::filesystem::perms::owner_all);
+  PolicyCheckOptions options;
+  options.files = {file("names.json", R"({"version": 1, "network": {
+      "allow": ["here.example:443", "gone.example:443", "192.0.2.7"], "deny": ["gone.example:25", "there.example"]}})")};
+  const auto checked = [&] {
+    out_.str("");
+    err_.str("");
+    return check_policies(options, out_, err_);
+  };
+  EXPECT_EQ(checked().value_or(false), true);
+  EXPECT_EQ(err_.str(), "") << "nobody is asked unless it is said";
+
+  options.resolver = agent;
+  EXPECT_EQ(checked().value_or(false), true);
+  EXPECT_EQ(
+      err_.str(),
+      options.files[0] +
+          ": /network/allow/1: warning: \"gone.example\" does not resolve here (no such name): until it "
+          "does, the rule allows nothing; correct the name, or write addresses\n" +
+          options.files[0] +
+          ": /network/deny/0: warning: \"gone.example\" does not resolve here (no such name): until it "
+          "does, no container is created, for the rule would refuse nothing; correct the name, or write "
+          "addresses\n");
+
+  options.files = {file("silent.json", R"({"version": 1, "network": {"allow": ["silent.example"]}})")};
+  const auto silent = checked();
+  ASSERT_FALSE(silent);
+  EXPECT_EQ(silent.error().message(), agent + " --resolve: no answer for silent.example");
+}
+
 TEST_F(PolicyVerb, NeedsNoBundleForExecRules) {
   const std::string exec =
       file("exec.json", R"({"version": 1, "exec": {"allow": ["/usr/bin/git"]}, "unsafe_allow": ["ptrace"]})");
@@ -77,6 +171,11 @@ TEST_F(PolicyVerb, NeedsNoBundleForExecRules) {
   EXPECT_THAT(text, HasSubstr("run /usr/bin/git: allowed"));
   EXPECT_THAT(text, HasSubstr("ptrace: given back by /unsafe_allow/0"));
   EXPECT_THAT(text, HasSubstr("[chroot]"));
+  // What the bundle of every container has.
+  EXPECT_THAT(explain({file("programs.json", R"({"version": 1, "exec": {"allow": ["/usr/bin/git"]}})"),
+                       {},
+                       runtime::Kind::kCrun}),
+              HasSubstr("[proc_writes]"));
 }
 
 TEST_F(PolicyVerb, ExplainDependsOnRuntimeAndBundle) {
@@ -101,6 +200,34 @@ TEST_F(PolicyVerb, ExplainHasJsonAndPseudoCode) {
   EXPECT_THAT(code, HasSubstr("\"connect\""));
   EXPECT_THAT(explain({file("none.json", R"({"version": 1})"), {}, runtime::Kind::kCrun, false, true}),
               HasSubstr("failed: there is no filter"));
+}
+
+TEST_F(PolicyVerb, ExplainShowsWhatBecomesOfTheBundle) {
+  file(
+      "config.json",
+      R"({"ociVersion": "1.0.2", "linux": {"mountLabel": "x\u007f", "resources": {"memory": {"limit": 1000000000}},
+      "cgroupsPath": "/box"}, "process": {"args": ["sh"]}})");
+  const std::string limited = file("limited.json", R"({"version": 1, "limits": {"memory": "64M"}})");
+  PolicyExplainOptions options{limited, folder_.path(), runtime::Kind::kCrun};
+  options.diff = true;
+  const std::string text = explain(options);
+  EXPECT_THAT(text, ::testing::StartsWith("--- config.json\n+++ config.json under the policy limited\n@@ -"));
+  EXPECT_THAT(text, HasSubstr("\n-    \"resources\": {\"memory\": {\"limit\": 1000000000}},\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\n+    \"resources\": {\"memory\": {\"limit\": 67108864, \"swap\": 67108864}},\n"));
+  EXPECT_THAT(text, HasSubstr("\n     \"mountLabel\": \"x\\x7f\",\n")) << "nothing that a terminal obeys";
+
+  options.json = true;
+  const auto json = nlohmann::json::parse(explain(options));
+  EXPECT_EQ(json["before"]["linux"]["resources"]["memory"]["limit"], 1000000000);
+  EXPECT_EQ(json["after"]["linux"]["resources"]["memory"]["limit"], 67108864);
+  EXPECT_THAT(json["diff"].get<std::string>(), HasSubstr("67108864"));
+  EXPECT_EQ(json["policy"], "limited");
+
+  // A policy that changes nothing.
+  options = {file("none.json", R"({"version": 1})"), folder_.path(), runtime::Kind::kCrun};
+  options.diff = true;
+  EXPECT_EQ(explain(options), "");
 }
 
 TEST_F(PolicyVerb, ExplainSaysWhyBundleAndPolicyDoNotGoTogether) {
