@@ -24,6 +24,11 @@ TEST(Readable, GivesEachMemberALineOtherwise) {
       "}\n");
 }
 
+TEST(Readable, CountsTheKeyInFrontOfAValue) {
+  EXPECT_EQ(readable(Json::parse(R"({"a long key": [1, 2]})"), 20),
+            "{\n  \"a long key\": [\n    1,\n    2\n  ]\n}\n");
+}
+
 TEST(Readable, SaysTheSameAsTheDocument) {
   const Json document = Json::parse(R"({"a": [[], {}, "\"\n", 1.5, -1, true], "b": {"c": ["x", "y"]}})");
   for (const std::size_t width : {1U, 10U, 20U, 100U})
