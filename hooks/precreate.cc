@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "oci/container/agent_launcher.h"
+#include "oci/container/bound_files.h"
 #include "oci/container/record.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
@@ -34,6 +35,13 @@ Result<std::string> new_state_folder_name() {
   return name;
 }
 
+Result<policy::PolicyFile> read_policy(const std::string& path) {
+  auto file = policy::load_file(path);
+  // podman takes "No such file or directory" for a program that is missing in the container.
+  if (!file && file.error().code == ENOENT) return fail("there is no policy file " + path);
+  return file;
+}
+
 Record make_record(const Json& config, const Host& host, const policy::PolicyFile& file,
                    const policy::Plan& plan) {
   Record record;
@@ -44,11 +52,15 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   record.open_files = plan.open_files;
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.agent = plan.supervised();
+  record.processors = plan.processors;
+  record.holds_process = plan.holds_process;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
   // The hook is not told the bundle's folder; podman writes absolute paths.
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, "");
+  record.pinned_hosts = plan.pinned_hosts;
   record.log_directory = host.directories.log;
   record.log_max_bytes = host.settings.log_max_bytes;
   record.log_total_bytes = host.settings.log_total_bytes;
@@ -84,6 +96,26 @@ Status add_cleanup(Json& config, const Host& host, const std::string& state_fold
   return {};
 }
 
+// Makes the state folder, with what the bundle binds from it, and starts the agent, where one is needed.
+Status keep_state(const Host& host, const std::string& state_folder, const Record& record,
+                  const policy::Plan& plan) {
+  const auto write_files = [&]() -> Status {
+    TRY(container::write_bound_files(state_folder, plan.files));
+    return plan.hosts && !plan.agent_keeps_hosts ? container::write_hosts_file(state_folder, record)
+                                                 : Status();
+  };
+  if (plan.supervised()) {
+    const auto agent =
+        TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
+    return container::launch_agent(agent, state_folder, record, container::Creator::kUnknown, -1,
+                                   container::kReadyTimeout, write_files);
+  }
+  TRY(container::keep_record(state_folder, record));
+  Status written = write_files();
+  if (!written) static_cast<void>(container::clear_state_folder(state_folder));
+  return written;
+}
+
 }  // namespace
 
 bool is_state_folder_name(std::string_view name) {
@@ -97,24 +129,25 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const auto path = TRY(container::policy_path(host.settings, config));
   if (!path) return text;
 
-  auto loaded = policy::load_file(*path);
-  if (!loaded && loaded.error().code == ENOENT) return fail("there is no policy file " + *path);
-  const policy::PolicyFile file = TRY(std::move(loaded));
+  const policy::PolicyFile file = TRY(read_policy(*path));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
-  const runtime::Surroundings surroundings =
-      file.policy.limits ? surroundings_of(config, host) : runtime::Surroundings();
+  runtime::Surroundings surroundings;
+  if (file.policy.limits || file.policy.identity) surroundings = surroundings_of(config, host);
+  if (file.policy.limits && file.policy.limits->processors)
+    runtime::look_at_processors(runtime::own_files(), surroundings);
   policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
   TRY(policy::check_machine(file.policy, config, traits, surroundings));
-  if (plan.supervised()) {
+  // podman's own runtime is what enters the container later: without an agent the folder is for its files
+  // alone.
+  const bool binds_files = plan.hosts || !plan.files.empty();
+  if (plan.supervised() || binds_files) {
     TRY(add_cleanup(plan.config, host, state_folder));
-    const auto agent =
-        TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
     Record record = make_record(config, host, file, plan);
     record.policy_path = *path;
-    TRY(container::launch_agent(agent, state_folder, record, container::Creator::kUnknown));
+    TRY(keep_state(host, state_folder, record, plan));
   }
   return spec::dump_json(plan.config, -1);
 }

@@ -205,3 +205,38 @@ nothing_left_of_user() {
   run as_user "podman exec held take_up files 200"
   assert_output --partial "files: EMFILE"
 }
+
+@test "rootless podman: an identity" {
+  echo '{"version": 1, "identity": {"hostname": "build", "hosts": {"db.test": "10.0.0.5"}, "user": {"uid": 1234, "gid": 56},
+    "env": {"clean": true, "pass": ["PATH"]}}}' >"$USER_HOME/.config/tidewaiter/policies/identified.json"
+  echo '{"version": 1, "identity": {"user": {"uid": 4000000, "gid": 56}}}' >"$USER_HOME/.config/tidewaiter/policies/nobody.json"
+  echo '{"version": 1, "identity": {"cpus": 1}}' >"$USER_HOME/.config/tidewaiter/policies/one-cpu.json"
+  # shellcheck disable=SC2016
+  local -r look='id -u; id -g; hostname; resolve db.test; echo "[$SECRET]"; grep CapEff /proc/self/status'
+  run as_user "podman run --rm --network none --env SECRET=1 $IMAGE sh -c '$look'"
+  assert_line 0
+  assert_line "[1]"
+  refute_line build
+  local -r identity=$'1234\n56\nbuild\nresolve: 10.0.0.5\n[]\nCapEff:\t0000000000000000'
+  run as_user "podman run --rm --network none --env SECRET=1 --annotation io.tidewaiter.policy=identified $IMAGE sh -c '$look'"
+  assert_success
+  assert_output "$identity"
+  run as_user "podman run --rm --network none --userns keep-id --annotation io.tidewaiter.policy=identified $IMAGE sh -c '$look'"
+  assert_output "$identity"
+  run -0 as_user "podman run --detach --network none --name identified --annotation io.tidewaiter.policy=identified $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec --user 0 --env SECRET=1 identified sh -c '$look'"
+  assert_output "$identity"
+  run as_user "bare_podman exec --user 0 identified id -u"
+  assert_output 0
+
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=nobody $IMAGE echo 'it ran'"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "/identity/user/uid: expected one of the users that the container's user namespace has"
+  if [[ $(stat --file-system --format %T /sys/fs/cgroup) != cgroup2fs ]]; then
+    run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=one-cpu $IMAGE echo 'it ran'"
+    assert_failure
+    refute_output --partial "it ran"
+    assert_output --partial "/identity/cpus: no cgroup would hold it: under version 1 an ordinary user has none"
+  fi
+}

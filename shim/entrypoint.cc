@@ -45,8 +45,8 @@ std::vector<std::string> candidates(const ordered_json& config, const std::strin
 
 }  // namespace
 
-Status check_entrypoint(const policy::Policy& policy, const container::Bundle& bundle) {
-  const ordered_json& config = bundle.original();
+Status check_entrypoint(const policy::Policy& policy, const container::Bundle& bundle,
+                        const ordered_json& config) {
   const std::vector<std::string> argv = texts_at(config, "/process/args");
   if (!policy::supervises(policy, policy::Operation::kExec) || policy.mode == policy::Mode::kAudit ||
       argv.empty()) {

@@ -20,9 +20,10 @@ class ExecutedLine {
 
   [[nodiscard]] const CommandLine& line() const { return line_; }
 
-  // Holds the new process to record.open_files, soft and hard limit alike, and to no real-time class where
-  // record.shuts_real_time:
-  // - a process named in a file gets another file, in memory, with lower limits;
+  // Holds the new process to record.open_files, soft and hard limit alike, to no real-time class where
+  // record.shuts_real_time, and to the policy's identity where record.holds_process:
+  // - a process named in a file gets another file, in memory, with lower limits, the user
+  //   and the variables of the identity;
   // - what it would inherit from the runtime, that is from this process, is lowered here;
   // - what the runtime would take from elsewhere is an error where it is more.
   // At most once.

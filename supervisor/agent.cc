@@ -152,8 +152,8 @@ Status Agent::prepare() {
 Status Agent::open_hosts() {
   Destinations* destinations = supervision_.destinations();
   if (destinations == nullptr || !destinations->next_refresh() || !record_.hosts) return {};
-  hosts_ =
-      TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts));
+  hosts_ = TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts,
+                                          record_.pinned_hosts));
   // The runtime is about to look at it, or an earlier worker has written the same.
   return hosts_->write(hosts_lines(destinations->present()));
 }

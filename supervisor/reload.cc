@@ -105,9 +105,15 @@ Result<std::optional<container::Record>> reread_policy(const container::Record& 
     return fail(record.policy_path + " needs other limits than the container was created with" +
                 kCreateAgain);
   }
+  if (old.identity != file->policy.identity) {
+    return fail(record.policy_path + " gives another identity than the container was created with" +
+                kCreateAgain);
+  }
   // What they become depends on where the container was created, and is the same for both.
-  old.limits.reset();
-  file->policy.limits.reset();
+  for (policy::Policy* one : {&old, &file->policy}) {
+    one->limits.reset();
+    one->identity.reset();
+  }
   const auto config = TRY(in_context(record.policy_path, original_config(record)));
   // By its name; nothing can be executed here. Both are compiled for the same one.
   const auto kind = record.runtime.empty()

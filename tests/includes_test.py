@@ -11,6 +11,7 @@ ALLOWED = {
     "oci/spec": ["oci/base"],
     "oci/runtime": ["oci/base"],
     "oci/policy": ["oci/base", "oci/spec", "oci/policy"],
+    "oci/policy/check_identity": ["oci/base", "oci/spec", "oci/policy", "oci/runtime"],
     "oci/policy/check_limits": ["oci/base", "oci/spec", "oci/policy", "oci/runtime"],
     "oci/policy/compile": ["oci/base", "oci/spec", "oci/policy", "oci/seccomp", "oci/runtime"],
     "oci/policy/explain": ["oci/base", "oci/spec", "oci/policy", "oci/seccomp", "oci/runtime"],

@@ -98,8 +98,13 @@ Result<Record> from_json(const Json& document) {
   }
   if (document.contains("agent")) TRY(read_member(document, "agent", record.agent));
   if (document.contains("open_files")) TRY(read_member(document, "open_files", record.open_files.emplace()));
-  for (const auto& [key, value] : {std::pair{"shuts_real_time", &record.shuts_real_time},
-                                   std::pair{"sees_others", &record.sees_others}}) {
+  for (const auto& [key, value] :
+       {std::pair{"shuts_real_time", &record.shuts_real_time}, std::pair{"sees_others", &record.sees_others},
+        std::pair{"holds_process", &record.holds_process}}) {
+    if (document.contains(key)) TRY(read_member(document, key, *value));
+  }
+  for (const auto& [key, value] :
+       {std::pair{"processors", &record.processors}, std::pair{"pinned_hosts", &record.pinned_hosts}}) {
     if (document.contains(key)) TRY(read_member(document, key, *value));
   }
   return record;
@@ -126,6 +131,9 @@ Json to_json(const Record& record) {
   if (record.open_files) document["open_files"] = *record.open_files;
   if (record.shuts_real_time) document["shuts_real_time"] = true;
   if (record.sees_others) document["sees_others"] = true;
+  if (record.holds_process) document["holds_process"] = true;
+  if (!record.processors.empty()) document["processors"] = record.processors;
+  if (!record.pinned_hosts.empty()) document["pinned_hosts"] = record.pinned_hosts;
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

@@ -22,15 +22,18 @@ struct Record {
   std::string policy_path;  // the policy file; empty: not known
   std::string policy_text;  // as it was when the container was created, or reloaded for it
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
-  bool agent = true;  // false: nobody has to answer for the container, and the record is for `exec` alone
+  bool agent = true;  // false: nobody has to answer for the container; the record is for other commands
   std::optional<std::uint64_t> open_files;  // policy::Plan::open_files
   bool shuts_real_time = false;             // policy::Plan::shuts_real_time
   bool sees_others = false;                 // policy::Plan::sees_others
+  std::string processors;                   // policy::Plan::processors
+  bool holds_process = false;               // policy::Plan::holds_process
   std::vector<std::string> residual;        // policy::Plan::residual
   bool exempts_start = false;               // policy::Plan::exempts_start
   bool told_of_execs = false;               // policy::Plan::told_of_execs
-  // What the container's hosts file, which the agent keeps as kHostsName, begins with; absent: it keeps none.
+  // What the container's hosts file, kHostsName, is made from; absent: there is none.
   std::optional<spec::HostsBase> hosts;
+  std::string pinned_hosts;                         // policy::Plan::pinned_hosts
   std::string log_directory;                        // of the event log
   std::uint64_t log_max_bytes = 0;                  // one file's bound; one rotated file is kept beside it
   std::uint64_t log_total_bytes = 0;                // the log folder's bound: beyond it the oldest logs go

@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "oci/policy/baseline.h"
+#include "oci/policy/check_identity.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_identity.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
@@ -21,6 +23,7 @@
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
 #include "oci/spec/members.h"
+#include "oci/spec/mounts.h"
 #include "oci/spec/procfs_mount.h"
 
 namespace tidewaiter::policy {
@@ -139,6 +142,10 @@ Status check_own_limits(const Input& input) {
   return check_limits(input.policy, input.config, input.surroundings);
 }
 
+Status check_own_identity(const Input& input) {
+  return check_identity(input.policy, input.config, input.surroundings);
+}
+
 // One after the other: the first that fails is told.
 struct Check {
   std::string_view name;
@@ -152,6 +159,7 @@ constexpr Check kChecks[] = {
     {"bypass annotations", check_bypass_annotations},
     {"mount namespace", check_mount_namespace},
     {"limits", check_own_limits},
+    {"identity", check_own_identity},
 };
 
 Status check_listener(const Listener& listener) {
@@ -362,8 +370,14 @@ class Compiler {
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
     std::vector<PlanRow> limits = TRY(apply_limits(policy_, surroundings_, plan_.config));
+    std::vector<PlanRow> identity =
+        TRY(apply_identity(policy_, surroundings_, state_folder(), plan_.config, plan_.files));
+    if (!plan_.files.empty()) TRY(check_state_folder());
+    plan_.holds_process = gives_identity(policy_) && policy_.identity->concerns_processes();
+    plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty();
     if (holds_limits(policy_)) {
-      plan_.limited = policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.remembered = plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.processors = policy_.limits->processors ? processors_of(plan_.config) : "";
       plan_.open_files = policy_.limits->open_files;
       plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
       plan_.sees_others = policy_.limits->sees_others;
@@ -372,6 +386,7 @@ class Compiler {
     describe_network();
     describe_exec();
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
+    std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
     describe_start();
     describe_names();
     describe_baseline();
@@ -565,12 +580,28 @@ class Compiler {
     return names;
   }
 
-  // Names that the policy allows resolve without DNS, and to the addresses that it means.
+  // Of the hosts file and of what else is bound.
+  [[nodiscard]] std::string state_folder() const {
+    const std::string& file = listener_.hosts_file;
+    return file.substr(0, std::min(file.rfind('/'), file.size()));
+  }
+
+  [[nodiscard]] Status check_state_folder() const {
+    if (spec::is_utf8(listener_.hosts_file)) return {};
+    return fail("the hosts file's path is not UTF-8, as config.json has to be: " + listener_.hosts_file);
+  }
+
+  static std::string processors_of(const ordered_json& config) {
+    return spec::text_member(config["linux"]["resources"]["cpu"], "cpus");
+  }
+
+  // Names that the policy allows resolve without DNS, and to the addresses that it means; those that it pins
+  // do, be they allowed or not.
   Status bind_hosts_file() {
-    if (!plan_.supervised() || allowed_names().empty()) return {};
-    if (!spec::is_utf8(listener_.hosts_file)) {
-      return fail("the hosts file's path is not UTF-8, as config.json has to be: " + listener_.hosts_file);
-    }
+    plan_.agent_keeps_hosts = plan_.supervised() && !allowed_names().empty();
+    if (policy_.identity) plan_.pinned_hosts = pinned_lines(policy_.identity->hosts);
+    if (!plan_.agent_keeps_hosts && plan_.pinned_hosts.empty()) return {};
+    TRY(check_state_folder());
     plan_.hosts = TRY(spec::bind_over_hosts(plan_.config, listener_.hosts_file));
     return {};
   }
@@ -704,10 +735,19 @@ class Compiler {
     add_row(Origin::kLeftOpen, std::move(what), Mechanism::kNobody, "none", std::move(note));
   }
 
-  static std::string note_on(const NetworkRule& rule) {
-    return std::holds_alternative<HostName>(rule.host)
-               ? "resolved when the container starts, and again when the answer's time (TTL) is over"
-               : "";
+  [[nodiscard]] const PinnedHost* pinned(std::string_view name) const {
+    if (!policy_.identity) return nullptr;
+    for (const PinnedHost& host : policy_.identity->hosts) {
+      if (host.name == name) return &host;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] std::string note_on(const NetworkRule& rule) const {
+    const auto* host = std::get_if<HostName>(&rule.host);
+    if (host == nullptr) return "";
+    if (const PinnedHost* one = pinned(host->name)) return "stands for the addresses in " + one->pointer;
+    return "resolved when the container starts, and again when the answer's time (TTL) is over";
   }
 
   // "connect, sendmsg, sendto with an address": the calls of these operations for which `wanted` holds.
@@ -812,8 +852,10 @@ class Compiler {
   }
 
   void describe_names() {
-    if (!plan_.hosts) return;
-    const auto names = allowed_names();
+    if (!plan_.agent_keeps_hosts) return;
+    auto names = allowed_names();
+    std::erase_if(names, [this](const std::string& name) { return pinned(name) != nullptr; });
+    if (names.empty()) return;
     add_row(Origin::kNames, "/etc/hosts, read-only, with " + join({names.begin(), names.end()}),
             Mechanism::kRuntime, "none",
             "behind what the container has there anyway; the agent brings it up to date when the addresses "

@@ -59,17 +59,25 @@ struct Plan {
   // each execve would cost a notification, and none would be possible once the agent has died.
   bool told_of_execs = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
-  // Where network.allow has host names: what the agent's hosts file, which the bundle binds over /etc/hosts,
-  // begins with. Relative paths are the bundle's (spec::in_bundle()).
+  // Where network.allow or identity.hosts has host names: what the hosts file, which the bundle binds over
+  // /etc/hosts, is made from. Relative paths are the bundle's (spec::in_bundle()).
   std::optional<spec::HostsBase> hosts;
+  std::string pinned_hosts;        // the lines of identity.hosts, which come first in it
+  bool agent_keeps_hosts = false;  // else it is written when the container is created, and when it is started
+  // What else the bundle binds from the container's state folder: names of files there, and what is in them.
+  std::map<std::string, std::string> files;
   // limits.open_files, to which processes that are executed in the container later have to be held, for the
   // bundle says nothing of them.
   std::optional<std::uint64_t> open_files;
-  bool limited = false;  // limits are held: `exec` and `update` have to know of the container
+  // `exec`, `start` or `update` have to know of the container, or it has files of its state folder: that is
+  // kept, even where no agent is needed.
+  bool remembered = false;
   // Likewise those under limits.cpus: no quota holds a real-time process.
   bool shuts_real_time = false;
-  bool sees_others = false;   // policy::Limits::sees_others, for who decides later
-  std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
+  bool sees_others = false;    // policy::Limits::sees_others, for who decides later
+  std::string processors;      // what identity.cpus left of them here, as cpuset(7) writes it; empty: all
+  bool holds_process = false;  // identity: of processes that are executed later too (hold_process())
+  std::vector<PlanRow> rows;   // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
   // it for nothing, and fail when nobody answers.
@@ -79,7 +87,7 @@ struct Plan {
 struct Listener {
   std::string path;        // absolute, at most 107 bytes
   std::string metadata;    // handed to the agent unchanged in the container process state
-  std::string hosts_file;  // where the agent keeps the container's hosts file; absolute
+  std::string hosts_file;  // where the container's hosts file is kept, and Plan::files beside it; absolute
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

@@ -4,13 +4,16 @@
 #include <array>
 #include <charconv>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "oci/policy/byte_size.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/cpu_list.h"
 #include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 #include "oci/spec/open_files.h"
@@ -154,6 +157,54 @@ Status shut_real_time(ordered_json& config) {
   return {};
 }
 
+std::string processors_words(const Limits& limits) {
+  const Processors& wanted = *limits.processors;
+  if (!wanted.these.empty()) return "no processors but " + cpu_list_text(wanted.these);
+  return wanted.count == 1 ? "one processor" : "at most " + std::to_string(wanted.count) + " processors";
+}
+
+// Of the bundle's processors, or of all where it names none, those that the policy leaves.
+Result<std::set<unsigned>> chosen_processors(const Processors& wanted, const std::string& own,
+                                             const std::string& place,
+                                             const runtime::Surroundings& surroundings) {
+  std::set<unsigned> given = surroundings.processors;
+  if (!own.empty()) given = TRY(in_context(place, parse_cpu_list(own)));
+  std::set<unsigned> chosen;
+  if (wanted.these.empty()) {
+    for (const unsigned number : given) {
+      if (chosen.size() < wanted.count) chosen.insert(number);
+    }
+    if (chosen.empty()) return fail("/identity/cpus: which processors there are is not known");
+    return chosen;
+  }
+  if (own.empty()) return wanted.these;
+  std::set_intersection(given.begin(), given.end(), wanted.these.begin(), wanted.these.end(),
+                        std::inserter(chosen, chosen.end()));
+  if (chosen.empty()) {
+    return fail(place + ": expected one at least of the processors " + cpu_list_text(wanted.these) +
+                ", which the policy's /identity/cpus leaves, found \"" + own + "\"");
+  }
+  return chosen;
+}
+
+Result<PlanRow> apply_processors(const Limits& limits, const runtime::Surroundings& surroundings,
+                                 ordered_json& resources, const std::string& parent) {
+  ordered_json& cpu = *TRY(spec::object_in(resources, "cpu", parent));
+  const std::string place = parent + "/cpu/cpus";
+  if (const ordered_json* own = member(cpu, "cpus"); own != nullptr && !own->is_string())
+    return fail(place + ": expected text, as in \"0-3\", found " + spec::dump_json(*own, -1));
+  const std::string own = text_member(cpu, "cpus");
+  const std::string chosen =
+      cpu_list_text(TRY(chosen_processors(*limits.processors, own, place, surroundings)));
+  cpu["cpus"] = chosen;
+  return row(
+      "/identity/cpus", processors_words(limits),
+      "here " + chosen + (own.empty() ? "" : ", of the bundle's " + own) +
+          ", as sched_getaffinity(2) says; and /proc/cpuinfo and /sys/devices/system/cpu, where they are "
+          "mounted, but not /proc/stat, the folders below /sys/devices/system, and the processors "
+          "themselves");
+}
+
 std::string open_files_words(const Limits& limits) {
   return "at most " + std::to_string(*limits.open_files) + " open files in each process";
 }
@@ -181,21 +232,22 @@ Result<PlanRow> apply_open_files(const Limits& limits, const runtime::Surroundin
 // One limit of the file: how it is put into words, and into the bundle.
 struct Entry {
   const char* pointer;
-  std::optional<std::uint64_t> Limits::*limit;
+  HasLimit has;
   std::string_view controller;  // of the cgroup that holds it; empty: none has to
   std::string (*words)(const Limits&);
 };
 constexpr Entry kEntries[] = {
-    {"/limits/memory", &Limits::memory, "memory", memory_words},
-    {"/limits/processes", &Limits::processes, "pids", processes_words},
-    {"/limits/cpus", &Limits::cpu_time, "cpu", cpus_words},
-    {"/limits/open_files", &Limits::open_files, "", open_files_words},
+    {"/limits/memory", kHas<&Limits::memory>, "memory", memory_words},
+    {"/limits/processes", kHas<&Limits::processes>, "pids", processes_words},
+    {"/limits/cpus", kHas<&Limits::cpu_time>, "cpu", cpus_words},
+    {"/limits/open_files", kHas<&Limits::open_files>, "", open_files_words},
+    {"/identity/cpus", kHas<&Limits::processors>, "cpuset", processors_words},
 };
 
 std::vector<PlanRow> rows_in_audit(const Limits& limits) {
   std::vector<PlanRow> rows;
   for (const Entry& entry : kEntries) {
-    if (!(limits.*entry.limit)) continue;
+    if (!entry.has(limits)) continue;
     rows.push_back({.pointer = entry.pointer,
                     .what = entry.words(limits) + " (audit: not held)",
                     .mechanism = Mechanism::kNobody,
@@ -212,7 +264,7 @@ template <typename Concerns>
 std::string pointers(const Limits& limits, const Concerns& concerns) {
   std::string text;
   for (const Entry& entry : kEntries) {
-    if (entry.controller.empty() || !(limits.*entry.limit) || !concerns(entry)) continue;
+    if (entry.controller.empty() || !entry.has(limits) || !concerns(entry)) continue;
     text += (text.empty() ? "" : ", ") + std::string(entry.pointer);
   }
   return text;
@@ -276,6 +328,16 @@ Status check_cgroups(const Limits& limits, const ordered_json& config, const run
   return {};
 }
 
+// The kernel would say EINVAL.
+Status check_processors(const Limits& limits, const runtime::Surroundings& found) {
+  if (!limits.processors || limits.processors->these.empty()) return {};
+  const auto online = TRY(in_context("/sys/devices/system/cpu/online", parse_cpu_list(found.online)));
+  const std::set<unsigned>& these = limits.processors->these;
+  if (std::includes(online.begin(), online.end(), these.begin(), these.end())) return {};
+  return fail("/identity/cpus: expected some of the machine's processors, " + cpu_list_text(online) +
+              ", found " + cpu_list_text(these));
+}
+
 }  // namespace
 
 Result<std::vector<PlanRow>> apply_limits(const Policy& policy, const runtime::Surroundings& surroundings,
@@ -293,6 +355,7 @@ Result<std::vector<PlanRow>> apply_limits(const Policy& policy, const runtime::S
       rows.push_back(TRY(apply_cpus(limits, resources, kResources)));
       TRY(shut_real_time(config));
     }
+    if (limits.processors) rows.push_back(TRY(apply_processors(limits, surroundings, resources, kResources)));
   }
   if (limits.open_files) rows.push_back(TRY(apply_open_files(limits, surroundings, config)));
   return rows;
@@ -313,13 +376,15 @@ Status hold_resources(const Limits& limits, ordered_json& resources) {
   if (limits.processes && speaks_of("pids", {"limit"})) TRY(apply_processes(limits, resources, ""));
   if (limits.cpu_time && speaks_of("cpu", {"burst", "period", "quota"}))
     TRY(apply_cpus(limits, resources, ""));
+  if (limits.processors && speaks_of("cpu", {"cpus"})) TRY(apply_processors(limits, {}, resources, ""));
   return {};
 }
 
 Status check_machine(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
                      const runtime::Surroundings& surroundings) {
   if (!holds_limits(policy) || !policy.limits->needs_cgroup()) return {};
-  return check_cgroups(*policy.limits, config, runtime, surroundings);
+  TRY(check_cgroups(*policy.limits, config, runtime, surroundings));
+  return check_processors(*policy.limits, surroundings);
 }
 
 }  // namespace tidewaiter::policy

@@ -11,9 +11,11 @@
 #include <utility>
 
 #include "oci/base/system.h"
+#include "oci/policy/address.h"
 #include "oci/policy/baseline.h"
 #include "oci/policy/byte_size.h"
 #include "oci/policy/constants.h"
+#include "oci/policy/cpu_list.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/exec_rule.h"
 #include "oci/policy/meant.h"
@@ -30,18 +32,21 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description",  "network", "exec", "limits",
-                                            "syscalls", "unsafe_allow", "events",  "mode"};
+constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network",      "exec",   "limits",
+                                            "identity", "syscalls",    "unsafe_allow", "events", "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
 constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files"};
+constexpr std::string_view kIdentityKeys[] = {"hostname", "hosts", "cpus", "env", "user"};
+constexpr std::string_view kEnvKeys[] = {"clean", "set", "pass"};
+constexpr std::string_view kUserKeys[] = {"uid", "gid", "additional_gids"};
 constexpr std::string_view kSyscallKeys[] = {"names", "action", "errno", "args"};
 constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterPolicyKeys[] = {"files", "identity"};
+constexpr std::string_view kLaterPolicyKeys[] = {"files"};
 constexpr std::string_view kLaterLimitsKeys[] = {"disk", "timeout"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
@@ -57,6 +62,10 @@ constexpr std::uint64_t kMostOpenFiles = 2'147'483'584;  // sysctl_nr_open_max (
 // and more processors nobody has (NR_CPUS).
 constexpr double kLeastCpus = 0.01;
 constexpr double kMostCpus = 8192;
+
+constexpr std::size_t kLongestHostname = 64;         // __NEW_UTS_LEN (include/uapi/linux/utsname.h)
+constexpr std::uint64_t kLargestId = 4'294'967'294;  // one more, (uid_t)-1, is none (setresuid(2))
+constexpr std::size_t kMostGroups = 65'536;          // NGROUPS_MAX (include/uapi/linux/limits.h)
 
 constexpr std::string_view kModes[] = {"enforce", "audit"};
 constexpr std::string_view kActions[] = {"errno", "allow", "log", "kill"};
@@ -295,6 +304,12 @@ class Reader {
         return R"({"path": "/usr/bin/git", "argv": ["git", "clone", "*"]})";
       case Where::kLimits:
         return R"({"memory": "256M"})";
+      case Where::kIdentity:
+        return R"({"hostname": "build"})";
+      case Where::kEnv:
+        return R"({"clean": true, "pass": ["PATH"]})";
+      case Where::kUser:
+        return R"({"uid": 1000, "gid": 1000})";
       case Where::kEvents:
         return R"({"log": ["denied"]})";
       case Where::kSyscallRule:
@@ -350,6 +365,16 @@ class Reader {
   std::optional<std::uint64_t> read_count(const Place& place, std::uint64_t least, std::uint64_t most);
   static std::string no_limit_hint(const Place& place);
   static std::string cpus_hint(const Place& place);
+  Identity read_identity(const Place& place, std::optional<Limits>& limits);
+  std::optional<std::string> read_hostname(const Place& place);
+  std::vector<PinnedHost> read_hosts(const Place& place);
+  std::vector<IpAddress> read_addresses(const Place& place);
+  std::optional<Processors> read_processors(const Place& place);
+  EnvPolicy read_env(const Place& place);
+  bool is_variable_name(const Place& place, std::string_view name);
+  std::optional<UserPolicy> read_user(const Place& place);
+  std::optional<std::uint32_t> read_id(const Place& place, const std::string& what);
+  void check_denied_names(const Place& place, const Policy& policy);
   void read_events(const Place& place, EventsPolicy& events);
   std::vector<UnsafeAllow> read_unsafe_allow(const Place& place);
   void check_unsafe_allow(const Place& place, const Policy& policy);
@@ -597,6 +622,200 @@ Limits Reader::read_limits(const Place& place) {
                   limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
               });
   return limits;
+}
+
+// What sethostname(2) takes is more; this is what other programs understand (hostname(7)).
+std::optional<std::string> Reader::read_hostname(const Place& place) {
+  const std::string* text = read_string(place, "a host name, as in \"build\"");
+  if (text == nullptr) return std::nullopt;
+  const auto name = parse_host_name(*text);
+  if (!name || text->ends_with('.')) {
+    wrong(place, "expected a host name, as in \"build\" or \"build.example.com\", found " + quote(*text));
+    return std::nullopt;
+  }
+  if (text->size() > kLongestHostname) {
+    wrong(place, "a machine's host name has at most " + std::to_string(kLongestHostname) +
+                     " characters, found " + std::to_string(text->size()));
+    return std::nullopt;
+  }
+  return *text;
+}
+
+std::vector<IpAddress> Reader::read_addresses(const Place& place) {
+  std::vector<IpAddress> addresses;
+  const auto take = [&](const Place& element) {
+    const std::string* text = read_string(element, "an IP address, as in \"10.0.0.5\" or \"2001:db8::5\"");
+    if (text == nullptr) return;
+    const auto address = parse_address(*text);
+    if (!address)
+      return wrong(element,
+                   "expected an IP address, as in \"10.0.0.5\" or \"2001:db8::5\", found " + quote(*text));
+    if (std::find(addresses.begin(), addresses.end(), *address) != addresses.end())
+      return wrong(element, quote(*text) + " is in the list twice");
+    addresses.push_back(*address);
+  };
+  if (place.value.is_string()) {
+    take(place);
+    return addresses;
+  }
+  if (!place.value.is_array()) {
+    expected(place, "an IP address, as in \"10.0.0.5\", or an array of them");
+    return addresses;
+  }
+  if (place.value.empty()) wrong(place, "expected at least one IP address, found an empty array");
+  each_element(place, "IP addresses", take);
+  return addresses;
+}
+
+std::vector<PinnedHost> Reader::read_hosts(const Place& place) {
+  std::vector<PinnedHost> hosts;
+  if (!place.value.is_object()) {
+    expected(place, "an object of host names, as in {\"db.example.com\": \"10.0.0.5\"}");
+    return hosts;
+  }
+  for (const auto& [key, value] : place.value.items()) {
+    const Place member{value, place.pointer + "/" + pointer_token(key)};
+    const auto name = parse_host_name(key);
+    if (!name) {
+      wrong(member, "expected a host name, as in \"db.example.com\", found " + quote(key));
+      continue;
+    }
+    const auto is_same = [&name](const PinnedHost& one) { return one.name == name->name; };
+    if (std::any_of(hosts.begin(), hosts.end(), is_same)) {
+      wrong(member,
+            quote(name->name) + " is there twice: letter case, and a dot at the end, make no difference");
+      continue;
+    }
+    hosts.push_back({member.pointer, name->name, read_addresses(member)});
+  }
+  return hosts;
+}
+
+std::optional<Processors> Reader::read_processors(const Place& place) {
+  const Json& value = place.value;
+  if (value.is_number_unsigned() && value >= 1 && value <= kMostProcessors)
+    return Processors{.count = value.get<unsigned>(), .these = {}};
+  if (!value.is_string()) {
+    expected(place, "a whole number of processors from 1 to " + std::to_string(kMostProcessors) +
+                        ", or which of them, as in \"0-3,8\"");
+    return std::nullopt;
+  }
+  auto list = parse_cpu_list(value.get_ref<const std::string&>());
+  if (list) return Processors{.count = 0, .these = *std::move(list)};
+  wrong(place, list.error().message());
+  return std::nullopt;
+}
+
+bool Reader::is_variable_name(const Place& place, std::string_view name) {
+  if (!name.empty() && name.find('=') == std::string_view::npos) return true;
+  wrong(place, "expected the name of a variable, as in \"LANG\", found " + quote(name));
+  return false;
+}
+
+EnvPolicy Reader::read_env(const Place& place) {
+  EnvPolicy env;
+  each_member(Where::kEnv, place, kEnvKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "clean") {
+      if (!member.value.is_boolean()) return expected(member, "true or false");
+      env.clean = member.value.get<bool>();
+    } else if (key == "pass") {
+      each_element(member, "names of variables, as in [\"PATH\", \"LC_*\"]", [&](const Place& element) {
+        const std::string* name = read_string(element, "the name of a variable, or a glob, as in \"LC_*\"");
+        if (name == nullptr || !is_variable_name(element, *name)) return;
+        if (std::find(env.pass.begin(), env.pass.end(), *name) != env.pass.end())
+          return wrong(element, quote(*name) + " is in the list twice");
+        env.pass.push_back(*name);
+      });
+    } else {
+      if (!member.value.is_object())
+        return expected(member, "an object of variables, as in {\"LANG\": \"C.UTF-8\"}");
+      for (const auto& [name, value] : member.value.items()) {
+        const Place variable{value, member.pointer + "/" + pointer_token(name)};
+        const std::string* text = read_string(variable, "the variable's value, in a string");
+        if (is_variable_name(variable, name) && text != nullptr) env.set.emplace_back(name, *text);
+      }
+    }
+  });
+  if (place.value.is_object() && place.has("pass") && !env.clean)
+    wrong(place.at("pass"), "\"pass\" goes with \"clean\": true; without it every variable is passed on");
+  return env;
+}
+
+std::optional<std::uint32_t> Reader::read_id(const Place& place, const std::string& what) {
+  const Json& value = place.value;
+  if (value.is_number_unsigned() && value <= kLargestId) return value.get<std::uint32_t>();
+  if (value.is_string())
+    wrong(place, "expected the number of " + what + ", found " + described(value) +
+                     ": what a name stands for the image would say, in its /etc/passwd and /etc/group");
+  else
+    expected(place, "the number of " + what + ", from 0 to " + std::to_string(kLargestId));
+  return std::nullopt;
+}
+
+std::optional<UserPolicy> Reader::read_user(const Place& place) {
+  if (place.value.is_string() || place.value.is_number()) {
+    wrong(place, "expected an object, as in {\"uid\": 1000, \"gid\": 1000}, found " + described(place.value));
+    return std::nullopt;
+  }
+  UserPolicy user;
+  bool whole = place.value.is_object();
+  each_member(Where::kUser, place, kUserKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "additional_gids") {
+      each_element(member, "numbers of groups, as in [10, 27]", [&](const Place& element) {
+        const auto gid = read_id(element, "a group");
+        if (!gid) return;
+        auto& gids = user.additional_gids;
+        if (std::find(gids.begin(), gids.end(), *gid) != gids.end())
+          return wrong(element, std::to_string(*gid) + " is in the list twice");
+        if (gids.size() == kMostGroups)
+          return wrong(element, "a process has at most " + std::to_string(kMostGroups) + " groups");
+        gids.push_back(*gid);
+      });
+      return;
+    }
+    const auto id = read_id(member, key == "uid" ? "a user" : "a group");
+    whole = whole && id.has_value();
+    if (id) (key == "uid" ? user.uid : user.gid) = *id;
+  });
+  require(place, "uid", "expected the user's number, as in \"uid\": 1000");
+  require(place, "gid", "expected the number of the user's group, as in \"gid\": 1000");
+  if (!whole) return std::nullopt;
+  return user;
+}
+
+Identity Reader::read_identity(const Place& place, std::optional<Limits>& limits) {
+  Identity identity;
+  each_member(Where::kIdentity, place, kIdentityKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "hostname") {
+      identity.hostname = read_hostname(member);
+    } else if (key == "hosts") {
+      identity.hosts = read_hosts(member);
+    } else if (key == "env") {
+      identity.env = read_env(member);
+    } else if (key == "user") {
+      identity.user = read_user(member);
+    } else if (auto processors = read_processors(member)) {
+      if (!limits) limits.emplace();
+      limits->processors = std::move(processors);
+    }
+  });
+  return identity;
+}
+
+// The rule would refuse what the policy itself makes of the name, and nothing that the world calls so.
+void Reader::check_denied_names(const Place& place, const Policy& policy) {
+  if (!policy.identity || !policy.network) return;
+  for (const NetworkRule& rule : policy.network->deny) {
+    const auto* host = std::get_if<HostName>(&rule.host);
+    if (host == nullptr) continue;
+    for (const PinnedHost& pinned : policy.identity->hosts) {
+      if (pinned.name != host->name) continue;
+      wrong({place.value, rule.pointer}, quote(host->name) + " stands for the addresses in " +
+                                             pinned.pointer +
+                                             ", so the rule would refuse these alone; deny the addresses "
+                                             "that are meant, or take it out there");
+    }
+  }
 }
 
 void Reader::read_events(const Place& place, EventsPolicy& events) {
@@ -869,32 +1088,36 @@ SyscallRule Reader::read_syscall_rule(const Place& place) {
 Policy Reader::read_policy(const Json& document) {
   Policy policy;
   const Place top{document, ""};
-  each_member(
-      Where::kPolicy, top, kPolicyKeys, kLaterPolicyKeys, [&](std::string_view key, const Place& member) {
-        if (key == "version") {
-          read_version(member);
-        } else if (key == "description") {
-          read_string(member, "a string");
-        } else if (key == "network") {
-          policy.network = read_network(member);
-        } else if (key == "exec") {
-          policy.exec = read_exec(member);
-        } else if (key == "limits") {
-          policy.limits = read_limits(member);
-        } else if (key == "syscalls") {
-          each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
-                       [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });
-        } else if (key == "unsafe_allow") {
-          policy.unsafe_allow = read_unsafe_allow(member);
-        } else if (key == "events") {
-          read_events(member, policy.events);
-        } else if (const auto mode = read_word(member, kModes, Choice::kMode)) {
-          policy.mode = *mode == 0 ? Mode::kEnforce : Mode::kAudit;
-        }
-      });
+  each_member(Where::kPolicy, top, kPolicyKeys, kLaterPolicyKeys, [&](std::string_view key, const Place& member) {
+    if (key == "version") {
+      read_version(member);
+    } else if (key == "description") {
+      read_string(member, "a string");
+    } else if (key == "network") {
+      policy.network = read_network(member);
+    } else if (key == "exec") {
+      policy.exec = read_exec(member);
+    } else if (key == "limits") {
+      auto processors = policy.limits ? std::move(policy.limits->processors) : std::nullopt;
+      policy.limits = read_limits(member);
+      policy.limits->processors = std::move(processors);
+    } else if (key == "identity") {
+      policy.identity = read_identity(member, policy.limits);
+    } else if (key == "syscalls") {
+      each_element(member, "rules, as in [{\"names\": [\"ptrace\"], \"action\": \"errno\"}]",
+                   [&](const Place& element) { policy.syscalls.push_back(read_syscall_rule(element)); });
+    } else if (key == "unsafe_allow") {
+      policy.unsafe_allow = read_unsafe_allow(member);
+    } else if (key == "events") {
+      read_events(member, policy.events);
+    } else if (const auto mode = read_word(member, kModes, Choice::kMode)) {
+      policy.mode = *mode == 0 ? Mode::kEnforce : Mode::kAudit;
+    }
+  });
   require(top, "version", "write \"version\": 1");
   // What is restricted is known only of a policy that is right so far.
   if (mistakes_.empty()) check_unsafe_allow(top, policy);
+  check_denied_names(top, policy);
   return policy;
 }
 

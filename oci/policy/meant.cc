@@ -19,7 +19,6 @@ struct Row {
 constexpr std::string_view kOfTheBundle =
     "that is the bundle's (config.json, podman's options): a policy has no key for it";
 constexpr std::string_view kLater = "that is part of \"files\", which is not supported yet";
-constexpr std::string_view kIdentity = "that is part of \"identity\", which is not supported yet";
 constexpr std::string_view kNoDefault =
     "leave it out: a list \"allow\" refuses what it does not name, and what has no list is not restricted";
 
@@ -75,9 +74,11 @@ constexpr Row kPolicyKeys[] = {
     {"paths", kLater},
     {"filesystem", kLater},
     {"readonly", kLater},
-    {"env", kIdentity},
-    {"user", kIdentity},
-    {"hostname", kIdentity},
+    {"env", R"(it goes into "identity")"},
+    {"environment", R"(write "identity" with "env")"},
+    {"user", R"(it goes into "identity")"},
+    {"hostname", R"(it goes into "identity")"},
+    {"hosts", R"(it goes into "identity")"},
 };
 
 constexpr Row kNetworkKeys[] = {
@@ -160,13 +161,59 @@ constexpr Row kLimitsKeys[] = {
     {"processors", R"(write "cpus")"},
     {"cpu_quota", R"(write "cpus", a number of processors)"},
     {"cpu_shares", R"(shares are the bundle's; "cpus" is a bound)"},
-    {"cpuset", R"(which processors are used is the bundle's; "cpus" is how much of them)"},
+    {"cpuset", R"(write "cpus" in "identity", as in "0-3,8"; "cpus" here is how much of them)"},
     {"nofile", R"(write "open_files")"},
     {"files", R"(write "open_files")"},
     {"fds", R"(write "open_files")"},
     {"ulimit", R"(write "open_files")"},
     {"time", R"("timeout" is not supported yet)"},
     {"storage", R"("disk" is not supported yet)"},
+};
+
+constexpr Row kIdentityKeys[] = {
+    {"name", R"(write "hostname")"},
+    {"host", R"(write "hostname")"},
+    {"uts", R"(write "hostname")"},
+    {"extra_hosts", R"(write "hosts", as in {"db.example.com": "10.0.0.5"})"},
+    {"add-host", R"(write "hosts", as in {"db.example.com": "10.0.0.5"})"},
+    {"hostaliases", R"(write "hosts", as in {"db.example.com": "10.0.0.5"})"},
+    {"dns", R"(names are pinned by "hosts"; others are resolved as the bundle says)"},
+    {"cpu", R"(write "cpus")"},
+    {"cpuset", R"(write "cpus", as in "0-3,8")"},
+    {"cpuset_cpus", R"(write "cpus", as in "0-3,8")"},
+    {"processors", R"(write "cpus")"},
+    {"memory", R"(it goes into "limits")"},
+    {"environment", R"(write "env")"},
+    {"uid", R"(it goes into "user")"},
+    {"gid", R"(it goes into "user")"},
+    {"runasuser", R"(write "user", as in {"uid": 1000, "gid": 1000})"},
+    {"group", R"(write "gid" in "user")"},
+    {"groups", R"(write "additional_gids" in "user")"},
+};
+
+constexpr Row kEnvKeys[] = {
+    {"clear", R"(write "clean": true)"},
+    {"inherit", R"(write "clean": true to begin with no variable)"},
+    {"unset", R"(write "clean": true, and what is kept in "pass")"},
+    {"remove", R"(write "clean": true, and what is kept in "pass")"},
+    {"deny", R"(write "clean": true, and what is kept in "pass")"},
+    {"allow", R"(write "clean": true, and what is kept in "pass")"},
+    {"keep", R"(write "pass")"},
+    {"add", R"(write "set")"},
+    {"vars", R"(write "set")"},
+    {"variables", R"(write "set")"},
+};
+
+constexpr Row kUserKeys[] = {
+    {"id", R"(write "uid")"},
+    {"user", R"(write "uid")"},
+    {"group", R"(write "gid")"},
+    {"name", R"(write "uid": what a name stands for the image would say)"},
+    {"username", R"(write "uid": what a name stands for the image would say)"},
+    {"groups", R"(write "additional_gids")"},
+    {"additionalgids", R"(write "additional_gids")"},
+    {"supplementalgroups", R"(write "additional_gids")"},
+    {"umask", "that is the bundle's (config.json): a policy has no key for it"},
 };
 
 constexpr Row kEventsKeys[] = {
@@ -367,6 +414,12 @@ std::span<const Row> rows_of(Where where) {
       return kExecRuleKeys;
     case Where::kLimits:
       return kLimitsKeys;
+    case Where::kIdentity:
+      return kIdentityKeys;
+    case Where::kEnv:
+      return kEnvKeys;
+    case Where::kUser:
+      return kUserKeys;
     case Where::kEvents:
       return kEventsKeys;
     case Where::kSyscallRule:

@@ -10,7 +10,19 @@
 namespace tidewaiter::policy {
 
 // An object of the policy language, by the kind of its members.
-enum class Where { kPolicy, kNetwork, kExec, kExecRule, kLimits, kEvents, kSyscallRule, kArgument };
+enum class Where {
+  kPolicy,
+  kNetwork,
+  kExec,
+  kExecRule,
+  kLimits,
+  kIdentity,
+  kEnv,
+  kUser,
+  kEvents,
+  kSyscallRule,
+  kArgument,
+};
 
 // Of a key that this object does not have.
 std::string key_advice(Where where, std::string_view found);

@@ -247,40 +247,6 @@ bool is_address_range(std::string_view text) {
          looks_numeric(text.substr(dash + 1));
 }
 
-Result<HostName> parse_host_name(std::string_view text) {
-  // The dot at the end says that no search domain is to be appended.
-  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
-  if (name.find('*') != std::string::npos)
-    return fail("expected a whole host name or \"*\", found " + quote(text) +
-                "; a \"*\" within a name is not supported" + star_hint(text));
-  if (is_address_range(text))
-    return fail("expected one address or a CIDR, found the range " + quote(text) +
-                "; write the CIDRs it is made of");
-  if (looks_numeric(name)) return fail(not_one_address(text));
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) >= 0x80)
-      return fail("expected a host name in ASCII, found " + quote(text) +
-                  "; write its punycode form (xn--…)");
-    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
-      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
-                  ", which contains " + quote(std::string_view(&c, 1)) + letter_hint(text));
-  }
-  if (name.size() > kMaxHostName)
-    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
-                std::to_string(name.size()));
-  for (const std::string_view label : split(name, '.')) {
-    if (label.empty())
-      return fail("the host name " + quote(text) +
-                  " has an empty part; expected one as in \"api.example.com\"");
-    if (label.size() > kMaxLabel)
-      return fail("a part of a host name has at most " + std::to_string(kMaxLabel) + " characters, found " +
-                  quote(label));
-    if (label.front() == '-' || label.back() == '-')
-      return fail("a part of a host name cannot begin or end with \"-\", found " + quote(label));
-  }
-  return HostName{std::move(name)};
-}
-
 using Host = std::variant<AnyHost, Prefix, HostName>;
 
 Result<Host> parse_target(std::string_view text) {
@@ -383,6 +349,40 @@ Status check_ports_alone(std::string_view text) {
 }
 
 }  // namespace
+
+Result<HostName> parse_host_name(std::string_view text) {
+  // The dot at the end says that no search domain is to be appended.
+  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+  if (name.find('*') != std::string::npos)
+    return fail("expected a whole host name or \"*\", found " + quote(text) +
+                "; a \"*\" within a name is not supported" + star_hint(text));
+  if (is_address_range(text))
+    return fail("expected one address or a CIDR, found the range " + quote(text) +
+                "; write the CIDRs it is made of");
+  if (looks_numeric(name)) return fail(not_one_address(text));
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) >= 0x80)
+      return fail("expected a host name in ASCII, found " + quote(text) +
+                  "; write its punycode form (xn--…)");
+    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
+      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
+                  ", which contains " + quote(std::string_view(&c, 1)) + letter_hint(text));
+  }
+  if (name.size() > kMaxHostName)
+    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
+                std::to_string(name.size()));
+  for (const std::string_view label : split(name, '.')) {
+    if (label.empty())
+      return fail("the host name " + quote(text) +
+                  " has an empty part; expected one as in \"api.example.com\"");
+    if (label.size() > kMaxLabel)
+      return fail("a part of a host name has at most " + std::to_string(kMaxLabel) + " characters, found " +
+                  quote(label));
+    if (label.front() == '-' || label.back() == '-')
+      return fail("a part of a host name cannot begin or end with \"-\", found " + quote(label));
+  }
+  return HostName{std::move(name)};
+}
 
 Result<NetworkRule> parse_network_rule(std::string_view text) {
   NetworkRule rule;

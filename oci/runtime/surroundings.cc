@@ -12,6 +12,8 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <limits>
+#include <memory>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -136,6 +138,39 @@ class OwnFiles : public Files {
   }
 };
 
+// Of /proc/self/uid_map or gid_map: the first number of each line is in the namespace.
+std::vector<IdRange> id_ranges(const Files& files, const std::string& path) {
+  std::vector<IdRange> ranges;
+  std::istringstream lines(files.read(path).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    IdRange range;
+    std::uint64_t outside = 0;
+    if (std::istringstream(line) >> range.first >> outside >> range.count) ranges.push_back(range);
+  }
+  return ranges;
+}
+
+// Those that this process may run on, however many the kernel was built for.
+std::set<unsigned> own_processors() {
+  constexpr std::size_t kMost = 1U << 20U;
+  std::set<unsigned> processors;
+  for (std::size_t count = CPU_SETSIZE; count <= kMost; count *= 2) {
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(count),
+                                                               [](cpu_set_t* one) { CPU_FREE(one); });
+    const std::size_t size = CPU_ALLOC_SIZE(count);
+    if (set == nullptr) break;
+    if (::sched_getaffinity(0, size, set.get()) != 0) {
+      if (errno == EINVAL) continue;  // the kernel's are more
+      break;
+    }
+    for (unsigned number = 0; number < count; ++number) {
+      if (CPU_ISSET_S(number, size, set.get())) processors.insert(number);
+    }
+    break;
+  }
+  return processors;
+}
+
 // Where `path` will be, of which at least the last part is not there. REQUIRES: it is absolute.
 std::string place_of_missing(const Files& files, const std::filesystem::path& path) {
   std::filesystem::path missing = path.filename();
@@ -183,10 +218,14 @@ void look(const Files& files, const std::string& path, const Surroundings& found
 Surroundings Surroundings::of_a_full_machine() {
   Surroundings full;
   full.cgroups = Cgroups::kV2;
-  full.controllers = {"cpu", "memory", "pids"};
+  full.controllers = {"cpu", "cpuset", "memory", "pids"};
   full.counts_swap = true;
   full.soft_open_files = ~std::uint64_t{0};
   full.hard_open_files = ~std::uint64_t{0};
+  full.uids = {{0, std::numeric_limits<std::uint32_t>::max()}};
+  full.gids = full.uids;
+  for (unsigned number = 0; number < 8; ++number) full.processors.insert(number);
+  full.online = "0-7";
   return full;
 }
 
@@ -244,6 +283,11 @@ void look_at_sources(const Files& files, const std::string& folder, const std::v
   }
 }
 
+void look_at_processors(const Files& files, Surroundings& found) {
+  found.online = files.read("/sys/devices/system/cpu/online").value_or("");
+  found.cpuinfo = files.read("/proc/cpuinfo").value_or("");
+}
+
 bool runs_in_real_time() {
   // With SCHED_RESET_ON_FORK it is none of these.
   const int scheduler = ::sched_getscheduler(0);
@@ -255,6 +299,9 @@ Surroundings look_around(bool initial_root) {
   found.initial_root = initial_root;
   find_cgroups(own_files(), found);
   found.real_time = runs_in_real_time();
+  found.uids = id_ranges(own_files(), "/proc/self/uid_map");
+  found.gids = id_ranges(own_files(), "/proc/self/gid_map");
+  found.processors = own_processors();
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     found.soft_open_files = limit.rlim_cur;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "oci/container/agent_launcher.h"
+#include "oci/container/bound_files.h"
 #include "oci/container/bundle.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
@@ -57,10 +58,13 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.open_files = plan.open_files;
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.processors = plan.processors;
+  record.holds_process = plan.holds_process;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, TRY(locate_bundle(options)).directory);
+  record.pinned_hosts = plan.pinned_hosts;
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
   record.log_total_bytes = invocation.settings.log_total_bytes;
@@ -91,19 +95,21 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
                        const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
   bool installed = false;
   const auto install = [&]() -> Status {
+    TRY(container::write_bound_files(state_folder, plan.files));
+    if (plan.hosts && !plan.agent_keeps_hosts) TRY(container::write_hosts_file(state_folder, record));
     TRY(bundle.install(plan.config, record.config_owner));
     installed = true;
     return {};
   };
   if (!plan.supervised()) {
-    if (plan.limited) TRY(container::keep_record(state_folder, record));
+    if (plan.remembered) TRY(container::keep_record(state_folder, record));
     Status done = install();
     if (done) {
       done = restore_when_ended(
           record.config_path, record.config_owner,
-          plan.limited ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
+          plan.remembered ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
     }
-    if (!done && plan.limited) static_cast<void>(container::clear_state_folder(state_folder));
+    if (!done && plan.remembered) static_cast<void>(container::clear_state_folder(state_folder));
     return done;
   }
   const auto agent =
@@ -140,13 +146,15 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   }
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName};
-  const runtime::Surroundings surroundings =
-      file.policy.limits ? invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory)
-                         : runtime::Surroundings();
+  runtime::Surroundings surroundings;
+  if (file.policy.limits || file.policy.identity)
+    surroundings = invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory);
+  if (file.policy.limits && file.policy.limits->processors)
+    runtime::look_at_processors(runtime::own_files(), surroundings);
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
-  TRY(check_entrypoint(file.policy, *bundle));
+  TRY(check_entrypoint(file.policy, *bundle, plan.config));
   const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }

@@ -13,7 +13,7 @@
 
 // `exec`: the runtime loads the container's filter into the new process by itself, and hands its descriptor
 // to the agent, which therefore has to be there. Of the container's limits its cgroup holds the new process,
-// and nothing else.
+// and nothing else; nor does anything but its own description say who it is.
 
 namespace tidewaiter::shim {
 namespace {
@@ -38,7 +38,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options, Ex
   TRY(refuse_bypass(invocation));
   const container::Record record = TRY(container::read_record(*state_folder));
   TRY(check_cgroups(record, options));
-  if (record.open_files || record.shuts_real_time) TRY(line.hold(invocation, options, record));
+  if (record.open_files || record.shuts_real_time || record.holds_process)
+    TRY(line.hold(invocation, options, record));
   if (!record.agent) return {};
   const auto agent =
       TRY(container::AgentSource::configured(invocation.settings.agent, invocation.settings.agent_socket));

@@ -293,6 +293,7 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
+  if (policy.limits && policy.limits->processors) runtime::look_at_processors(runtime::own_files(), around);
   const policy::Plan plan =
       TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};

@@ -23,7 +23,7 @@ Status follow_hosts(const Invocation& invocation, const std::string& id) {
   if (!sys::stat(path)) return {};
   const Record record = TRY(container::read_record(state_folder));
   if (!record.hosts) return {};
-  auto hosts = TRY(container::HostsFile::open(path, *record.hosts));
+  auto hosts = TRY(container::HostsFile::open(path, *record.hosts, record.pinned_hosts));
   return hosts.follow_base();
 }
 

@@ -136,6 +136,68 @@ TEST_F(CreateTest, WritesLimitsIntoTheBundleAndKeepsARecordForExec) {
   EXPECT_FALSE(exists("run/box"));
 }
 
+TEST_F(CreateTest, WritesTheIdentityIntoTheBundleAndItsFilesIntoTheStateFolder) {
+  write("bundle/config.json", kConfigUnderIdentity);
+  const Outcome outcome = run_create();
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_EQ(seen()["process"]["user"], json::parse(R"({"uid": 7, "gid": 8, "additionalGids": [9]})"));
+  EXPECT_EQ(seen()["process"]["env"], json({"A=1", "C=1"}));
+  // Of this machine, the first that this process may run on.
+  const std::string processor = seen()["linux"]["resources"]["cpu"]["cpus"];
+  EXPECT_EQ(processor.find_first_not_of("0123456789"), std::string::npos) << processor;
+  std::vector<std::string> sources;
+  const json config = seen();
+  for (const json& mount : config["mounts"]) sources.push_back(mount["source"]);
+  EXPECT_THAT(sources, ElementsAre("proc", state_folder_ + "/hosts", state_folder_ + "/cpuinfo"));
+  EXPECT_THAT(read("run/box/hosts"), HasSubstr("10.0.0.5\tdb.test\n"));
+  EXPECT_THAT(read("run/box/cpuinfo"), StartsWith("processor\t: " + processor + "\n"));
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_FALSE(record->agent);
+  EXPECT_TRUE(record->holds_process);
+  EXPECT_EQ(record->processors, processor);
+  EXPECT_EQ(record->pinned_hosts, "10.0.0.5\tdb.test\n");
+  EXPECT_TRUE(record->hosts);
+  EXPECT_EQ(read("bundle/config.json"), kConfigUnderIdentity);
+
+  EXPECT_EQ(run(remove, {"delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, LeavesNothingOfAnIdentityBehindWhereTheContainerDoesNotComeToBe) {
+  write("bundle/config.json", kConfigUnderIdentity);
+  ::setenv("FAKE_EXIT", "3", 1);
+  EXPECT_EQ(run_create().exit_code(), 3);
+  wait_for_agents();
+  EXPECT_FALSE(exists("run/box"));
+  ::unsetenv("FAKE_EXIT");
+  std::filesystem::remove(folder_ / "runtime");
+  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  made.found->uids = {{0, 7}};
+  expect_refused(
+      run([&] { return create(made); }),
+      "/identity/user/uid: expected one of the users that the container's user namespace has, 0 to 6, "
+      "found 7");
+}
+
+// A program that is found by the PATH of the bundle is not by that of the policy.
+TEST_F(CreateTest, LooksForTheFirstProgramInThePathOfThePolicy) {
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/good");
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/bad");
+  for (const char* each : {"bundle/rootfs/good/sh", "bundle/rootfs/bad/sh"}) {
+    write(each, "x");
+    ASSERT_EQ(::chmod((folder_ / each).c_str(), 0755), 0);
+  }
+  write("etc/policies/path.json", R"({"version": 1, "exec": {"allow": ["/good/sh"]},
+      "identity": {"env": {"set": {"PATH": "/bad"}}}})");
+  write("bundle/config.json", R"({"ociVersion": "1.0.2", "root": {"path": "rootfs"},
+      "process": {"args": ["sh"], "cwd": "/", "env": ["PATH=/good"]}, "linux": {"namespaces": [{"type": "mount"}]},
+      "annotations": {"io.tidewaiter.policy": "path"}})");
+  expect_refused(run_create(), "does not let the container run \"/bad/sh\"");
+}
+
 TEST_F(CreateTest, KeepsNoRecordOfAContainerThatDidNotComeToBe) {
   write("bundle/config.json", kConfigUnderLimits);
   ::setenv("FAKE_EXIT", "3", 1);

@@ -215,6 +215,89 @@ TEST_F(ExecTest, LeavesNoRightToRealTimeUnderLimitsOfProcessors) {
   ASSERT_EQ(::setrlimit(RLIMIT_RTPRIO, &limit), 0);
 }
 
+// Executes in a container under an identity: user 7, group 8, of the variables A alone, and C.
+class ExecUnderIdentity : public ExecTest {
+ protected:
+  void SetUp() override {
+    ExecTest::SetUp();
+    write("bundle/config.json", kConfigUnderIdentity);
+    ASSERT_EQ(run_create().exit_code(), 0);
+    wait_for_agents();
+    std::filesystem::remove(folder_ / "runtime");
+  }
+  Outcome exec_under(runtime::Kind kind, const std::vector<std::string>& words) {
+    Invocation made = invocation(words);
+    made.runtime_kind = kind;
+    return run([&] { return exec(made); });
+  }
+  const std::string option_ = "--process=" + (folder_ / "p.json");
+};
+
+TEST_F(ExecUnderIdentity, GivesItToAProcessFile) {
+  write("p.json", R"({"user":{"uid":0,"gid":0,"additionalGids":[0]},"args":["ls"],"env":["A=2","B=2","C=2"],
+      "capabilities":{"bounding":["CAP_KILL"],"effective":["CAP_KILL"],"permitted":["CAP_KILL"],"ambient":["CAP_KILL"]}})");
+  for (const auto kind : {runtime::Kind::kCrun, runtime::Kind::kRunc, runtime::Kind::kUnknown}) {
+    const Outcome outcome = exec_under(kind, {"exec", "--detach", option_, "box"});
+    ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+    EXPECT_EQ(
+        read("process.json"),
+        R"({"user":{"uid":7,"gid":8,"additionalGids":[9]},"args":["ls"],"env":["A=2","C=1"],)"
+        R"("capabilities":{"bounding":["CAP_KILL"],"effective":[],"permitted":[],"ambient":[],"inheritable":[]}})");
+    EXPECT_FALSE(exists("agent"));
+  }
+}
+
+// crun takes a process without one for root's, and so does runc.
+TEST_F(ExecUnderIdentity, GivesItToAProcessFileThatSaysNothing) {
+  write("p.json", R"({"args":["ls"]})");
+  EXPECT_EQ(exec_under(runtime::Kind::kCrun, {"exec", option_, "box"}).exit_code(), 0);
+  EXPECT_EQ(read("process.json"),
+            R"({"args":["ls"],"env":["C=1"],"user":{"uid":7,"gid":8,"additionalGids":[9]}})");
+}
+
+TEST_F(ExecUnderIdentity, RefusesAProcessThatTheRuntimeWouldDescribe) {
+  for (const auto kind : {runtime::Kind::kCrun, runtime::Kind::kRunc, runtime::Kind::kUnknown}) {
+    for (const auto& words :
+         {std::vector<std::string>{"exec", "box", "ls"}, {"exec", "--user", "7", "box", "ls"}}) {
+      const Outcome outcome = exec_under(kind, words);
+      EXPECT_EQ(outcome.exit_code(), 255);
+      EXPECT_THAT(outcome.error,
+                  HasSubstr("/identity/user: without --process the runtime takes another one than "
+                            "the policy's"));
+      EXPECT_FALSE(exists("runtime"));
+    }
+  }
+}
+
+TEST_F(ExecUnderIdentity, RefusesWhatItCannotTell) {
+  const std::pair<const char*, const char*> refused[] = {
+      {R"({"User":{"uid":0}})", "/User: expected \"user\""},
+      {R"({"user":{"UID":0}})", "/user/UID: expected \"uid\""},
+      {R"({"user":[]})", "/user: expected an object, found array"},
+      {R"({"user":{"uid":-1}})", "/user/uid: expected a whole number that is not negative, found -1"},
+      {R"({"env":"A=1"})", "/env: expected an array, found string"},
+      {R"({"capabilities":[]})", "/capabilities: expected an object, found array"},
+      {R"([])", "expected an object, found array"},
+  };
+  for (const auto& [process, reason] : refused) {
+    write("p.json", process);
+    EXPECT_THAT(exec_under(runtime::Kind::kCrun, {"exec", option_, "box"}).error, HasSubstr(reason));
+    EXPECT_FALSE(exists("runtime")) << process;
+  }
+}
+
+// Its variable is all that a process of its own has of it.
+TEST_F(ExecTest, TellsAHostNameByItsVariable) {
+  write("etc/policies/identity.json", R"({"version": 1, "identity": {"hostname": "build"}})");
+  write("bundle/config.json", kConfigUnderIdentity);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  write("p.json", R"({"args":["ls"],"env":["HOSTNAME=0123456789ab"]})");
+  EXPECT_EQ(run(exec, {"exec", "--process=" + (folder_ / "p.json"), "box"}).exit_code(), 0);
+  EXPECT_EQ(read("process.json"), R"({"args":["ls"],"env":["HOSTNAME=build"]})");
+  EXPECT_EQ(run(exec, {"exec", "box", "ls"}).exit_code(), 0);
+}
+
 TEST_F(ExecTest, LeavesAnOddIdToTheRuntime) {
   EXPECT_EQ(run(exec, {"exec", "../box", "ls"}).exit_code(), 0);
   EXPECT_TRUE(exists("runtime"));

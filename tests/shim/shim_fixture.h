@@ -40,6 +40,11 @@ class ShimTest : public ::testing::Test {
       R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"}, "linux": {"cgroupsPath": "/box"},
           "annotations": {"io.tidewaiter.policy": "limits"}})";
 
+  static constexpr const char* kConfigUnderIdentity =
+      R"({"ociVersion": "1.0.2", "process": {"args": ["/sh"], "cwd": "/", "env": ["A=1", "B=1"]},
+          "annotations": {"io.tidewaiter.policy": "identity"},
+          "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]})";
+
   struct Outcome {
     int status = 0;      // as waitpid(2) gives it
     std::string output;  // stdout
@@ -57,6 +62,9 @@ class ShimTest : public ::testing::Test {
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
     write("etc/policies/limits.json", R"({"version": 1, "limits": {"memory": "64M", "open_files": 64}})");
+    write("etc/policies/identity.json", R"({"version": 1, "identity": {
+        "hosts": {"db.test": "10.0.0.5"}, "cpus": 1, "env": {"clean": true, "pass": ["A"], "set": {"C": "1"}},
+        "user": {"uid": 7, "gid": 8, "additional_gids": [9]}}})");
     write("bundle/config.json", kConfigUnderPolicy);
     write("etc/config.json", "{}");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);

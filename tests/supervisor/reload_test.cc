@@ -80,6 +80,15 @@ TEST_F(ReloadTest, RefusesWhatTheFilterOrTheBundleWouldHaveToHold) {
        "needs another seccomp filter"},
       {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test", "new.test"], "deny": ["bad.test"]}})",
        "without the host name \"new.test\""},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "identity": {"hosts": {"db.test": "10.0.0.5"}}})",
+       "gives another identity"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "identity": {"env": {"clean": true}}})",
+       "gives another identity"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "identity": {"cpus": 1}})",
+       "needs other limits"},
       {R"({"version": 1, "network": {"allow": ["10.0.0.1:80"], "deny": ["bad.test", "db.test"]}})",
        "without the host name \"db.test\""},
       {R"({"version": 1, "network": {"allow": ["10.0.0.1:80"], "deny": ["bad.test"]}})", "needs "},
@@ -99,6 +108,24 @@ TEST_F(ReloadTest, RefusesLimitsThatWereNotHeld) {
   record_.policy_text = in_mode("audit");
   file_is(in_mode("enforce"));
   EXPECT_THAT(refusal(), HasSubstr("needs other limits than the container was created with"));
+}
+
+// The rest of the policy is taken, although nobody compiles the identity again.
+TEST_F(ReloadTest, TakesAPolicyWhoseIdentityIsTheSame) {
+  const std::string identity = R"(, "identity": {"hostname": "a", "cpus": 1, "hosts": {"db.test": "10.0.0.5"},
+      "env": {"clean": true, "pass": ["A"]}, "user": {"uid": 1000, "gid": 1000}}})";
+  record_.policy_text = R"({"version": 1, "network": {"allow": ["10.0.0.1"]})" + identity;
+  const std::string changed = R"({"version": 1, "network": {"allow": ["10.0.0.2"]})" + identity;
+  file_is(changed);
+  const auto reread = reread_policy(record_);
+  ASSERT_TRUE(reread) << reread.error().message();
+  ASSERT_TRUE(*reread);
+  EXPECT_EQ((*reread)->policy_text, changed);
+  std::string other = changed;
+  other.replace(other.find("\"uid\": 1000"), 11, "\"uid\": 1001");
+  file_is(other);
+  EXPECT_THAT(refusal(), HasSubstr("gives another identity than the container was created with; it holds for "
+                                   "containers that are created from now on"));
 }
 
 TEST_F(ReloadTest, SaysWhatIsWrongWithTheFile) {

@@ -34,6 +34,9 @@ Record full_record() {
   record.open_files = 64;
   record.shuts_real_time = true;
   record.sees_others = true;
+  record.processors = "0-1";
+  record.holds_process = true;
+  record.pinned_hosts = "10.0.0.5\tdb\n";
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
   record.told_of_execs = true;
@@ -58,6 +61,9 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.open_files, b.open_files);
   EXPECT_EQ(a.shuts_real_time, b.shuts_real_time);
   EXPECT_EQ(a.sees_others, b.sees_others);
+  EXPECT_EQ(a.processors, b.processors);
+  EXPECT_EQ(a.holds_process, b.holds_process);
+  EXPECT_EQ(a.pinned_hosts, b.pinned_hosts);
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.told_of_execs, b.told_of_execs);
@@ -142,6 +148,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"agent", nullptr}, "/agent: expected true or false, found null"},
       {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
       {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
+      {{"holds_process", "yes"}, "/holds_process: expected true or false, found string"},
+      {{"processors", 1}, "/processors: expected a string, found number"},
+      {{"pinned_hosts", {"10.0.0.5 db"}}, "/pinned_hosts: expected a string, found array"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -155,7 +164,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
         key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
-        key == "sees_others") {
+        key == "sees_others" || key == "holds_process" || key == "processors" || key == "pinned_hosts") {
       continue;
     }
     auto document = good;

@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "oci/policy/address.h"
 
 // What a policy file means once it is read. What can be wrong with one is in mistakes_test.cc.
 
@@ -73,6 +76,44 @@ TEST(ParsePolicy, ReadsLimits) {
   for (const auto& row : cases) {
     const Policy each = policy_of(R"(, "limits": {"cpus": )" + std::string(row.cpus) + "}");
     EXPECT_EQ(each.limits->cpu_time, row.microseconds) << row.cpus;
+  }
+}
+
+TEST(ParsePolicy, ReadsTheIdentity) {
+  EXPECT_FALSE(policy_of("").identity);
+  EXPECT_EQ(policy_of(R"(, "identity": {})").identity, Identity{});
+  const Policy policy = policy_of(R"(, "identity": {"hostname": "Build-7",
+      "hosts": {"DB.example.com.": "10.0.0.5", "api": ["2001:db8::1", "10.0.0.6"]},
+      "env": {"clean": true, "pass": ["PATH", "LC_*"], "set": {"B": "", "A": "x=y"}},
+      "user": {"uid": 0, "gid": 4294967294, "additional_gids": [10]}})");
+  ASSERT_TRUE(policy.identity);
+  const Identity& identity = *policy.identity;
+  EXPECT_EQ(identity.hostname, "Build-7");
+  ASSERT_EQ(identity.hosts.size(), 2U);
+  EXPECT_EQ(identity.hosts[0].name, "db.example.com");
+  EXPECT_EQ(identity.hosts[0].pointer, "/identity/hosts/DB.example.com.");
+  EXPECT_EQ(identity.hosts[1].addresses,
+            (std::vector<IpAddress>{*parse_address("2001:db8::1"), *parse_address("10.0.0.6")}));
+  EXPECT_TRUE(identity.env->clean);
+  EXPECT_EQ(identity.env->pass, (std::vector<std::string>{"PATH", "LC_*"}));
+  EXPECT_EQ(identity.env->set, (std::vector<std::pair<std::string, std::string>>{{"B", ""}, {"A", "x=y"}}));
+  EXPECT_EQ(identity.user, (UserPolicy{0, 4294967294, {10}}));
+  EXPECT_FALSE(policy.limits);
+}
+
+// A cgroup holds them, and so they are among what it limits.
+TEST(ParsePolicy, ReadsProcessorsAsALimit) {
+  const Policy count = policy_of(R"(, "identity": {"cpus": 2})");
+  ASSERT_TRUE(count.limits);
+  EXPECT_EQ(count.limits->processors, (Processors{2, {}}));
+  EXPECT_TRUE(count.limits->needs_cgroup());
+  EXPECT_EQ(policy_of(R"(, "identity": {"cpus": "0-2,7"})").limits->processors,
+            (Processors{0, {0, 1, 2, 7}}));
+  for (const char* both : {R"(, "limits": {"memory": "64M"}, "identity": {"cpus": 1})",
+                           R"(, "identity": {"cpus": 1}, "limits": {"memory": "64M"})"}) {
+    const Policy policy = policy_of(both);
+    EXPECT_EQ(policy.limits->memory, 67108864) << both;
+    EXPECT_EQ(policy.limits->processors, (Processors{1, {}})) << both;
   }
 }
 

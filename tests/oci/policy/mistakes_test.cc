@@ -147,13 +147,11 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
       {R"({"version": 1, "netwrok": {}})",
        {R"(p.json: /netwrok: unknown key "netwrok"; did you mean "network"?)"}},
       {R"({"version": 1, "colour": 1})",
-       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
+       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "limits", "identity", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "a/b~c\n": 1})",
-       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "limits", "syscalls", "unsafe_allow", "events" or "mode")"}},
+       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "limits", "identity", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "files": {}})",
        {R"(p.json: /files: "files" is not supported yet; without it, everything it would restrict is open)"}},
-      {R"({"version": 1, "identity": {}})",
-       {R"(p.json: /identity: "identity" is not supported yet; without it, everything it would restrict is open)"}},
       {R"({"version": 1, "description": 1})", {R"(p.json: /description: expected a string, found 1)"}},
       {R"({"version": 1, "mode": "audlt"})",
        {R"(p.json: /mode: expected "enforce" or "audit", found "audlt"; did you mean "audit"?)"}},
@@ -224,6 +222,130 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
                                                row.message};
     EXPECT_EQ(mistakes_of(text), expected) << row.limits;
   }
+}
+
+TEST(ParsePolicy, SaysWhatIsWrongWithTheIdentity) {
+  const std::string hostname = R"(expected a host name, as in "build" or "build.example.com", found )";
+  const std::string name = R"(expected a host name, as in "db.example.com", found )";
+  const std::string address = R"(expected an IP address, as in "10.0.0.5" or "2001:db8::5", found )";
+  const std::string cpus =
+      R"(expected a whole number of processors from 1 to 8192, or which of them, as in "0-3,8", found )";
+  const std::string list = R"(expected numbers of processors and ranges, as in "0-3,8", found )";
+  const std::string variable = R"(expected the name of a variable, as in "LANG", found )";
+  const std::string image = ": what a name stands for the image would say, in its /etc/passwd and /etc/group";
+  const struct {
+    std::string_view identity;
+    std::string_view place;
+    std::string message;
+  } cases[] = {
+      {"[]", "", R"(expected an object, as in {"hostname": "build"}, found an array)"},
+      {"null", "", R"(expected an object, as in {"hostname": "build"}, found null)"},
+      {R"({"host": "a"})", "/host", R"(unknown key "host"; write "hostname")"},
+      {R"({"hostnam": "a"})", "/hostnam", R"(unknown key "hostnam"; did you mean "hostname"?)"},
+      {R"({"colour": "a"})", "/colour",
+       R"(unknown key "colour"; expected "hostname", "hosts", "cpus", "env" or "user")"},
+      {R"({"extra_hosts": []})", "/extra_hosts",
+       R"(unknown key "extra_hosts"; write "hosts", as in {"db.example.com": "10.0.0.5"})"},
+      {R"({"cpuset": "0-3"})", "/cpuset", R"(unknown key "cpuset"; write "cpus", as in "0-3,8")"},
+      {R"({"runAsUser": 1000})", "/runAsUser",
+       R"(unknown key "runAsUser"; write "user", as in {"uid": 1000, "gid": 1000})"},
+      {R"({"groups": [10]})", "/groups", R"(unknown key "groups"; write "additional_gids" in "user")"},
+
+      {R"({"hostname": 5})", "/hostname", R"(expected a host name, as in "build", found 5)"},
+      {R"({"hostname": ""})", "/hostname", hostname + R"("")"},
+      {R"({"hostname": "my build"})", "/hostname", hostname + R"("my build")"},
+      {R"({"hostname": "-build"})", "/hostname", hostname + R"("-build")"},
+      {R"({"hostname": "10.0.0.5"})", "/hostname", hostname + R"("10.0.0.5")"},
+      {R"({"hostname": "build.example.com."})", "/hostname", hostname + R"("build.example.com.")"},
+      {R"({"hostname": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"})", "/hostname",
+       "a machine's host name has at most 64 characters, found 65"},
+
+      {R"({"hosts": ["10.0.0.5 db"]})", "/hosts",
+       R"(expected an object of host names, as in {"db.example.com": "10.0.0.5"}, found an array)"},
+      {R"({"hosts": {"10.0.0.5": "db"}})", "/hosts/10.0.0.5", name + R"("10.0.0.5")"},
+      {R"({"hosts": {"*.example.com": "10.0.0.5"}})", "/hosts/*.example.com", name + R"("*.example.com")"},
+      {R"({"hosts": {"a b": "10.0.0.5"}})", "/hosts/a b", name + R"("a b")"},
+      {R"({"hosts": {"db": "10.0.0.5", "DB.": "10.0.0.6"}})", "/hosts/DB.",
+       R"("db" is there twice: letter case, and a dot at the end, make no difference)"},
+      {R"({"hosts": {"db": 5}})", "/hosts/db",
+       R"(expected an IP address, as in "10.0.0.5", or an array of them, found 5)"},
+      {R"({"hosts": {"db": "other.example.com"}})", "/hosts/db", address + R"("other.example.com")"},
+      {R"({"hosts": {"db": "127.1"}})", "/hosts/db", address + R"("127.1")"},
+      {R"({"hosts": {"db": "10.0.0.0/8"}})", "/hosts/db", address + R"("10.0.0.0/8")"},
+      {R"({"hosts": {"db": []}})", "/hosts/db", "expected at least one IP address, found an empty array"},
+      {R"({"hosts": {"db": ["10.0.0.5", "db"]}})", "/hosts/db/1", address + R"("db")"},
+      {R"({"hosts": {"db": ["::ffff:10.0.0.5", "10.0.0.5"]}})", "/hosts/db/1",
+       R"("10.0.0.5" is in the list twice)"},
+
+      {R"({"cpus": 0})", "/cpus", cpus + "0"},
+      {R"({"cpus": -1})", "/cpus", cpus + "-1"},
+      {R"({"cpus": 1.5})", "/cpus", cpus + "1.5"},
+      {R"({"cpus": 8193})", "/cpus", cpus + "8193"},
+      {R"({"cpus": [0, 1]})", "/cpus", cpus + "an array"},
+      {R"({"cpus": ""})", "/cpus", list + R"("")"},
+      {R"({"cpus": "all"})", "/cpus", list + R"("all")"},
+      {R"({"cpus": "0-"})", "/cpus", list + R"("0-")"},
+      {R"({"cpus": "3-0"})", "/cpus", list + R"("3-0")"},
+      {R"({"cpus": "0,,1"})", "/cpus", list + R"("0,,1")"},
+      {R"({"cpus": "0-8192"})", "/cpus", list + R"("0-8192")"},
+
+      {R"({"env": ["A=1"]})", "/env",
+       R"(expected an object, as in {"clean": true, "pass": ["PATH"]}, found an array)"},
+      {R"({"env": {"unset": ["A"]}})", "/env/unset",
+       R"(unknown key "unset"; write "clean": true, and what is kept in "pass")"},
+      {R"({"env": {"keep": ["A"]}})", "/env/keep", R"(unknown key "keep"; write "pass")"},
+      {R"({"env": {"LANG": "C"}})", "/env/LANG", R"(unknown key "LANG"; expected "clean", "set" or "pass")"},
+      {R"({"env": {"clean": 1}})", "/env/clean", "expected true or false, found 1"},
+      {R"({"env": {"set": ["A=1"]}})", "/env/set",
+       R"(expected an object of variables, as in {"LANG": "C.UTF-8"}, found an array)"},
+      {R"({"env": {"set": {"A": 1}}})", "/env/set/A", "expected the variable's value, in a string, found 1"},
+      {R"({"env": {"set": {"A=B": "1"}}})", "/env/set/A=B", variable + R"("A=B")"},
+      {R"({"env": {"set": {"": "1"}}})", "/env/set/", variable + R"("")"},
+      {R"({"env": {"clean": true, "pass": "PATH"}})", "/env/pass",
+       R"(expected an array of names of variables, as in ["PATH", "LC_*"], found "PATH")"},
+      {R"({"env": {"clean": true, "pass": ["PATH=/bin"]}})", "/env/pass/0", variable + R"("PATH=/bin")"},
+      {R"({"env": {"clean": true, "pass": ["A", "A"]}})", "/env/pass/1", R"("A" is in the list twice)"},
+      {R"({"env": {"pass": ["PATH"]}})", "/env/pass",
+       R"("pass" goes with "clean": true; without it every variable is passed on)"},
+
+      {R"({"user": "www-data"})", "/user",
+       R"(expected an object, as in {"uid": 1000, "gid": 1000}, found "www-data")"},
+      {R"({"user": 1000})", "/user", R"(expected an object, as in {"uid": 1000, "gid": 1000}, found 1000)"},
+      {R"({"user": []})", "/user", R"(expected an object, as in {"uid": 1000, "gid": 1000}, found an array)"},
+      {R"({"user": {"uid": 1, "gid": 1, "groups": [5]}})", "/user/groups",
+       R"(unknown key "groups"; write "additional_gids")"},
+      {R"({"user": {"uid": 1, "gid": 1, "umask": 18}})", "/user/umask",
+       R"(unknown key "umask"; that is the bundle's (config.json): a policy has no key for it)"},
+      {R"({"user": {"uid": 1000}})", "/user",
+       R"(missing key "gid"; expected the number of the user's group, as in "gid": 1000)"},
+      {R"({"user": {"gid": 1000}})", "/user",
+       R"(missing key "uid"; expected the user's number, as in "uid": 1000)"},
+      {R"({"user": {"uid": "www-data", "gid": 33}})", "/user/uid",
+       R"(expected the number of a user, found "www-data")" + image},
+      {R"({"user": {"uid": 33, "gid": "www-data"}})", "/user/gid",
+       R"(expected the number of a group, found "www-data")" + image},
+      {R"({"user": {"uid": -1, "gid": 0}})", "/user/uid",
+       "expected the number of a user, from 0 to 4294967294, found -1"},
+      {R"({"user": {"uid": 4294967295, "gid": 0}})", "/user/uid",
+       "expected the number of a user, from 0 to 4294967294, found 4294967295"},
+      {R"({"user": {"uid": 1, "gid": 1, "additional_gids": 5}})", "/user/additional_gids",
+       "expected an array of numbers of groups, as in [10, 27], found 5"},
+      {R"({"user": {"uid": 1, "gid": 1, "additional_gids": [5, 5]}})", "/user/additional_gids/1",
+       "5 is in the list twice"},
+      {R"({"user": {"uid": 1, "gid": 1, "additional_gids": ["wheel"]}})", "/user/additional_gids/0",
+       R"(expected the number of a group, found "wheel")" + image},
+  };
+  for (const auto& row : cases) {
+    const std::string text = R"({"version": 1, "identity": )" + std::string(row.identity) + "}";
+    const std::vector<std::string> expected = {"p.json: /identity" + std::string(row.place) + ": " +
+                                               row.message};
+    EXPECT_EQ(mistakes_of(text), expected) << row.identity;
+  }
+  expect_mistakes({
+      {R"({"version": 1, "network": {"allow": ["db.test"], "deny": ["10.0.0.1", "db.test"]},
+           "identity": {"hosts": {"db.test": "10.0.0.5"}}})",
+       {R"(p.json: /network/deny/1: "db.test" stands for the addresses in /identity/hosts/db.test, so the rule would refuse these alone; deny the addresses that are meant, or take it out there)"}},
+  });
 }
 
 TEST(ParsePolicy, SaysWhatIsWrongWithEvents) {
@@ -687,8 +809,9 @@ TEST(ParsePolicy, KnowsTheKeysOfOtherTools) {
        R"(unknown key "mounts"; that is the bundle's (config.json, podman's options): a policy has no key for it)"},
       {R"({"version": 1, "read": ["/usr"]})", "/read",
        R"(unknown key "read"; that is part of "files", which is not supported yet)"},
-      {R"({"version": 1, "env": {}})", "/env",
-       R"(unknown key "env"; that is part of "identity", which is not supported yet)"},
+      {R"({"version": 1, "env": {}})", "/env", R"(unknown key "env"; it goes into "identity")"},
+      {R"({"version": 1, "environment": {}})", "/environment",
+       R"(unknown key "environment"; write "identity" with "env")"},
       {R"({"version": 1, "Network": {}})", "/Network", R"(unknown key "Network"; did you mean "network"?)"},
       {R"({"version": 1, "networks": {}})", "/networks",
        R"(unknown key "networks"; did you mean "network"?)"},
@@ -730,7 +853,7 @@ TEST(ParsePolicy, KnowsTheKeysOfOtherTools) {
       {R"({"version": 1, "limits": {"cpu_quota": 100000}})", "/limits/cpu_quota",
        R"(unknown key "cpu_quota"; write "cpus", a number of processors)"},
       {R"({"version": 1, "limits": {"cpuset": "0-3"}})", "/limits/cpuset",
-       R"(unknown key "cpuset"; which processors are used is the bundle's; "cpus" is how much of them)"},
+       R"(unknown key "cpuset"; write "cpus" in "identity", as in "0-3,8"; "cpus" here is how much of them)"},
       {R"({"version": 1, "events": {"log": [], "level": "info"}})", "/events/level",
        R"(unknown key "level"; write "log")"},
       {R"({"version": 1, "events": {"log": [], "file": "/var/log/x"}})", "/events/file",

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <map>
@@ -243,6 +246,42 @@ TEST(LookAround, FindsWhatIsInherited) {
   EXPECT_FALSE(found.makes_no_cgroup);
   EXPECT_EQ(found.soft_open_files, limit.rlim_cur);
   EXPECT_EQ(found.hard_open_files, limit.rlim_max);
+
+  // This process is in its user namespace, with its group, and runs somewhere.
+  const auto has = [](const std::vector<IdRange>& ranges, std::uint64_t id) {
+    return std::any_of(ranges.begin(), ranges.end(), [id](const IdRange& range) {
+      return range.first <= id && id < range.first + range.count;
+    });
+  };
+  EXPECT_TRUE(has(found.uids, ::getuid()));
+  EXPECT_TRUE(has(found.gids, ::getgid()));
+  EXPECT_FALSE(has(found.uids, 4294967295));
+  cpu_set_t own;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof own, &own), 0);
+  EXPECT_EQ(found.processors.size(), static_cast<std::size_t>(CPU_COUNT(&own)));
+  EXPECT_TRUE(CPU_ISSET(*found.processors.begin(), &own));
+}
+
+TEST(LookAround, FindsWhatTheCallerMayRunOn) {
+  cpu_set_t before;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  const unsigned last = *look_around(false).processors.rbegin();
+  CPU_SET(last, &one);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(look_around(false).processors, std::set<unsigned>{last});
+  ASSERT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+TEST(LookAtProcessors, ReadsWhatTheKernelSays) {
+  Surroundings found;
+  look_at_processors(
+      FakeFiles({{"/proc/cpuinfo", "processor\t: 0\n"}, {"/sys/devices/system/cpu/online", "0\n"}}), found);
+  EXPECT_EQ(found.cpuinfo, "processor\t: 0\n");
+  EXPECT_EQ(found.online, "0\n");
+  look_at_processors(FakeFiles({}), found);
+  EXPECT_EQ(found.cpuinfo + found.online, "");
 }
 
 }  // namespace
