@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bound_files.h"
 #include "oci/container/record.h"
@@ -110,10 +111,9 @@ Status keep_state(const Host& host, const std::string& state_folder, const Recor
     return container::launch_agent(agent, state_folder, record, container::Creator::kUnknown, -1,
                                    container::kReadyTimeout, write_files);
   }
-  TRY(container::keep_record(state_folder, record));
-  Status written = write_files();
-  if (!written) static_cast<void>(container::clear_state_folder(state_folder));
-  return written;
+  // Its lock goes at once: nobody but the clean-up hook looks for the folder.
+  TRY(container::keep_record(state_folder, record, write_files));
+  return {};
 }
 
 }  // namespace
@@ -132,7 +132,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const policy::PolicyFile file = TRY(read_policy(*path));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName};
+                                  state_folder + "/" + Record::kHostsName, /*init_program=*/"",
+                                  sys::landlock_version()};
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity) surroundings = surroundings_of(config, host);

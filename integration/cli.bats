@@ -28,10 +28,10 @@ teardown() { end_test; }
 }
 
 @test "policy check: what is not supported yet" {
-  policy future '{"files": {"read": ["/usr"]}}'
+  policy future '{"syscalls": [{"names": ["ptrace"], "action": "emulate"}]}'
   run tidewaiter policy check "$POLICIES/future.json"
   assert_failure
-  assert_output --partial "/files"
+  assert_output --partial "/syscalls/0/action"
   assert_output --partial "not supported yet"
 }
 

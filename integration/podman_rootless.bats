@@ -51,6 +51,8 @@ JSON
   cat >"$USER_HOME/.config/tidewaiter/policies/tools.json" <<'JSON'
 {"version": 1, "exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}
 JSON
+  echo '{"version": 1, "files": {"read": ["/bin", "/probes", "/srv/in"], "write": ["/srv/in"], "exec": ["/bin"]}}' \
+    >"$USER_HOME/.config/tidewaiter/policies/files.json"
   echo '{"version": 1, "network": {"allow": ["local.test"]}}' >"$USER_HOME/.config/tidewaiter/policies/named.json"
   chown -R twtest: "$USER_HOME"
   as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
@@ -192,16 +194,16 @@ nothing_left_of_user() {
 
 @test "rootless podman: limits" {
   echo '{"version": 1, "limits": {"memory": "64M"}}' >"$USER_HOME/.config/tidewaiter/policies/memory.json"
-  echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/files.json"
+  echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/open_files.json"
   if [[ $(stat --file-system --format %T /sys/fs/cgroup) != cgroup2fs ]]; then
     run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=memory $IMAGE echo 'it ran'"
     assert_failure
     refute_output --partial "it ran"
     assert_output --partial "/limits/memory: no cgroup would hold it: under version 1 an ordinary user has none"
   fi
-  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=files $IMAGE take_up files 200"
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=open_files $IMAGE take_up files 200"
   assert_output --partial "files: EMFILE"
-  run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
+  run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=open_files $IMAGE sleep 1000 >/dev/null"
   run as_user "podman exec held take_up files 200"
   assert_output --partial "files: EMFILE"
 }
@@ -239,4 +241,28 @@ nothing_left_of_user() {
     refute_output --partial "it ran"
     assert_output --partial "/identity/cpus: no cgroup would hold it: under version 1 an ordinary user has none"
   fi
+}
+
+@test "rootless podman: file rules" {
+  mkdir -p "$USER_HOME"/work/{in,out}
+  echo text | tee "$USER_HOME/work/in/file" >"$USER_HOME/work/out/file"
+  chown -R twtest: "$USER_HOME/work"
+  local options="--network none --volume $USER_HOME/work:/srv"
+  run -0 as_user "podman run --rm $options $IMAGE sh -c 'cat /srv/out/file; echo x >>/srv/out/file'"
+  assert_output text
+  for more in "" "--read-only" "--user 12:34" "--cap-drop all"; do
+    run as_user "podman run --rm $more $options --annotation io.tidewaiter.policy=files $IMAGE \
+      sh -c 'exec 2>&1; cat /srv/in/file; cat /srv/out/file; echo x >>/srv/out/file; /probes/end_with exit 7; exit 6'"
+    assert_failure 6
+    assert_line text
+    assert_line "cat: can't open '/srv/out/file': Permission denied"
+    assert_line --partial "can't create /srv/out/file: Permission denied"
+    assert_line --partial "/probes/end_with: Permission denied"
+  done
+  run -0 as_user "podman run --detach $options --name subject --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec subject cat /srv/in/file"
+  assert_output text
+  run as_user "podman exec subject cat /srv/out/file"
+  assert_failure 1
+  assert_output --partial "Permission denied"
 }

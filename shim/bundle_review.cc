@@ -12,6 +12,7 @@
 
 #include "oci/policy/glob.h"
 #include "oci/policy/wording.h"
+#include "oci/spec/mounts.h"
 #include "shim/container_root.h"
 #include "shim/entrypoint.h"
 
@@ -81,6 +82,7 @@ class BundleReview {
     if (policy_.exec) {
       for (const ExecRule& rule : policy_.exec->deny) review_program(rule);
     }
+    if (policy_.files) review_files(*policy_.files);
     return std::move(remarks_);
   }
 
@@ -141,6 +143,46 @@ class BundleReview {
       return std::move(*found);
     }
     return std::nullopt;
+  }
+
+  void review_files(const policy::FilesPolicy& files) {
+    for (const auto* list : {&files.read, &files.write, &files.exec}) {
+      if (!*list) continue;
+      for (const policy::FileRule& rule : **list) review_file(rule, **list);
+    }
+    for (const policy::FileRule& rule : files.deny) {
+      if (is_absent(rule.path))
+        remark(rule.pointer,
+               "the bundle's root has no " + quote(rule.path) +
+                   ", so an empty folder is made there; correct the path, or leave the rule out");
+    }
+  }
+
+  [[nodiscard]] bool is_absent(const std::string& path) const {
+    if (root_.is_below_mount(path)) return false;
+    const auto found = root_.find(path);
+    return !found && is_absence(found.error().code);
+  }
+
+  // A path of what is allowed, which covers nothing where it leads over a link. Beside what the link leads to
+  // it is for images of another kind.
+  void review_file(const policy::FileRule& rule, const std::vector<policy::FileRule>& list) {
+    if (is_absent(rule.path)) {
+      return remark(rule.pointer,
+                    "the bundle's root has no " + quote(rule.path) +
+                        ", so the rule covers nothing; correct the path, or leave the rule out");
+    }
+    if (root_.is_below_mount(rule.path)) return;
+    const auto found = root_.find(rule.path);
+    if (!found || found->path == rule.path) return;
+    const bool named = std::any_of(list.begin(), list.end(), [&](const policy::FileRule& one) {
+      return one.path == "/" || spec::is_below(found->path, one.path);
+    });
+    if (!named)
+      remark(rule.pointer,
+             quote(rule.path) + " leads to " + quote(found->path) +
+                 " in the bundle's root, and a rule covers nothing that a link leads to; write " +
+                 quote(found->path));
   }
 
   // `; it has "/usr/local/bin/git"`: a program of the same name, or of the name without its version.
@@ -205,7 +247,8 @@ class BundleReview {
 
 }  // namespace
 
-std::vector<Remark> review_in_bundle(const policy::Policy& policy, const container::Bundle& bundle) {
+std::vector<Remark> review_in_bundle(const policy::Policy& policy, const container::Bundle& bundle,
+                                     const nlohmann::ordered_json& config) {
   std::vector<Remark> remarks;
   const auto root = ContainerRoot::open(bundle.original(), bundle.config_path());
   if (root) {
@@ -216,7 +259,7 @@ std::vector<Remark> review_in_bundle(const policy::Policy& policy, const contain
          "the bundle's root cannot be looked at, so no path is compared with it: " + root.error().message(),
          Remark::Weight::kWarning});
   }
-  if (const Status first = check_entrypoint(policy, bundle); !first)
+  if (const Status first = check_entrypoint(policy, bundle, config); !first)
     remarks.push_back({"", first.error().message(), Remark::Weight::kMistake});
   return remarks;
 }

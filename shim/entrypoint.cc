@@ -47,7 +47,8 @@ std::vector<std::string> candidates(const ordered_json& config, const std::strin
 
 Status check_entrypoint(const policy::Policy& policy, const container::Bundle& bundle,
                         const ordered_json& config) {
-  const std::vector<std::string> argv = texts_at(config, "/process/args");
+  // The runtime's begin with tidewaiter-init's, under file rules.
+  const std::vector<std::string> argv = texts_at(bundle.original(), "/process/args");
   if (!policy::supervises(policy, policy::Operation::kExec) || policy.mode == policy::Mode::kAudit ||
       argv.empty()) {
     return {};

@@ -12,6 +12,7 @@
 #include "oci/policy/compile_identity.h"
 #include "oci/runtime/surroundings.h"
 #include "oci/spec/config.h"
+#include "oci/spec/init_mount.h"
 #include "oci/spec/members.h"
 #include "oci/spec/open_files.h"
 #include "shim/inherited_file.h"
@@ -74,16 +75,27 @@ Status ExecutedLine::hold_process(const ValuePlace& place, const container::Reco
     if (policy::gives_identity(policy))
       TRY(in_context(path, policy::hold_process(*policy.identity, process, "")));
   }
+  if (!record.init.empty()) TRY(in_context(path, spec::put_before(process, record.init)));
   const std::string file = TRY(inherited_file(spec::dump_json(process, -1)));
-  // One word at most is kept, so none of them moves.
   words_.push_back(std::string(argument, place.offset) + file);
   argument = words_.back().data();
   return {};
 }
 
+void ExecutedLine::put_init(std::size_t id_index, const std::vector<std::string>& init) {
+  const std::size_t program = id_index + 1;
+  if (init.empty() || program >= static_cast<std::size_t>(line_.argc())) return;
+  std::vector<char*> arguments;
+  for (const std::string& each : init) arguments.push_back(words_.emplace_back(each).data());
+  line_.argv.insert(line_.argv.begin() + static_cast<std::ptrdiff_t>(program), arguments.begin(),
+                    arguments.end());
+}
+
 Status ExecutedLine::hold(const Invocation& invocation, const ContainerOptions& options,
                           const container::Record& record) {
   if (!options.process && record.holds_process) TRY(refuse_unnamed(record));
+  words_.reserve(record.init.size() + 1);
+  put_init(options.id_index, record.init);
   if (options.process) {
     TRY(hold_process(*options.process, record));
   } else if (record.open_files && invocation.runtime_kind == runtime::Kind::kRunc) {

@@ -64,6 +64,14 @@ Result<spec::HostsBase> read_hosts(const Json& document) {
   return hosts;
 }
 
+Result<Record::File> read_file_id(const Json& document) {
+  if (!document.is_object()) return fail(std::string("expected an object, found ") + document.type_name());
+  Record::File file;
+  TRY(read_member(document, "device", file.device));
+  TRY(read_member(document, "inode", file.inode));
+  return file;
+}
+
 Result<Record> from_json(const Json& document) {
   if (!document.is_object()) return fail("expected an object");
   std::uint64_t version = 0;
@@ -90,6 +98,10 @@ Result<Record> from_json(const Json& document) {
   }
   if (document.contains("restart_seconds")) {
     TRY(read_member(document, "restart_seconds", record.restart_seconds));
+  }
+  if (document.contains("init")) TRY(read_member(document, "init", record.init));
+  if (const auto file = document.find("init_file"); file != document.end()) {
+    record.init_file = TRY(in_context("/init_file", read_file_id(*file)));
   }
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
@@ -134,6 +146,9 @@ Json to_json(const Record& record) {
   if (record.holds_process) document["holds_process"] = true;
   if (!record.processors.empty()) document["processors"] = record.processors;
   if (!record.pinned_hosts.empty()) document["pinned_hosts"] = record.pinned_hosts;
+  if (!record.init.empty()) document["init"] = record.init;
+  if (record.init_file)
+    document["init_file"] = {{"device", record.init_file->device}, {"inode", record.init_file->inode}};
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

@@ -12,8 +12,17 @@
 
 namespace tidewaiter::container {
 
-// What the shim, or the hook, leaves for the agent: `record.json` in the container's state folder.
+// What the shim, or the hook, leaves for the agent and for later commands: `record.json` in the container's
+// state folder.
 struct Record {
+  // A file, whatever its name.
+  struct File {
+    std::uint64_t device = 0;  // stat(2)
+    std::uint64_t inode = 0;
+
+    bool operator==(const File&) const = default;
+  };
+
   std::string id;            // container id; empty when made by the precreate hook, which is not told it
   std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
   std::string config_owner;  // whose rewriting of it that is; see Bundle::install
@@ -28,6 +37,8 @@ struct Record {
   bool sees_others = false;                 // policy::Plan::sees_others
   std::string processors;                   // policy::Plan::processors
   bool holds_process = false;               // policy::Plan::holds_process
+  std::vector<std::string> init;            // policy::Plan::init
+  std::optional<File> init_file;            // what is bound there; absent without `init`
   std::vector<std::string> residual;        // policy::Plan::residual
   bool exempts_start = false;               // policy::Plan::exempts_start
   bool told_of_execs = false;               // policy::Plan::told_of_execs
@@ -43,6 +54,7 @@ struct Record {
   static constexpr const char* kFileName = "record.json";
   static constexpr const char* kSocketName = "agent.sock";
   static constexpr const char* kHostsName = "hosts";
+  static constexpr const char* kDeniedName = "denied";  // policy::Listener::denied_file
   static constexpr const char* kLockName =
       "agent.lock";  // held with flock(2) while the agent lives; its pid is in it
 };

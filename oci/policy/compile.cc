@@ -14,6 +14,8 @@
 #include "oci/policy/baseline.h"
 #include "oci/policy/check_identity.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_deny.h"
+#include "oci/policy/compile_files.h"
 #include "oci/policy/compile_identity.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
@@ -22,6 +24,7 @@
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
+#include "oci/spec/init_mount.h"
 #include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 #include "oci/spec/procfs_mount.h"
@@ -117,7 +120,8 @@ Status check_bypass_annotations(const Input& input) {
 }
 
 // A program's path is told from the root of its mount namespace: in the host's, every path would have the
-// bundle's folder in front, and no rule would mean what it says.
+// bundle's folder in front, and no rule would mean what it says. Of files, what enforces the rules would be
+// mounted into the host.
 Status check_mount_namespace(const Input& input) {
   const auto name_path = [](const std::vector<UnixRule>& rules) {
     return std::any_of(rules.begin(), rules.end(), [](const UnixRule& rule) { return !rule.abstract; });
@@ -125,7 +129,9 @@ Status check_mount_namespace(const Input& input) {
   const auto& network = input.policy.network;
   const bool exec = supervises(input.policy, Operation::kExec);
   const bool sockets = network && (name_path(network->unix_allow) || name_path(network->unix_deny));
-  if (!exec && !sockets) return {};
+  const bool files =
+      input.policy.files && (input.policy.files->restricts() || !input.policy.files->deny.empty());
+  if (!exec && !sockets && !files) return {};
   const ordered_json* linux_part = member(input.config, "linux");
   const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
   if (namespaces != nullptr && namespaces->is_array()) {
@@ -134,7 +140,10 @@ Status check_mount_namespace(const Input& input) {
       if (type != nullptr && *type == "mount" && member(one, "path") == nullptr) return {};
     }
   }
-  return fail("/linux/namespaces: a policy with " + std::string(exec ? "/exec" : "unix: paths") +
+  return fail("/linux/namespaces: a policy with " +
+              std::string(exec    ? "/exec"
+                          : files ? "/files"
+                                  : "unix: paths") +
               " needs a mount namespace of the container's own, as in {\"type\": \"mount\"}");
 }
 
@@ -359,6 +368,7 @@ class Compiler {
 
   Result<Plan> run() {
     for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_, surroundings_}));
+    TRY(check_files(policy_, listener_));
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
@@ -366,6 +376,10 @@ class Compiler {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
     plan_.config = config_;
+    const bool init = needs_init(policy_, listener_);
+    // Before anything else is made of the bundle's profile: the law of the filter then holds of the one that
+    // lets tidewaiter-init restrict itself.
+    if (init) landlock_calls_ = TRY(allow_landlock(plan_.config));
     if (!demands_.empty()) TRY(merge_into_bundle());
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
@@ -373,8 +387,17 @@ class Compiler {
     std::vector<PlanRow> identity =
         TRY(apply_identity(policy_, surroundings_, state_folder(), plan_.config, plan_.files));
     if (!plan_.files.empty()) TRY(check_state_folder());
+    // Behind every other mount, those of the identity among them.
+    const std::string init_place = init ? TRY(spec::init_place(plan_.config)) : "";
+    if (covers(policy_)) {
+      TRY(cover_denied(plan_.config, *policy_.files, listener_, init_place));
+      plan_.covers_files = !listener_.denied_files.empty();
+    }
+    // The last mount: a link of the image could lead any other over it.
+    if (init) plan_.init = TRY(put_init(plan_.config, *policy_.files, listener_));
     plan_.holds_process = gives_identity(policy_) && policy_.identity->concerns_processes();
-    plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty();
+    plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty() || !plan_.init.empty() ||
+                       plan_.covers_files;
     if (holds_limits(policy_)) {
       plan_.remembered = plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
       plan_.processors = policy_.limits->processors ? processors_of(plan_.config) : "";
@@ -387,6 +410,8 @@ class Compiler {
     describe_exec();
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
     std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
+    for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
+    for (PlanRow& row : denied_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
     describe_start();
     describe_names();
     describe_baseline();
@@ -544,7 +569,7 @@ class Compiler {
   }
 
   Status merge_into_bundle() {
-    const ordered_json* own = own_seccomp(config_);
+    const ordered_json* own = own_seccomp(plan_.config);
     const seccomp::Profile profile = own == nullptr
                                          ? seccomp::unconfined_profile()
                                          : TRY(in_context("/linux/seccomp", seccomp::parse_profile(*own)));
@@ -922,6 +947,7 @@ class Compiler {
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
   bool drops_killable_wait_ = false;                   // the bundle's filter had that flag
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
+  std::vector<std::string> landlock_calls_;            // which the bundle's own profile would have refused
   std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;
 };

@@ -17,11 +17,12 @@ namespace tidewaiter::policy {
 
 // Who enforces a rule once the container runs.
 enum class Mechanism {
-  kRuntime,  // the OCI runtime, from the bundle
-  kCgroup,   // the kernel, by the cgroup that the OCI runtime makes from the bundle
-  kFilter,   // the kernel, by the seccomp filter alone
-  kAgent,    // the agent, asked by a notification
-  kNobody,   // nothing enforces it: what this version leaves open
+  kRuntime,   // the OCI runtime, from the bundle
+  kCgroup,    // the kernel, by the cgroup that the OCI runtime makes from the bundle
+  kFilter,    // the kernel, by the seccomp filter alone
+  kAgent,     // the agent, asked by a notification
+  kLandlock,  // the kernel, by what tidewaiter-init puts on each process
+  kNobody,    // nothing enforces it: what this version leaves open
 };
 
 // Why a row is in the plan.
@@ -30,6 +31,7 @@ enum class Origin {
   kBaseline,  // network or exec rules would not hold without it
   kStart,     // the runtime's start of a container cannot be told from the workload without it
   kNames,     // host names of the policy resolve in the container by it
+  kFiles,     // file rules are enforced by it
   kLeftOpen,  // nothing is held
 };
 
@@ -77,17 +79,29 @@ struct Plan {
   bool sees_others = false;    // policy::Limits::sees_others, for who decides later
   std::string processors;      // what identity.cpus left of them here, as cpuset(7) writes it; empty: all
   bool holds_process = false;  // identity: of processes that are executed later too (hold_process())
-  std::vector<PlanRow> rows;   // in policy order, then what was added, then what is left open
+  // What has to stand before the arguments of every program that is executed in the container; empty:
+  // nothing. The config has it before those of the container's own.
+  std::vector<std::string> init;
+  bool covers_files = false;  // Listener::denied_file is mounted, and has to be there
+  std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
   // it for nothing, and fail when nobody answers.
   [[nodiscard]] bool supervised() const { return !notified.empty(); }
 };
 
+// What is on this machine for the container.
 struct Listener {
   std::string path;        // absolute, at most 107 bytes
   std::string metadata;    // handed to the agent unchanged in the container process state
   std::string hosts_file;  // where the container's hosts file is kept, and Plan::files beside it; absolute
+  // tidewaiter-init; empty where nobody would put it before what is executed in the container later.
+  std::string init_program = {};
+  int landlock = 0;  // the kernel's Landlock version (ABI); 0: none
+  // A socket that nobody listens on, to cover denied files with; empty where nobody would make it. Absolute.
+  std::string denied_file = {};
+  // Of files.deny the paths that are there and no folders (shim/denied_paths.h).
+  std::set<std::string, std::less<>> denied_files = {};
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

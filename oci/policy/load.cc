@@ -18,11 +18,13 @@
 #include "oci/policy/cpu_list.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/exec_rule.h"
+#include "oci/policy/file_rule.h"
 #include "oci/policy/meant.h"
 #include "oci/policy/network_rule.h"
 #include "oci/policy/syscalls.h"
 #include "oci/policy/wording.h"
 #include "oci/spec/config.h"
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -32,12 +34,14 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20U;
 
-constexpr std::string_view kPolicyKeys[] = {"version",  "description", "network",      "exec",   "limits",
-                                            "identity", "syscalls",    "unsafe_allow", "events", "mode"};
+constexpr std::string_view kPolicyKeys[] = {"version",      "description", "network",  "exec",
+                                            "files",        "limits",      "identity", "syscalls",
+                                            "unsafe_allow", "events",      "mode"};
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
 constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files"};
+constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "best_effort"};
 constexpr std::string_view kIdentityKeys[] = {"hostname", "hosts", "cpus", "env", "user"};
 constexpr std::string_view kEnvKeys[] = {"clean", "set", "pass"};
 constexpr std::string_view kUserKeys[] = {"uid", "gid", "additional_gids"};
@@ -46,7 +50,6 @@ constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterPolicyKeys[] = {"files"};
 constexpr std::string_view kLaterLimitsKeys[] = {"disk", "timeout"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
@@ -226,6 +229,7 @@ std::string restricted_by(std::string_view name) {
   bool connect = false;
   bool bind = false;
   bool exec = false;
+  bool deny = false;
   std::string_view limits;
   for (const BaselineRow& row : baseline()) {
     if (row.name != name) continue;
@@ -233,6 +237,7 @@ std::string restricted_by(std::string_view name) {
     connect = connect || row.for_connect;
     bind = bind || row.for_bind;
     exec = exec || row.for_exec;
+    deny = deny || row.for_deny;
   }
   std::vector<std::string_view> parts;
   if (exec) parts.emplace_back("exec");
@@ -240,6 +245,7 @@ std::string restricted_by(std::string_view name) {
   if (connect && !bind) parts.emplace_back("network.deny");
   if (bind) parts.emplace_back(connect ? "network" : "network.bind");
   if (!limits.empty()) parts.emplace_back(limits);
+  if (deny) parts.emplace_back("files.deny");
   return one_of(parts);
 }
 
@@ -304,6 +310,8 @@ class Reader {
         return R"({"path": "/usr/bin/git", "argv": ["git", "clone", "*"]})";
       case Where::kLimits:
         return R"({"memory": "256M"})";
+      case Where::kFiles:
+        return R"({"read": ["/usr"], "write": ["/tmp"]})";
       case Where::kIdentity:
         return R"({"hostname": "build"})";
       case Where::kEnv:
@@ -356,6 +364,9 @@ class Reader {
   ExecPolicy read_exec(const Place& place);
   std::vector<ExecRule> read_exec_rules(const Place& place);
   ExecRule read_exec_rule(const Place& place);
+  FilesPolicy read_files(const Place& place);
+  std::vector<FileRule> read_file_rules(const Place& place);
+  void check_denied(const FilesPolicy& files);
   // Puts "unix:" rules into `unix_rules`, and returns the others.
   std::vector<NetworkRule> read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules);
   std::vector<BindRule> read_bind_rules(const Place& place);
@@ -622,6 +633,65 @@ Limits Reader::read_limits(const Place& place) {
                   limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
               });
   return limits;
+}
+
+std::vector<FileRule> Reader::read_file_rules(const Place& place) {
+  std::vector<FileRule> rules;
+  each_element(place, "paths, as in [\"/usr\", \"/etc\"]", [&](const Place& element) {
+    const std::string* path = read_string(element, "an absolute path, as in \"/usr\"");
+    if (path == nullptr) return;
+    if (const Status checked = check_file_path(*path); !checked)
+      return wrong(element, checked.error().message());
+    if (std::any_of(rules.begin(), rules.end(), [&](const FileRule& rule) { return rule.path == *path; }))
+      return wrong(element, quote(*path) + " is in the list twice");
+    rules.push_back({element.pointer, *path});
+  });
+  if (rules.size() > kMaxFileRules)
+    wrong(place, "expected at most " + std::to_string(kMaxFileRules) + " paths, found " +
+                     std::to_string(rules.size()));
+  return rules;
+}
+
+// Rules that could never match, and denials that say nothing.
+void Reader::check_denied(const FilesPolicy& files) {
+  const auto mistake = [this](const FileRule& rule, std::string message) {
+    mistakes_.push_back({source_ + ": " + rule.pointer, std::move(message)});
+  };
+  for (const FileRule& denied : files.deny) {
+    if (denied.path == "/") mistake(denied, "\"/\" is everything, the container's program too");
+    for (const auto* list : {&files.read, &files.write, &files.exec}) {
+      if (!*list) continue;
+      for (const FileRule& rule : **list) {
+        if (denied.path != "/" && spec::is_below(rule.path, denied.path))
+          mistake(rule, quote(rule.path) + " is denied by " + denied.pointer + ", " + quote(denied.path) +
+                            ", which beats it: take one of them out");
+      }
+    }
+    for (const FileRule& other : files.deny) {
+      if (other.path != "/" && other.path != denied.path && spec::is_below(denied.path, other.path))
+        mistake(denied, quote(denied.path) + " is denied by " + other.pointer + " already");
+    }
+  }
+}
+
+FilesPolicy Reader::read_files(const Place& place) {
+  FilesPolicy files;
+  each_member(Where::kFiles, place, kFilesKeys, {}, [&](std::string_view key, const Place& member) {
+    if (key == "read")
+      files.read = read_file_rules(member);
+    else if (key == "write")
+      files.write = read_file_rules(member);
+    else if (key == "exec")
+      files.exec = read_file_rules(member);
+    else if (key == "deny")
+      files.deny = read_file_rules(member);
+    else if (member.value.is_boolean())
+      files.best_effort = member.value.get<bool>();
+    else
+      expected(member, "true or false");
+  });
+  check_denied(files);
+  return files;
 }
 
 // What sethostname(2) takes is more; this is what other programs understand (hostname(7)).
@@ -1088,7 +1158,7 @@ SyscallRule Reader::read_syscall_rule(const Place& place) {
 Policy Reader::read_policy(const Json& document) {
   Policy policy;
   const Place top{document, ""};
-  each_member(Where::kPolicy, top, kPolicyKeys, kLaterPolicyKeys, [&](std::string_view key, const Place& member) {
+  each_member(Where::kPolicy, top, kPolicyKeys, {}, [&](std::string_view key, const Place& member) {
     if (key == "version") {
       read_version(member);
     } else if (key == "description") {
@@ -1101,6 +1171,8 @@ Policy Reader::read_policy(const Json& document) {
       auto processors = policy.limits ? std::move(policy.limits->processors) : std::nullopt;
       policy.limits = read_limits(member);
       policy.limits->processors = std::move(processors);
+    } else if (key == "files") {
+      policy.files = read_files(member);
     } else if (key == "identity") {
       policy.identity = read_identity(member, policy.limits);
     } else if (key == "syscalls") {

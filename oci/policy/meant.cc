@@ -18,13 +18,15 @@ struct Row {
 
 constexpr std::string_view kOfTheBundle =
     "that is the bundle's (config.json, podman's options): a policy has no key for it";
-constexpr std::string_view kLater = "that is part of \"files\", which is not supported yet";
 constexpr std::string_view kNoDefault =
     "leave it out: a list \"allow\" refuses what it does not name, and what has no list is not restricted";
 
+constexpr std::string_view kNoListDenies =
+    R"(leave it out: a list "read", "write" or "exec" refuses what it does not name, and what has no list is not restricted)";
+
 constexpr Row kPolicyKeys[] = {
     {"allow", R"(it goes into "network" or "exec")"},
-    {"deny", R"(it goes into "network" or "exec")"},
+    {"deny", R"(it goes into "network", "exec" or "files")"},
     {"bind", R"(it goes into "network")"},
     {"errno", R"(it goes into "network", "exec" or a rule of "syscalls")"},
     {"argv", R"(it goes into a rule of "exec")"},
@@ -69,11 +71,17 @@ constexpr Row kPolicyKeys[] = {
     {"volumes", kOfTheBundle},
     {"privileged", kOfTheBundle},
     {"namespaces", kOfTheBundle},
-    {"read", kLater},
-    {"write", kLater},
-    {"paths", kLater},
-    {"filesystem", kLater},
-    {"readonly", kLater},
+    {"read", R"(it goes into "files")"},
+    {"write", R"(it goes into "files")"},
+    {"best_effort", R"(it goes into "files")"},
+    {"paths", R"(write "files" with "read", "write" and "exec")"},
+    {"file", R"(write "files")"},
+    {"fs", R"(write "files")"},
+    {"filesystem", R"(write "files")"},
+    {"landlock", R"(write "files")"},
+    {"readonly", R"(write "files", with what may be written in "write")"},
+    {"masked", R"(write "files" with "deny")"},
+    {"maskedpaths", R"(write "files" with "deny")"},
     {"env", R"(it goes into "identity")"},
     {"environment", R"(write "identity" with "env")"},
     {"user", R"(it goes into "identity")"},
@@ -141,6 +149,36 @@ constexpr Row kExecRuleKeys[] = {
     {"arguments", R"(write "argv", the program's own name first)"},
     {"errno", R"("errno" is one for all of "exec")"},
     {"env", "the environment is not looked at"},
+};
+
+constexpr Row kFilesKeys[] = {
+    {"allow", R"(write "read", "write" or "exec")"},
+    {"paths", R"(write "read", "write" or "exec")"},
+    {"ro", R"(write "read")"},
+    {"readonly", R"(write "read")"},
+    {"read_only", R"(write "read")"},
+    {"r", R"(write "read")"},
+    {"rw", R"(write "write": what is there may be read as well)"},
+    {"readwrite", R"(write "write": what is there may be read as well)"},
+    {"read_write", R"(write "write": what is there may be read as well)"},
+    {"w", R"(write "write": what is there may be read as well)"},
+    {"create", R"(write "write")"},
+    {"delete", R"(write "write")"},
+    {"x", R"(write "exec": what is there may be read as well)"},
+    {"execute", R"(write "exec": what is there may be read as well)"},
+    {"run", R"(write "exec": what is there may be read as well)"},
+    {"denied", R"(write "deny")"},
+    {"block", R"(write "deny")"},
+    {"hide", R"(write "deny")"},
+    {"mask", R"(write "deny")"},
+    {"masked", R"(write "deny")"},
+    {"maskedpaths", R"(write "deny")"},
+    {"exclude", R"(write "deny")"},
+    {"compatibility", R"(write "best_effort": true to go without what the kernel cannot do)"},
+    {"errno", "what is refused fails with EACCES: the kernel's Landlock has no other error"},
+    {"error", "what is refused fails with EACCES: the kernel's Landlock has no other error"},
+    {"default", kNoListDenies},
+    {"mode", R"("mode" is one for the whole policy)"},
 };
 
 constexpr Row kLimitsKeys[] = {
@@ -412,6 +450,8 @@ std::span<const Row> rows_of(Where where) {
       return kExecKeys;
     case Where::kExecRule:
       return kExecRuleKeys;
+    case Where::kFiles:
+      return kFilesKeys;
     case Where::kLimits:
       return kLimitsKeys;
     case Where::kIdentity:

@@ -15,6 +15,7 @@ enum class Where {
   kNetwork,
   kExec,
   kExecRule,
+  kFiles,
   kLimits,
   kIdentity,
   kEnv,

@@ -193,6 +193,30 @@ using HasLimit = bool (*)(const Limits&);
 template <auto Member>
 inline constexpr HasLimit kHas = [](const Limits& limits) { return (limits.*Member).has_value(); };
 
+// --- files: which files may be read, written, executed ---------------------------------------------
+
+// A file, or a directory and everything below it.
+struct FileRule {
+  std::string pointer;  // "/files/read/0"
+  std::string path;     // absolute, canonical: no symbolic link is followed to what it names
+
+  bool operator==(const FileRule&) const = default;
+};
+
+// What is written or executed may be read as well. See landlock.h in oci/base for what each list comes to.
+struct FilesPolicy {
+  std::optional<std::vector<FileRule>> read;   // absent: every file; empty: none but those of the others
+  std::optional<std::vector<FileRule>> write;  // absent: every file; empty: none
+  std::optional<std::vector<FileRule>> exec;   // absent: every file; empty: none
+  std::vector<FileRule> deny;                  // beats the others; see compile_deny.h
+  bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
+
+  // Whether each process has to be restricted.
+  [[nodiscard]] bool restricts() const { return read.has_value() || write.has_value() || exec.has_value(); }
+
+  bool operator==(const FilesPolicy&) const = default;
+};
+
 // --- identity: whom the workload takes itself for, and its machine --------------------------------
 
 // A name of the container's hosts file (hosts(5)), and in network rules.
@@ -254,6 +278,7 @@ struct Policy {
   std::optional<NetworkPolicy> network;
   std::optional<ExecPolicy> exec;
   std::optional<Limits> limits;
+  std::optional<FilesPolicy> files;
   std::optional<Identity> identity;
   std::vector<SyscallRule> syscalls;
   EventsPolicy events;

@@ -15,6 +15,7 @@
 #include "oci/policy/glob.h"
 #include "oci/policy/wording.h"
 #include "oci/seccomp/decision_diagram.h"
+#include "oci/spec/mounts.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -27,6 +28,7 @@ std::string named(const Rule& rule) {
   return rule.pointer + " (" + quote(rule.text) + ")";
 }
 std::string named(const ExecRule& rule) { return rule.pointer + " (" + quote(rule.path) + ")"; }
+std::string named(const FileRule& rule) { return rule.pointer + " (" + quote(rule.path) + ")"; }
 
 // "a", "a and b", "a, b and c".
 std::string all_of(const std::vector<std::string>& parts) {
@@ -213,6 +215,7 @@ class Review {
     review_whole();
     if (policy_.network) review_network(*policy_.network);
     if (policy_.exec) review_exec(*policy_.exec);
+    if (policy_.files) review_files(*policy_.files);
     review_syscalls();
     review_unsafe_allow();
     return std::move(remarks_);
@@ -230,7 +233,10 @@ class Review {
     const bool limits = policy_.limits && (policy_.limits->needs_cgroup() || policy_.limits->open_files);
     const bool syscalls = std::any_of(policy_.syscalls.begin(), policy_.syscalls.end(),
                                       [](const SyscallRule& rule) { return rule.action != Action::kAllow; });
-    if (!network && !exec && !limits && !syscalls) {
+    const bool files = policy_.files && (policy_.files->restricts() || !policy_.files->deny.empty());
+    const bool identity =
+        policy_.identity && (policy_.identity->concerns_processes() || !policy_.identity->hosts.empty());
+    if (!network && !exec && !limits && !files && !identity && !syscalls) {
       remark("",
              "the policy restricts nothing: a list that is absent does not restrict; write \"allow\": [] in "
              "\"network\" or \"exec\" for what is to be refused whole");
@@ -242,7 +248,13 @@ class Review {
     if (policy_.exec && !exec)
       remark("/exec", "restricts nothing; write what may be run into \"allow\", or leave it out");
     if (policy_.limits && !limits) remark("/limits", "limits nothing; leave it out");
-    if (policy_.mode == Mode::kAudit && !policy_.events.denied)
+    if (policy_.files && !files)
+      remark("/files", "restricts nothing; write what may be read, written or executed, or leave it out");
+    if (policy_.mode == Mode::kAudit && files)
+      remark("/files",
+             "holds nothing in mode \"audit\", and nothing reports what would be refused, for the kernel has "
+             "nobody to tell; leave it out, or write \"mode\": \"enforce\"");
+    if (policy_.mode == Mode::kAudit && !policy_.events.denied && (network || exec || syscalls))
       remark("/mode",
              "nothing is refused in mode \"audit\", and nothing reports what would be; write \"denied\" into "
              "\"events\".\"log\"");
@@ -349,6 +361,34 @@ class Review {
         refuses_all(denied_by.front().substr(0, denied_by.front().find(' ')), "it matches every path");
     }
     review_list(deny);
+  }
+
+  // --- files ---
+
+  // The order of these rules means nothing, so each is compared with all others. Denials are the loader's.
+  void review_files(const FilesPolicy& files) {
+    for (const auto* list : {&files.read, &files.write, &files.exec}) {
+      if (!*list) continue;
+      for (const FileRule& rule : **list) {
+        const FileRule* wide = covering_file(rule, **list);
+        // What is written or executed may be read as well.
+        for (const auto* other : {&files.write, &files.exec}) {
+          if (wide == nullptr && list == &files.read && *other) wide = covering_file(rule, **other);
+        }
+        if (wide != nullptr)
+          remark(rule.pointer, "adds nothing: " + named(*wide) + " covers all of it; leave it out");
+      }
+    }
+    if (files.best_effort && !files.restricts() && !files.deny.empty())
+      remark("/files/best_effort",
+             "changes nothing: what is denied takes nothing of the kernel's Landlock; leave it out");
+  }
+
+  static const FileRule* covering_file(const FileRule& rule, const std::vector<FileRule>& rules) {
+    const auto found = std::find_if(rules.begin(), rules.end(), [&](const FileRule& one) {
+      return &one != &rule && (one.path == "/" || spec::is_below(rule.path, one.path));
+    });
+    return found == rules.end() ? nullptr : &*found;
   }
 
   void refuses_all(std::string pointer, const std::string& why) {

@@ -267,7 +267,7 @@ bool is_utf8(const std::string& text) {
 
 Status check_process_key_case(const Json& process, const std::string& place) {
   TRY(check_keys(process, place,
-                 {"apparmorProfile", "capabilities", "env", "noNewPrivileges", "rlimits", "scheduler",
+                 {"apparmorProfile", "args", "capabilities", "env", "noNewPrivileges", "rlimits", "scheduler",
                   "selinuxLabel", "user"}));
   if (const Json* capabilities = child(process, "capabilities")) {
     TRY(check_keys(*capabilities, place + "/capabilities",

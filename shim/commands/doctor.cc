@@ -160,11 +160,21 @@ Findings check_io_uring(const Patient& patient) {
 }
 
 Findings check_landlock(const Patient& patient) {
+  constexpr int kForReading = 2;  // and executing; what each version brought is in oci/base/landlock.h
+  constexpr int kForWriting = 5;
   const int abi = patient.machine.landlock_abi();
-  if (abi > 0)
-    return {
-        ok("Landlock ABI " + std::to_string(abi), "ready for file rules, which this version does not have")};
-  return {ok("no Landlock", "only file rules will need it, which this version does not have")};
+  const std::string fact = abi > 0 ? "Landlock ABI " + std::to_string(abi) : "no Landlock";
+  if (patient.machine.init_path().empty())
+    return {warning(fact + ", and no tidewaiter-init", "containers whose policy has file rules are refused",
+                    "install tidewaiter-init beside tidewaiter, on x86-64")};
+  if (abi >= kForWriting) return {ok(fact, "every file rule of a policy can be enforced")};
+  const std::string lacking = abi >= kForReading ? "containers whose policy has files.write are refused, or "
+                                                   "that goes without truncate and ioctl under "
+                                                   "\"best_effort\""
+                                                 : "containers whose policy has file rules are refused, or "
+                                                   "these are enforced in part or not at all under "
+                                                   "\"best_effort\"";
+  return {warning(fact, lacking, "use Linux 6.10 or newer, with \"landlock\" among its lsm= modules")};
 }
 
 // --- libraries and runtimes -------------------------------------------------------------------------

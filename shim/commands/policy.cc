@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,8 @@
 #include "oci/container/directories.h"
 #include "oci/container/settings.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_deny.h"
+#include "oci/policy/compile_files.h"
 #include "oci/policy/explain.h"
 #include "oci/policy/load.h"
 #include "oci/policy/review.h"
@@ -23,6 +26,8 @@
 #include "oci/spec/readable.h"
 #include "shim/bundle_review.h"
 #include "shim/commands/commands.h"
+#include "shim/denied_paths.h"
+#include "shim/init_place.h"
 #include "shim/name_review.h"
 #include "shim/own_options.h"
 #include "shim/runtime.h"
@@ -36,7 +41,13 @@ using nlohmann::ordered_json;
 using policy::Mistake;
 
 // Where a container's listener would be: nobody connects to it here.
-const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts"};
+policy::Listener no_listener(int landlock) {
+  return {"/run/tidewaiter/ID/agent.sock", "",       "/run/tidewaiter/ID/hosts",
+          "/usr/bin/tidewaiter-init",      landlock, "/run/tidewaiter/ID/denied"};
+}
+
+// What a policy may ask of some kernel is no mistake, though this one may not have it.
+constexpr int kNewestLandlock = std::numeric_limits<int>::max();
 
 // A container as `podman run` without a seccomp profile makes it, so that all is told that one would get.
 ordered_json bare_config() {
@@ -73,6 +84,7 @@ struct Background {
   runtime::Kind runtime;
   runtime::Surroundings around;
   std::optional<container::Bundle> bundle = std::nullopt;  // none: any
+  std::string folder = {};                                 // of the bundle, canonical
 };
 
 Result<Background> background_of(const PolicyCheckOptions& options) {
@@ -84,8 +96,17 @@ Result<Background> background_of(const PolicyCheckOptions& options) {
                         runtime::look_around(container::is_initial_root())};
   runtime::look_at_sources(runtime::own_files(), folder, spec::bind_sources(background.config),
                            background.around);
+  runtime::look_at_processors(runtime::own_files(), background.around);
   background.bundle = std::move(bundle);
+  background.folder = folder;
   return background;
+}
+
+// What `create` asks of the bundle's root file system before file rules are mounted into it.
+Status check_places(const policy::Policy& policy, const policy::Plan& plan, const Background& background) {
+  const std::string& folder = background.folder;
+  if (policy::covers(policy)) TRY(find_denied_files(policy.files->deny, background.config, folder));
+  return plan.init.empty() ? Status() : check_init_place(background.config, folder, plan.init.front());
 }
 
 // What is to be said of one file.
@@ -119,10 +140,18 @@ Result<Findings> findings_in(const std::string& file, const Background& backgrou
   if (resolver) add(file, TRY(review_names(*parsed, *resolver)), findings);
   // What no runtime can do, or not with this bundle, is a mistake as well.
   const runtime::Traits& traits = runtime::traits(background.runtime);
-  const auto plan = policy::compile(*parsed, background.config, traits, kNoListener, background.around);
+  const auto plan =
+      policy::compile(*parsed, background.config, traits, no_listener(kNewestLandlock), background.around);
   if (!plan) findings.mistakes.push_back({file, plan.error().message()});
   if (!background.bundle) return findings;
-  add(file, review_in_bundle(*parsed, *background.bundle), findings);
+  add(file, review_in_bundle(*parsed, *background.bundle, plan ? plan->config : background.config), findings);
+  if (const Status placed = plan ? check_places(*parsed, *plan, background) : Status(); !placed)
+    findings.mistakes.push_back({file, placed.error().message()});
+  const Status restricted =
+      plan ? policy::check_files(*parsed, no_listener(sys::landlock_version())) : Status();
+  if (!restricted)
+    findings.warnings.push_back(
+        {file, "on this machine the container would be refused: " + restricted.error().message()});
   if (const Status held = policy::check_machine(*parsed, background.config, traits, background.around); !held)
     findings.warnings.push_back(
         {file, "on this machine, to you, the container would be refused: " + held.error().message()});
@@ -294,8 +323,13 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
   if (policy.limits && policy.limits->processors) runtime::look_at_processors(runtime::own_files(), around);
+  policy::Listener listener = no_listener(sys::landlock_version());
+  if (options.bundle && policy::covers(policy)) {
+    listener.denied_files =
+        TRY(in_context(options.file, find_denied_files(policy.files->deny, config, bundle)));
+  }
   const policy::Plan plan =
-      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener, around)));
+      TRY(in_context(options.file, policy::compile(policy, config, traits, listener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
   const Status held = policy::check_machine(policy, config, traits, around);
   if (!held) origin.not_here = held.error().message();

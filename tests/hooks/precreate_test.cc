@@ -36,6 +36,16 @@ TEST_F(Precreate, ReturnsTheVeryTextWhenNoPolicyApplies) {
   EXPECT_TRUE(state_is_empty());
 }
 
+// Nobody would put tidewaiter-init before what is executed in the container later.
+TEST_F(Precreate, RefusesFileRules) {
+  write("etc/policies/files.json", R"({"version": 1, "files": {"read": ["/usr"]}})");
+  const std::string config =
+      R"({"ociVersion":"1.0.2","process":{"args":["sh"]},"annotations":{"io.tidewaiter.policy":"files"},)"
+      R"("linux":{"namespaces":[{"type":"mount"}]}})";
+  EXPECT_THAT(failure(config), HasSubstr("podman's hook cannot use it"));
+  EXPECT_TRUE(state_is_empty());
+}
+
 TEST_F(Precreate, PutsAFilterInAndStartsNobodyWhenTheFilterIsEnough) {
   const Json config = rewritten(config_under("filter"));
   EXPECT_EQ(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ALLOW");

@@ -59,7 +59,7 @@ class BundleReviewTest : public ::testing::Test {
     const auto bundle = container::Bundle::open(folder_.path());
     if (!policy || !bundle) return {"cannot be read"};
     Lines lines;
-    for (const policy::Remark& remark : review_in_bundle(*policy, *bundle))
+    for (const policy::Remark& remark : review_in_bundle(*policy, *bundle, bundle->original()))
       lines.push_back(remark.pointer +
                       (remark.weight == policy::Remark::Weight::kMistake ? " mistake: " : ": ") +
                       remark.message);
@@ -139,6 +139,41 @@ TEST_F(BundleReviewTest, SaysWhatIsNoProgram) {
           R"(/exec/allow/0: "/srv/data" may be executed by nobody in the bundle's root: its mode has no "x")"});
   EXPECT_EQ(remarks_on_program("/srv/fifo"),
             Lines{R"(/exec/allow/0: "/srv/fifo" is no regular file in the bundle's root, and no program)"});
+}
+
+TEST_F(BundleReviewTest, SaysWhichFilesAreNotThere) {
+  EXPECT_EQ(
+      remarks_on(
+          R"("files": {"read": ["/srv", "/srv/data"], "write": ["/"], "exec": ["/usr/bin"], "deny": ["/run"]})"),
+      Lines{});
+  for (const std::string list : {"read", "write", "exec"}) {
+    EXPECT_EQ(
+        remarks_on(R"("files": {")" + list + R"(": ["/srv", "/opt/app"]})"),
+        Lines{
+            "/files/" + list +
+            R"(/1: the bundle's root has no "/opt/app", so the rule covers nothing; correct the path, or leave the rule out)"});
+  }
+  EXPECT_EQ(
+      remarks_on(R"("files": {"deny": ["/srv/data", "/srv/secret"]})"),
+      Lines{
+          R"(/files/deny/1: the bundle's root has no "/srv/secret", so an empty folder is made there; correct the path, or leave the rule out)"});
+  // Whatever is there before the mount.
+  EXPECT_EQ(remarks_on(R"("files": {"read": ["/mnt/nothing", "/proc/self"], "deny": ["/mnt/none"]})"),
+            Lines{});
+}
+
+TEST_F(BundleReviewTest, SaysWhichFilesALinkLeadsTo) {
+  EXPECT_EQ(
+      remarks_on(R"("files": {"exec": ["/bin"]})"),
+      Lines{
+          R"(/files/exec/0: "/bin" leads to "/usr/bin" in the bundle's root, and a rule covers nothing that a link leads to; write "/usr/bin")"});
+  // For images where it is none.
+  EXPECT_EQ(remarks_on(R"("files": {"exec": ["/bin", "/usr/bin"]})"), Lines{});
+  EXPECT_EQ(remarks_on(R"("files": {"exec": ["/bin", "/usr"]})"), Lines{});
+  EXPECT_EQ(
+      remarks_on(R"("files": {"read": ["/srv/absolute"]})"),
+      Lines{
+          R"(/files/read/0: the bundle's root has no "/srv/absolute", so the rule covers nothing; correct the path, or leave the rule out)"});
 }
 
 TEST_F(BundleReviewTest, SaysWhichInterpreterIsMissing) {

@@ -107,7 +107,7 @@ TEST_F(UpdateTest, LeavesProcessorsToTheIdentity) {
   record.policy_text = read("etc/policies/identity.json");
   record.agent = false;
   record.processors = "2-3";
-  ASSERT_TRUE(container::keep_record(state_folder_, record));
+  ASSERT_TRUE(container::keep_record(state_folder_, record, [] { return Status(); }));
   EXPECT_THAT(refused({"update", "--cpuset-cpus", "0-7", "box"}),
               HasSubstr("--cpuset-cpus: sets what the policy's /identity/cpus limits"));
   const std::pair<const char*, const char*> held[] = {

@@ -128,6 +128,48 @@ TEST_F(ReloadTest, TakesAPolicyWhoseIdentityIsTheSame) {
                                    "containers that are created from now on"));
 }
 
+TEST_F(ReloadTest, RefusesAnIdentityThatWasNotGiven) {
+  const auto in_mode = [](const std::string& mode) {
+    return R"({"version": 1, "identity": {"hostname": "a"}, "mode": ")" + mode +
+           R"(", "syscalls": [{"names": ["getpgid"], "action": "log"}]})";
+  };
+  record_.policy_text = in_mode("audit");
+  file_is(in_mode("enforce"));
+  EXPECT_THAT(refusal(), HasSubstr("gives another identity than the container was created with"));
+}
+
+// Each process was told of them when it began.
+TEST_F(ReloadTest, RefusesOtherFileRules) {
+  const auto with = [](const std::string& files, const std::string& mode = "enforce") {
+    return R"({"version": 1, "network": {"allow": ["10.0.0.1:80"]}, "mode": ")" + mode + R"(")" + files + "}";
+  };
+  const std::string read = R"(, "files": {"read": ["/usr"]})";
+  record_.policy_text = with(read);
+  for (const std::string& changed :
+       {with(""), with(R"(, "files": {})"), with(R"(, "files": {"read": ["/usr", "/etc"]})"),
+        with(R"(, "files": {"read": []})"), with(R"(, "files": {"read": ["/usr"], "write": []})"),
+        with(R"(, "files": {"read": ["/usr"], "best_effort": true})"), with(read, "audit")}) {
+    file_is(changed);
+    EXPECT_THAT(refusal(), HasSubstr("needs other file rules than the container was created with"))
+        << changed;
+  }
+  record_.policy_text = with("");
+  file_is(with(read));
+  EXPECT_THAT(refusal(), HasSubstr("needs other file rules"));
+  // What is denied was covered when the container was created.
+  record_.policy_text = with(R"(, "files": {"deny": ["/srv/a"]})");
+  file_is(with(R"(, "files": {"deny": ["/srv/a", "/srv/b"]})"));
+  EXPECT_THAT(refusal(), HasSubstr("needs other file rules"));
+  // Beside the same ones, what only the agent decides may change.
+  record_.policy_text = with(read);
+  const std::string changed =
+      R"({"version": 1, "network": {"allow": ["10.0.0.2:80"]}, "mode": "enforce", "files": {"read": ["/usr"]}})";
+  file_is(changed);
+  const auto reread = reread_policy(record_);
+  ASSERT_TRUE(reread) << reread.error().message();
+  EXPECT_EQ((*reread)->policy_text, changed);
+}
+
 TEST_F(ReloadTest, SaysWhatIsWrongWithTheFile) {
   file_is(R"({"version": 1, "netwrk": {}})");
   EXPECT_THAT(refusal(), HasSubstr("web.json: /netwrk"));

@@ -40,6 +40,8 @@ Record full_record() {
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
   record.told_of_execs = true;
+  record.init = {"/dev/.tidewaiter-init", "r", "r/usr", "--"};
+  record.init_file = Record::File{0xfe01, std::numeric_limits<std::uint64_t>::max()};
   record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -67,6 +69,8 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.told_of_execs, b.told_of_execs);
+  EXPECT_EQ(a.init, b.init);
+  EXPECT_EQ(a.init_file, b.init_file);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
@@ -93,11 +97,15 @@ TEST(Record, HasTheDefaultWhereItIsOlderThanASetting) {
   auto document = spec::parse_json(sys::read_file(path).value(), path).value();
   ASSERT_EQ(document.erase("restart_seconds"), 1U);
   ASSERT_EQ(document.erase("told_of_execs"), 1U);
+  ASSERT_EQ(document.erase("init"), 1U);
+  ASSERT_EQ(document.erase("init_file"), 1U);
   ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
   const auto read = read_record(folder.path());
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->restart_seconds, kRestartSeconds);
   EXPECT_FALSE(read->told_of_execs);
+  EXPECT_TRUE(read->init.empty());
+  EXPECT_FALSE(read->init_file);
 }
 
 TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
@@ -151,6 +159,11 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"holds_process", "yes"}, "/holds_process: expected true or false, found string"},
       {{"processors", 1}, "/processors: expected a string, found number"},
       {{"pinned_hosts", {"10.0.0.5 db"}}, "/pinned_hosts: expected a string, found array"},
+      {{"init", "r"}, "/init: expected an array of strings, found string"},
+      {{"init_file", 5}, "/init_file: expected an object, found number"},
+      {{"init_file", {{"device", 1}}}, "/init_file: /inode: is missing"},
+      {{"init_file", {{"device", 1}, {"inode", -1}}},
+       "/init_file: /inode: expected a non-negative integer, found number"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -164,7 +177,8 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
         key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
-        key == "sees_others" || key == "holds_process" || key == "processors" || key == "pinned_hosts") {
+        key == "sees_others" || key == "holds_process" || key == "processors" || key == "pinned_hosts" ||
+        key == "init" || key == "init_file") {
       continue;
     }
     auto document = good;

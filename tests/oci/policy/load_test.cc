@@ -359,6 +359,25 @@ TEST(ParsePolicy, ReadsExecRules) {
   EXPECT_EQ(policy_of(R"(, "exec": {})").exec->errno_value, EACCES);
 }
 
+TEST(ParsePolicy, ReadsFiles) {
+  const auto policy = parse(
+      R"({"version": 1, "files": {"read": ["/usr", "/"], "write": [], "deny": ["/usr/lib"], "best_effort": true}})",
+      "p.json", "p");
+  ASSERT_TRUE(policy);
+  ASSERT_TRUE(policy->files);
+  EXPECT_TRUE(policy->files->restricts());
+  ASSERT_TRUE(policy->files->read);
+  ASSERT_EQ(policy->files->read->size(), 2U);
+  EXPECT_EQ(policy->files->read->at(1).path, "/");
+  EXPECT_EQ(policy->files->read->at(1).pointer, "/files/read/1");
+  EXPECT_TRUE(policy->files->write && policy->files->write->empty());
+  EXPECT_FALSE(policy->files->exec);
+  ASSERT_EQ(policy->files->deny.size(), 1U);
+  EXPECT_EQ(policy->files->deny[0].path, "/usr/lib");
+  EXPECT_TRUE(policy->files->best_effort);
+  EXPECT_FALSE(parse(R"({"version": 1, "files": {}})", "p.json", "p")->files->restricts());
+}
+
 TEST_F(LoadPolicy, NamesThePolicyAfterItsFile) {
   EXPECT_EQ(load(write("web.json", R"({"version": 1})"))->name, "web");
   EXPECT_EQ(load(write("web.v2.json", R"({"version": 1})"))->name, "web.v2");
@@ -371,10 +390,12 @@ TEST_F(LoadPolicy, HandsOutTheTextThatWasChecked) {
 }
 
 TEST_F(LoadPolicy, ReportsOneMistakeAndHowManyMoreInOneLine) {
-  const std::string path = write("p.json", R"({"version": 1, "files": {}})");
-  EXPECT_EQ(
-      load(path).error().message(),
-      path + ": /files: \"files\" is not supported yet; without it, everything it would restrict is open");
+  const std::string path =
+      write("p.json", R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "emulate"}]})");
+  EXPECT_EQ(load(path).error().message(),
+            path +
+                ": /syscalls/0/action: \"emulate\" is not supported yet; expected \"errno\", \"allow\", "
+                "\"log\" or \"kill\"");
   write("p.json", R"({"version": 2, "mode": 1, "events": 1})");
   EXPECT_EQ(
       load(path).error().message(),

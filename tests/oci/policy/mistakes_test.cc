@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "oci/policy/load.h"
+#include "oci/policy/wording.h"
 
 // What is wrong with a policy file, in the exact words that a person reads.
 
@@ -130,6 +131,50 @@ TEST(ParsePolicy, SaysWhatIsWrongWithExecRules) {
   });
 }
 
+TEST(ParsePolicy, SaysWhatIsWrongWithFiles) {
+  const std::string name(256, 'a');
+  const std::string path = "/" + std::string(5000, 'a');
+  expect_mistakes({
+      {R"({"version": 1, "files": []})",
+       {R"(p.json: /files: expected an object, as in {"read": ["/usr"], "write": ["/tmp"]}, found an array)"}},
+      {R"({"version": 1, "files": {"writes": []}})",
+       {R"(p.json: /files/writes: unknown key "writes"; did you mean "write"?)"}},
+      {R"({"version": 1, "files": {"deny": ["etc/shadow", "/"]}})",
+       {R"(p.json: /files/deny/0: expected an absolute path, as in "/usr", found "etc/shadow")",
+        R"(p.json: /files/deny/1: "/" is everything, the container's program too)"}},
+      {R"({"version": 1, "files": {"read": ["/etc", "/srv/a/b"], "exec": ["/srv/a"], "deny": ["/srv/a", "/etc/shadow"]}})",
+       {R"(p.json: /files/read/1: "/srv/a/b" is denied by /files/deny/0, "/srv/a", which beats it: take one of them out)",
+        R"(p.json: /files/exec/0: "/srv/a" is denied by /files/deny/0, "/srv/a", which beats it: take one of them out)"}},
+      {R"({"version": 1, "files": {"deny": ["/srv/a", "/srv", "/srv2"]}})",
+       {R"(p.json: /files/deny/0: "/srv/a" is denied by /files/deny/1 already)"}},
+      {R"({"version": 1, "files": {"read": "/usr"}})",
+       {R"(p.json: /files/read: expected an array of paths, as in ["/usr", "/etc"], found "/usr")"}},
+      {R"({"version": 1, "files": {"read": [1, "usr", ""]}})",
+       {R"(p.json: /files/read/0: expected an absolute path, as in "/usr", found 1)",
+        R"(p.json: /files/read/1: expected an absolute path, as in "/usr", found "usr")",
+        R"(p.json: /files/read/2: expected an absolute path, as in "/usr", found "")"}},
+      {R"({"version": 1, "files": {"write": ["/tmp/", "//tmp", "/a//b", "/./a", "/a/b/..", "/.."]}})",
+       {R"(p.json: /files/write/0: expected "/tmp", as the path is without "//", ".", ".." and a slash at its end, found "/tmp/")",
+        R"(p.json: /files/write/1: expected "/tmp", as the path is without "//", ".", ".." and a slash at its end, found "//tmp")",
+        R"(p.json: /files/write/2: expected "/a/b", as the path is without "//", ".", ".." and a slash at its end, found "/a//b")",
+        R"(p.json: /files/write/3: expected "/a", as the path is without "//", ".", ".." and a slash at its end, found "/./a")",
+        R"(p.json: /files/write/4: expected "/a", as the path is without "//", ".", ".." and a slash at its end, found "/a/b/..")",
+        R"(p.json: /files/write/5: expected "/", as the path is without "//", ".", ".." and a slash at its end, found "/..")"}},
+      {R"({"version": 1, "files": {"exec": ["/usr/bin/*", "/usr/**/x", "/*"]}})",
+       {R"(p.json: /files/exec/0: there are no globs here, for a path covers all that lies below it; write "/usr/bin", found "/usr/bin/*")",
+        R"(p.json: /files/exec/1: there are no globs here, for a path covers all that lies below it; write "/usr", found "/usr/**/x")",
+        R"(p.json: /files/exec/2: there are no globs here, for a path covers all that lies below it; write "/", found "/*")"}},
+      {R"({"version": 1, "files": {"exec": ["/usr", "/bin", "/usr"]}})",
+       {R"(p.json: /files/exec/2: "/usr" is in the list twice)"}},
+      {R"({"version": 1, "files": {"exec": ["/)" + name + R"("]}})",
+       {R"(p.json: /files/exec/0: a name in a path has at most 255 bytes, found )" + quote("/" + name)}},
+      {R"({"version": 1, "files": {"exec": [")" + path + R"("]}})",
+       {R"(p.json: /files/exec/0: a path has at most 4095 bytes, found 5001)"}},
+      {R"({"version": 1, "files": {"best_effort": 1}})",
+       {R"(p.json: /files/best_effort: expected true or false, found 1)"}},
+  });
+}
+
 TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
   expect_mistakes({
       {R"([])", {R"(p.json: expected an object, as in {"version": 1}, found an array)"}},
@@ -147,11 +192,9 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheDocument) {
       {R"({"version": 1, "netwrok": {}})",
        {R"(p.json: /netwrok: unknown key "netwrok"; did you mean "network"?)"}},
       {R"({"version": 1, "colour": 1})",
-       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "limits", "identity", "syscalls", "unsafe_allow", "events" or "mode")"}},
+       {R"(p.json: /colour: unknown key "colour"; expected "version", "description", "network", "exec", "files", "limits", "identity", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "a/b~c\n": 1})",
-       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "limits", "identity", "syscalls", "unsafe_allow", "events" or "mode")"}},
-      {R"({"version": 1, "files": {}})",
-       {R"(p.json: /files: "files" is not supported yet; without it, everything it would restrict is open)"}},
+       {R"(p.json: /a~1b~0c\n: unknown key "a/b~c\n"; expected "version", "description", "network", "exec", "files", "limits", "identity", "syscalls", "unsafe_allow", "events" or "mode")"}},
       {R"({"version": 1, "description": 1})", {R"(p.json: /description: expected a string, found 1)"}},
       {R"({"version": 1, "mode": "audlt"})",
        {R"(p.json: /mode: expected "enforce" or "audit", found "audlt"; did you mean "audit"?)"}},
@@ -415,7 +458,7 @@ TEST(ParsePolicy, SaysWhenThereIsNothingToGiveBack) {
   EXPECT_EQ(mistakes_of(R"({"version": 1, "exec": {"allow": []}, "unsafe_allow": ["sctp"]})"),
             line("sctp", R"("network")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "limits": {"open_files": 64}, "unsafe_allow": ["namespaces"]})"),
-            line("namespaces", R"("exec", "network" or "limits")"));
+            line("namespaces", R"("exec", "network", "limits" or "files.deny")"));
   EXPECT_EQ(mistakes_of(R"({"version": 1, "limits": {"processes": 5}, "unsafe_allow": ["packet_rings"]})"),
             line("packet_rings", R"("limits.memory")"));
   // In mode audit nothing is refused yet; the list is for the day it is.
@@ -807,8 +850,19 @@ TEST(ParsePolicy, KnowsTheKeysOfOtherTools) {
        R"(unknown key "capabilities"; that is the bundle's (config.json, podman's options): a policy has no key for it)"},
       {R"({"version": 1, "mounts": []})", "/mounts",
        R"(unknown key "mounts"; that is the bundle's (config.json, podman's options): a policy has no key for it)"},
-      {R"({"version": 1, "read": ["/usr"]})", "/read",
-       R"(unknown key "read"; that is part of "files", which is not supported yet)"},
+      {R"({"version": 1, "read": ["/usr"]})", "/read", R"(unknown key "read"; it goes into "files")"},
+      {R"({"version": 1, "filesystem": {}})", "/filesystem", R"(unknown key "filesystem"; write "files")"},
+      {R"({"version": 1, "readonly": true})", "/readonly",
+       R"(unknown key "readonly"; write "files", with what may be written in "write")"},
+      {R"({"version": 1, "maskedPaths": []})", "/maskedPaths",
+       R"(unknown key "maskedPaths"; write "files" with "deny")"},
+      {R"({"version": 1, "files": {"rw": []}})", "/files/rw",
+       R"(unknown key "rw"; write "write": what is there may be read as well)"},
+      {R"({"version": 1, "files": {"mask": []}})", "/files/mask", R"(unknown key "mask"; write "deny")"},
+      {R"({"version": 1, "files": {"errno": "EPERM"}})", "/files/errno",
+       R"(unknown key "errno"; what is refused fails with EACCES: the kernel's Landlock has no other error)"},
+      {R"({"version": 1, "files": {"default": "deny"}})", "/files/default",
+       R"(unknown key "default"; leave it out: a list "read", "write" or "exec" refuses what it does not name, and what has no list is not restricted)"},
       {R"({"version": 1, "env": {}})", "/env", R"(unknown key "env"; it goes into "identity")"},
       {R"({"version": 1, "environment": {}})", "/environment",
        R"(unknown key "environment"; write "identity" with "env")"},

@@ -71,6 +71,50 @@ TEST(Review, SaysWhatRestrictsNothing) {
   });
 }
 
+TEST(Review, SaysWhatRestrictsNothingOfFilesAndIdentity) {
+  const std::string audit =
+      R"(/files: holds nothing in mode "audit", and nothing reports what would be refused, for the kernel has nobody to tell; leave it out, or write "mode": "enforce")";
+  expect({
+      {R"("files": {})",
+       R"(: the policy restricts nothing: a list that is absent does not restrict; write "allow": [] in "network" or "exec" for what is to be refused whole)",
+       R"("files": {"read": []})"},
+      {R"("files": {"deny": []}, "limits": {"processes": 9})",
+       R"(/files: restricts nothing; write what may be read, written or executed, or leave it out)",
+       R"("files": {"deny": ["/srv"]})"},
+      {R"("files": {"read": []}, "mode": "audit")", audit, R"("files": {"read": []}, "mode": "enforce")"},
+      {R"("files": {"deny": ["/srv"]}, "mode": "audit", "events": {"log": []})", audit,
+       R"("files": {"deny": ["/srv"]}, "events": {"log": []})"},
+      {R"("files": {"deny": ["/srv"], "best_effort": true})",
+       R"(/files/best_effort: changes nothing: what is denied takes nothing of the kernel's Landlock; leave it out)",
+       R"("files": {"deny": ["/srv"], "write": [], "best_effort": true})"},
+      {R"("identity": {})",
+       R"(: the policy restricts nothing: a list that is absent does not restrict; write "allow": [] in "network" or "exec" for what is to be refused whole)",
+       R"("identity": {"hosts": {"db.test": "10.0.0.5"}})"},
+  });
+}
+
+TEST(Review, SaysWhichFileRulesAddNothing) {
+  const auto adds_nothing = [](const std::string& rule, const std::string& by) {
+    return rule + ": adds nothing: " + by + " covers all of it; leave it out";
+  };
+  expect({
+      {R"("files": {"read": ["/usr/lib", "/usr"]})",
+       adds_nothing("/files/read/0", R"(/files/read/1 ("/usr"))"),
+       R"("files": {"read": ["/usr/lib", "/usr2"]})"},
+      {R"("files": {"write": ["/", "/tmp"]})", adds_nothing("/files/write/1", R"(/files/write/0 ("/"))"),
+       R"("files": {"write": ["/"]})"},
+      {R"("files": {"exec": ["/usr/bin", "/usr/bin/git"]})",
+       adds_nothing("/files/exec/1", R"(/files/exec/0 ("/usr/bin"))"),
+       R"("files": {"exec": ["/usr/bin", "/usr/bin2"]})"},
+      {R"("files": {"read": ["/tmp/a"], "write": ["/tmp"]})",
+       adds_nothing("/files/read/0", R"(/files/write/0 ("/tmp"))"),
+       R"("files": {"read": ["/tmp"], "write": ["/tmp/a"]})"},
+      {R"("files": {"read": ["/usr/bin"], "exec": ["/usr/bin"]})",
+       adds_nothing("/files/read/0", R"(/files/exec/0 ("/usr/bin"))"),
+       R"("files": {"write": ["/usr/bin"], "exec": ["/usr/bin"]})"},
+  });
+}
+
 TEST(Review, SaysWhichDestinationsAreAllowedAndDenied) {
   const auto contradiction = [](const std::string& by) {
     return "/network/allow/0: can never allow anything: " + by +
