@@ -260,7 +260,7 @@ TEST_F(CreateTest, WritesFileRulesAndIdentityIntoOneBundle) {
   wait_for_agents();
   EXPECT_FALSE(exists("agent"));
   EXPECT_EQ(seen()["process"]["args"], json::parse(R"(["/.tidewaiter-init", "r", "r/usr", "--", "sh"])"));
-  EXPECT_EQ(seen()["process"]["env"], json({"C=1"}));
+  EXPECT_EQ(seen()["process"]["env"], json::array({"C=1"}));
   EXPECT_EQ(seen()["process"]["user"], json::parse(R"({"uid": 7, "gid": 8, "additionalGids": []})"));
   EXPECT_EQ(read("bundle/config.json"), config_under("told"));
   const auto record = container::read_record(state_folder_);
@@ -279,7 +279,7 @@ TEST_F(CreateTest, LooksForTheFirstProgramBehindInit) {
         R"({"version": 1, "exec": {"allow": ["/good/sh"]}, "files": {"read": ["/"]}})");
   json config = json::parse(config_under("programs"));
   config["root"]["path"] = "rootfs";
-  config["process"]["args"] = {"/bad/sh"};
+  config["process"]["args"] = json::array({"/bad/sh"});
   write("bundle/config.json", config.dump());
   expect_refused(run_create(), "does not let the container run \"/bad/sh\"");
 }
