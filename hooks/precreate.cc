@@ -51,6 +51,11 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   const Json::json_pointer seccomp("/linux/seccomp");
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
   record.open_files = plan.open_files;
+  if (plan.timeout) {
+    record.timeout = static_cast<std::uint64_t>(plan.timeout->count());
+    record.stop_signal = static_cast<std::uint64_t>(plan.stop_signal);
+    record.stop_grace = static_cast<std::uint64_t>(policy::Limits::kStopGrace.count());
+  }
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
   record.agent = plan.supervised();

@@ -48,6 +48,7 @@ start_rootless_podman() {
   cat >"$USER_HOME/.config/tidewaiter/policies/strict.json" <<'JSON'
 {"version": 1, "network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}
 JSON
+  echo '{"version": 1, "limits": {"timeout": 1}}' >"$USER_HOME/.config/tidewaiter/policies/brief.json"
   cat >"$USER_HOME/.config/tidewaiter/policies/tools.json" <<'JSON'
 {"version": 1, "exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}
 JSON
@@ -111,6 +112,15 @@ nothing_left_of_user() {
   assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
   run -0 as_user "tidewaiter log $(newest_log "$USER_HOME/.local/state/tidewaiter") --json"
   assert_equal "$(jq -s 'map(select(.denied)) | length' <<<"$output")" 2
+}
+
+@test "rootless podman: a container whose time is over" {
+  local waits='trap \"echo asked; exit 3\" TERM; echo begun; sleep 2 & wait; echo ended'
+  run -0 as_user "podman run --rm --network none $IMAGE sh -c \"$waits\""
+  assert_output $'begun\nended'
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=brief $IMAGE sh -c \"$waits\""
+  assert_failure 3
+  assert_output $'begun\nasked'
 }
 
 @test "rootless podman: exec, status, stop" {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -110,6 +111,11 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   take(Begin::kCreator, creator_);
   take(Begin::kBundle, bundle_lock_);
   take(Begin::kGrace, grace_);
+  UniqueFd timer;
+  UniqueFd first_process;
+  take(Begin::kDeadline, timer);
+  take(Begin::kDeadline, first_process);
+  if (first_process.valid()) deadline_.emplace(std::move(timer), std::move(first_process));
   UniqueFd requests;
   UniqueFd notified;
   take(Begin::kTracer, requests);
@@ -140,6 +146,7 @@ Status Agent::prepare() {
   }
   if (creator_.valid()) TRY(watch(creator_.get(), EPOLLIN));
   if (grace_.valid()) TRY(watch(grace_.get(), EPOLLIN));
+  if (deadline_) TRY(watch(deadline_->timer(), EPOLLIN));
   if (!record_.id.empty()) TRY(adopt_id(record_.id));
   Status opened = open_hosts();
   // The container that is being created needs it; a running one is not to end for it.
@@ -262,6 +269,8 @@ void Agent::dispatch(int fd) {
     creator_pending_ = false;
     stop_watching(grace_.get());
     grace_.reset();
+  } else if (deadline_ && fd == deadline_->timer()) {
+    stop_container();
   } else if (fd == inotify_.get() || fd == folder_changed_.get()) {
     if (const Status restored = restore_state_folder(); !restored) {
       log::error("the state folder was removed and cannot be made again",
@@ -330,6 +339,8 @@ Status Agent::obey(Message message) {
     case Word::kRestored:
     case Word::kLock:
     case Word::kListener:
+    case Word::kDeadline:
+    case Word::kStopping:
     case Word::kMoved:
     case Word::kReloaded:
     case Word::kFinished:
@@ -414,6 +425,7 @@ Status Agent::begin_session(std::uint64_t connection, Handover handover) {
   if (!number) return fail(EMFILE, "too many processes executed into the container");
   // Not when the one before ends: it may have ended without its filter.
   slots_->start_over(*number) = 0;
+  TRY(set_deadline(handover));
   // From here on the keeper passes it on, with whatever is noted under that number.
   TRY(keeper_.send(Word::kSessionBegun, connection, *number, {}, {},
                    static_cast<std::uint32_t>(handover.index)));
@@ -433,6 +445,51 @@ Status Agent::start_session(unsigned number, UniqueFd notify_fd) {
   TRY(watch(session->notify_fd(), 0));
   sessions_.push_back(std::move(session));
   return {};
+}
+
+// The first hand-over is that of the container, later ones are of what is executed in it.
+Status Agent::set_deadline(const Handover& handover) {
+  if (!record_.timeout || deadline_) return {};
+  if ((facts_ & Begin::kOutlives) != 0) {
+    log::warning("an agent has died, and with it when the container was to be stopped",
+                 {{"container", record_.id}});
+    return {};
+  }
+  const pid_t first = handover.state.init_pid != 0 ? handover.state.init_pid : handover.state.pid;
+  deadline_ = TRY(Deadline::set(first, handover.notify_fd.get(), std::chrono::seconds(*record_.timeout),
+                                std::chrono::seconds(record_.stop_grace)));
+  if (!deadline_) return {};
+  TRY(watch(deadline_->timer(), EPOLLIN));
+  return keeper_.send(Word::kDeadline, 0, 0, std::array{deadline_->timer(), deadline_->first_process()});
+}
+
+// Asked to end when the time is over, killed each time after that.
+void Agent::stop_container() {
+  if (!deadline_->passed()) return;
+  const bool asked = (facts_ & Begin::kStopping) != 0;
+  facts_ |= Begin::kStopping;
+  // Before: whoever dies in between leaves one to the next that kills.
+  (void)keeper_.send(Word::kStopping);
+  const Status sent = deadline_->signal(asked ? SIGKILL : static_cast<int>(record_.stop_signal));
+  if (sent) {
+    events_->append(to_json_line(stop_event(asked)));
+  } else if (sent.error().code != ESRCH) {
+    log::error("the container's time is over, and it cannot be stopped",
+               {{"container", record_.id}, {"error", sent.error().message()}});
+  }
+}
+
+Event Agent::stop_event(bool killed) const {
+  Event event;
+  event.container = record_.id;
+  event.policy = supervision_.policy().name;
+  event.rule = "/limits/timeout";
+  event.category = policy::Category::kProcess;
+  event.identity.pid = deadline_->first_pid();
+  event.verdict = killed ? EventVerdict::kKilled : EventVerdict::kStopped;
+  event.reason = killed ? "it did not end when it was asked to" : "its time is over";
+  event.received = std::chrono::steady_clock::now();
+  return event;
 }
 
 Status Agent::adopt_id(const std::string& id) {

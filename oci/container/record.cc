@@ -110,6 +110,11 @@ Result<Record> from_json(const Json& document) {
   }
   if (document.contains("agent")) TRY(read_member(document, "agent", record.agent));
   if (document.contains("open_files")) TRY(read_member(document, "open_files", record.open_files.emplace()));
+  if (document.contains("timeout")) {
+    TRY(read_member(document, "timeout", record.timeout.emplace()));
+    TRY(read_member(document, "stop_signal", record.stop_signal));
+    TRY(read_member(document, "stop_grace", record.stop_grace));
+  }
   for (const auto& [key, value] :
        {std::pair{"shuts_real_time", &record.shuts_real_time}, std::pair{"sees_others", &record.sees_others},
         std::pair{"holds_process", &record.holds_process}}) {
@@ -141,6 +146,11 @@ Json to_json(const Record& record) {
   document["restart_seconds"] = record.restart_seconds;
   if (!record.agent) document["agent"] = false;
   if (record.open_files) document["open_files"] = *record.open_files;
+  if (record.timeout) {
+    document["timeout"] = *record.timeout;
+    document["stop_signal"] = record.stop_signal;
+    document["stop_grace"] = record.stop_grace;
+  }
   if (record.shuts_real_time) document["shuts_real_time"] = true;
   if (record.sees_others) document["sees_others"] = true;
   if (record.holds_process) document["holds_process"] = true;

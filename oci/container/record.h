@@ -33,6 +33,9 @@ struct Record {
   std::optional<nlohmann::ordered_json> own_seccomp;  // the bundle's own linux.seccomp, if any
   bool agent = true;  // false: nobody has to answer for the container; the record is for other commands
   std::optional<std::uint64_t> open_files;  // policy::Plan::open_files
+  std::optional<std::uint64_t> timeout;     // policy::Plan::timeout, in seconds
+  std::uint64_t stop_signal = 0;            // policy::Plan::stop_signal
+  std::uint64_t stop_grace = 0;             // policy::Limits::kStopGrace, in seconds
   bool shuts_real_time = false;             // policy::Plan::shuts_real_time
   bool sees_others = false;                 // policy::Plan::sees_others
   std::string processors;                   // policy::Plan::processors

@@ -312,6 +312,22 @@ Status check_other_processes(const Input& input) {
       "away, or give it a pid namespace of its own, as in {\"type\": \"pid\"}, and no /proc of the host's");
 }
 
+// With its first process the kernel ends all others of a pid namespace, and no others.
+Status check_timeout(const Input& input) {
+  if (!input.limits.timeout) return {};
+  const ordered_json* linux_part = member(input.config, "linux");
+  const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
+  if (namespaces != nullptr && namespaces->is_array() &&
+      std::any_of(namespaces->begin(), namespaces->end(), [](const ordered_json& one) {
+        return text_member(one, "type") == "pid" && text_member(one, "path").empty();
+      })) {
+    return {};
+  }
+  return fail(
+      "/linux/namespaces: the policy's /limits/timeout needs a pid namespace of the container's own, as in "
+      "{\"type\": \"pid\"}: what it leaves behind would go on");
+}
+
 // The kernel holds processes of a real-time class to no quota. Empty: `process` is none, and makes none.
 std::string real_time_right(const ordered_json& process, const std::string& place,
                             bool initial_capabilities) {
@@ -361,6 +377,7 @@ constexpr Check kChecks[] = {
     {"names of capabilities", check_names_of_capabilities},
     {"CAP_SYS_RESOURCE", check_open_files_capability},
     {"other processes", check_other_processes},
+    {"timeout", check_timeout},
     {"real time", check_real_time},
 };
 

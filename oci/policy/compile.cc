@@ -28,6 +28,7 @@
 #include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 #include "oci/spec/procfs_mount.h"
+#include "oci/spec/stop_signal.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -351,6 +352,9 @@ Policy for_bundle(Policy policy, const ordered_json& config) {
   return policy;
 }
 
+// By which an agent comes to a container that has nothing else to ask it.
+constexpr const char* kCompany = "exit_group";
+
 class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
@@ -372,6 +376,7 @@ class Compiler {
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
+    demand_company();
     std::erase_if(demands_, [](const auto& entry) {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
@@ -381,6 +386,7 @@ class Compiler {
     // lets tidewaiter-init restrict itself.
     if (init) landlock_calls_ = TRY(allow_landlock(plan_.config));
     if (!demands_.empty()) TRY(merge_into_bundle());
+    TRY(check_company());
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
     std::vector<PlanRow> limits = TRY(apply_limits(policy_, surroundings_, plan_.config));
@@ -402,6 +408,8 @@ class Compiler {
       plan_.remembered = plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
       plan_.processors = policy_.limits->processors ? processors_of(plan_.config) : "";
       plan_.open_files = policy_.limits->open_files;
+      plan_.timeout = policy_.limits->timeout;
+      if (plan_.timeout) plan_.stop_signal = TRY(spec::stop_signal(config_));
       plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
       plan_.sees_others = policy_.limits->sees_others;
     }
@@ -479,6 +487,24 @@ class Compiler {
       notify_where_allowed(demands_[name]);
     }
     return {};
+  }
+
+  [[nodiscard]] bool has_timeout() const { return holds_limits(policy_) && policy_.limits->timeout; }
+
+  // Whoever is to stop the container has to be handed it, and learns by the same descriptor of its end: there
+  // is an agent where anything notifies. Each process makes this call once, and none with this argument, of
+  // which exit_group(2) has but the lower half; the kernel then runs it as it is.
+  void demand_company() {
+    if (!has_timeout()) return;
+    constexpr std::uint64_t kNobodys = 0x7469'6465'7761'6974;
+    auto& demand = demands_[kCompany];
+    demand.cases.insert(demand.cases.begin(), {{{.index = 0, .value = kNobodys}}, kNotify});
+  }
+
+  [[nodiscard]] Status check_company() const {
+    if (!has_timeout() || plan_.supervised()) return {};
+    return fail("/limits/timeout: the bundle's own seccomp profile refuses `" + std::string(kCompany) +
+                "`, by which an agent would be told of the container: expected one that allows it");
   }
 
   static void notify_where_allowed(seccomp::SyscallDemand& demand) {

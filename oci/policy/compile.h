@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -68,6 +69,9 @@ struct Plan {
   bool agent_keeps_hosts = false;  // else it is written when the container is created, and when it is started
   // What else the bundle binds from the container's state folder: names of files there, and what is in them.
   std::map<std::string, std::string> files;
+  // limits.timeout, and the signal that asks the container's first process to end by itself.
+  std::optional<std::chrono::seconds> timeout;
+  int stop_signal = 0;  // of signal(7)
   // limits.open_files, to which processes that are executed in the container later have to be held, for the
   // bundle says nothing of them.
   std::optional<std::uint64_t> open_files;

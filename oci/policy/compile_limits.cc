@@ -14,6 +14,7 @@
 #include "oci/policy/byte_size.h"
 #include "oci/policy/check_limits.h"
 #include "oci/policy/cpu_list.h"
+#include "oci/policy/duration.h"
 #include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 #include "oci/spec/open_files.h"
@@ -198,7 +199,7 @@ Result<PlanRow> apply_processors(const Limits& limits, const runtime::Surroundin
       cpu_list_text(TRY(chosen_processors(*limits.processors, own, place, surroundings)));
   cpu["cpus"] = chosen;
   return row(
-      "/identity/cpus", processors_words(limits),
+      Mechanism::kCgroup, "/identity/cpus", processors_words(limits),
       "here " + chosen + (own.empty() ? "" : ", of the bundle's " + own) +
           ", as sched_getaffinity(2) says; and /proc/cpuinfo and /sys/devices/system/cpu, where they are "
           "mounted, but not /proc/stat, the folders below /sys/devices/system, and the processors "
@@ -229,6 +230,16 @@ Result<PlanRow> apply_open_files(const Limits& limits, const runtime::Surroundin
                   {own, own < most}, std::to_string(own)));
 }
 
+std::string timeout_words(const Limits& limits) {
+  return "stopped when it has been there for " + duration_words(*limits.timeout);
+}
+
+PlanRow describe_timeout(const Limits& limits) {
+  return row(Mechanism::kAgent, "/limits/timeout", timeout_words(limits),
+             "from its creation on, by the clock on the wall; its first process gets its stop signal, and " +
+                 duration_words(Limits::kStopGrace) + " later SIGKILL, with which all others end");
+}
+
 // One limit of the file: how it is put into words, and into the bundle.
 struct Entry {
   const char* pointer;
@@ -241,6 +252,7 @@ constexpr Entry kEntries[] = {
     {"/limits/processes", kHas<&Limits::processes>, "pids", processes_words},
     {"/limits/cpus", kHas<&Limits::cpu_time>, "cpu", cpus_words},
     {"/limits/open_files", kHas<&Limits::open_files>, "", open_files_words},
+    {"/limits/timeout", kHas<&Limits::timeout>, "", timeout_words},
     {"/identity/cpus", kHas<&Limits::processors>, "cpuset", processors_words},
 };
 
@@ -358,6 +370,7 @@ Result<std::vector<PlanRow>> apply_limits(const Policy& policy, const runtime::S
     if (limits.processors) rows.push_back(TRY(apply_processors(limits, surroundings, resources, kResources)));
   }
   if (limits.open_files) rows.push_back(TRY(apply_open_files(limits, surroundings, config)));
+  if (limits.timeout) rows.push_back(describe_timeout(limits));
   return rows;
 }
 

@@ -17,6 +17,7 @@
 #include "oci/policy/constants.h"
 #include "oci/policy/cpu_list.h"
 #include "oci/policy/decide.h"
+#include "oci/policy/duration.h"
 #include "oci/policy/exec_rule.h"
 #include "oci/policy/file_rule.h"
 #include "oci/policy/meant.h"
@@ -40,7 +41,7 @@ constexpr std::string_view kPolicyKeys[] = {"version",      "description", "netw
 constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
-constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files"};
+constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files", "timeout"};
 constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "best_effort"};
 constexpr std::string_view kIdentityKeys[] = {"hostname", "hosts", "cpus", "env", "user"};
 constexpr std::string_view kEnvKeys[] = {"clean", "set", "pass"};
@@ -50,7 +51,7 @@ constexpr std::string_view kArgumentKeys[] = {"index", "op", "value", "mask"};
 constexpr std::string_view kEventsKeys[] = {"log"};
 
 // Part of the policy language, and not of this version. They must never be passed over in silence.
-constexpr std::string_view kLaterLimitsKeys[] = {"disk", "timeout"};
+constexpr std::string_view kLaterLimitsKeys[] = {"disk"};
 constexpr std::string_view kLaterActions[] = {"emulate"};
 
 // With less no runtime starts a container.
@@ -374,6 +375,7 @@ class Reader {
   std::optional<std::uint64_t> read_memory(const Place& place);
   std::optional<std::uint64_t> read_cpus(const Place& place);
   std::optional<std::uint64_t> read_count(const Place& place, std::uint64_t least, std::uint64_t most);
+  std::optional<std::chrono::seconds> read_duration(const Place& place);
   static std::string no_limit_hint(const Place& place);
   static std::string cpus_hint(const Place& place);
   Identity read_identity(const Place& place, std::optional<Limits>& limits);
@@ -619,6 +621,23 @@ std::optional<std::uint64_t> Reader::read_cpus(const Place& place) {
   return std::nullopt;
 }
 
+std::optional<std::chrono::seconds> Reader::read_duration(const Place& place) {
+  const Json& value = place.value;
+  if (value.is_number_unsigned() && value >= 1 && value <= kLongestDuration.count())
+    return std::chrono::seconds(value.get<std::int64_t>());
+  if (!value.is_string()) {
+    wrong(place, "expected a whole number of seconds from 1 to " + std::to_string(kLongestDuration.count()) +
+                     ", or text as in \"90s\", \"10m\" or \"1h30m\", found " + described(value) +
+                     no_limit_hint(place));
+    return std::nullopt;
+  }
+  const auto& text = value.get_ref<const std::string&>();
+  const auto duration = parse_duration(text);
+  if (duration) return *duration;
+  wrong(place, duration.error().message() + no_limit_hint(place));
+  return std::nullopt;
+}
+
 Limits Reader::read_limits(const Place& place) {
   Limits limits;
   each_member(Where::kLimits, place, kLimitsKeys, kLaterLimitsKeys,
@@ -629,6 +648,8 @@ Limits Reader::read_limits(const Place& place) {
                   limits.processes = read_count(member, 1, kMostProcesses);
                 else if (key == "cpus")
                   limits.cpu_time = read_cpus(member);
+                else if (key == "timeout")
+                  limits.timeout = read_duration(member);
                 else
                   limits.open_files = read_count(member, kLeastOpenFiles, kMostOpenFiles);
               });

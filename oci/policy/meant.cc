@@ -204,7 +204,12 @@ constexpr Row kLimitsKeys[] = {
     {"files", R"(write "open_files")"},
     {"fds", R"(write "open_files")"},
     {"ulimit", R"(write "open_files")"},
-    {"time", R"("timeout" is not supported yet)"},
+    {"time", R"(write "timeout")"},
+    {"duration", R"(write "timeout")"},
+    {"deadline", R"(write "timeout")"},
+    {"wall_clock", R"(write "timeout")"},
+    {"activedeadlineseconds", R"(write "timeout", a number of seconds)"},
+    {"cpu_time", "a policy has no key for processor time; \"timeout\" is by the clock on the wall"},
     {"storage", R"("disk" is not supported yet)"},
 };
 
@@ -512,8 +517,8 @@ std::string number_advice(std::string_view found) {
 }
 
 bool means_unlimited(std::string_view found) {
-  constexpr std::string_view kWords[] = {"unlimited", "max", "infinity", "infinite", "none",
-                                         "-1",        "0",   "no",       "off"};
+  constexpr std::string_view kWords[] = {"unlimited", "max", "infinity", "infinite", "never",
+                                         "none",      "-1",  "0",        "no",       "off"};
   return std::find(std::begin(kWords), std::end(kWords), lower_case(found)) != std::end(kWords);
 }
 

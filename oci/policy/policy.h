@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -174,9 +175,14 @@ struct Limits {
   std::optional<std::uint64_t> memory;     // bytes, swap among them
   std::optional<std::uint64_t> processes;  // and threads
   std::optional<std::uint64_t> cpu_time;  // "cpus" in the file: microseconds of all processors per kCpuPeriod
-  std::optional<std::uint64_t> open_files;  // of one process (RLIMIT_NOFILE)
+  std::optional<std::uint64_t> open_files;      // of one process (RLIMIT_NOFILE)
+  std::optional<std::chrono::seconds> timeout;  // from the container's creation on; then it is stopped
   // "cpus" of "identity" in the file, which stands here because the container's cgroup holds it.
   std::optional<Processors> processors;
+
+  // How long a container has that was asked to end because of `timeout`, before it is killed: as long as
+  // podman's and Docker's `stop` leaves it.
+  static constexpr std::chrono::seconds kStopGrace{10};
 
   // Not of the file but of the bundle: whether the container sees processes of others, which need not be
   // under any limit.

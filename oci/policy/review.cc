@@ -230,7 +230,7 @@ class Review {
     const bool network =
         policy_.network && (policy_.network->restricts_connect() || policy_.network->restricts_bind());
     const bool exec = policy_.exec && policy_.exec->restricts();
-    const bool limits = policy_.limits && (policy_.limits->needs_cgroup() || policy_.limits->open_files);
+    const bool limits = policy_.limits && *policy_.limits != Limits{};
     const bool syscalls = std::any_of(policy_.syscalls.begin(), policy_.syscalls.end(),
                                       [](const SyscallRule& rule) { return rule.action != Action::kAllow; });
     const bool files = policy_.files && (policy_.files->restricts() || !policy_.files->deny.empty());

@@ -67,6 +67,11 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
   record.agent = plan.supervised();
   record.open_files = plan.open_files;
+  if (plan.timeout) {
+    record.timeout = static_cast<std::uint64_t>(plan.timeout->count());
+    record.stop_signal = static_cast<std::uint64_t>(plan.stop_signal);
+    record.stop_grace = static_cast<std::uint64_t>(policy::Limits::kStopGrace.count());
+  }
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
   record.processors = plan.processors;

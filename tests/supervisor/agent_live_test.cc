@@ -45,9 +45,10 @@ constexpr std::chrono::seconds kLongest{10};
 // A target that waits for its start, calls once, and reports what came of it.
 class Workload {
  public:
-  // Makes so many calls, each when it is told to.
-  explicit Workload(int calls = 1)
-      : start_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this, calls] {
+  // Makes so many calls, each when it is told to. `ignored`: a signal; 0: none.
+  explicit Workload(int calls = 1, int ignored = 0)
+      : start_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this, calls, ignored] {
+          if (ignored != 0) (void)::signal(ignored, SIG_IGN);
           long result = 0;
           for (int i = 0; i < calls; ++i) {
             char byte = 0;
@@ -66,7 +67,9 @@ class Workload {
     EXPECT_EQ(::kill(target_.child().pid(), SIGKILL), 0);
     (void)target_.child().wait();
   }
-  void end() { (void)target_.child().wait(); }
+  // The wait status.
+  int end() { return target_.child().wait(); }
+  [[nodiscard]] pid_t pid() { return target_.child().pid(); }
 
  private:
   sys::Pipe start_;
@@ -107,7 +110,8 @@ Launch launch_threads(Kernel& kernel) {
 class RunningAgent {
  public:
   // `id` as the record has it: empty where the launcher did not know it.
-  explicit RunningAgent(const std::string& id = "box", Kernel& kernel = system_kernel())
+  explicit RunningAgent(const std::string& id = "box", Kernel& kernel = system_kernel(),
+                        const std::function<void(container::Record&)>& change = {})
       : kernel_(kernel), creator_end_(std::move(*sys::pipe())), creator_([this] {
           char byte = 0;
           (void)sys::read(creator_end_.read_end.get(), &byte, 1);
@@ -120,6 +124,7 @@ class RunningAgent {
     record.log_directory = folder_ / "log";
     record.log_max_bytes = 1U << 20U;
     record.log_total_bytes = 1U << 20U;
+    if (change) change(record);
     if (!container::write_record(state_folder_, record)) std::abort();
   }
   RunningAgent(const RunningAgent&) = delete;
@@ -160,10 +165,11 @@ class RunningAgent {
     return connections_.emplace_back(std::move(*connection));
   }
 
-  static void hand_over(const UniqueFd& connection, const UniqueFd& notify_fd,
-                        const std::string& id = "box") {
-    const std::string state =
-        R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "state": {"id": ")" + id + "\"}}";
+  // `first`: the pid of the container's first process; 0: unknown.
+  static void hand_over(const UniqueFd& connection, const UniqueFd& notify_fd, const std::string& id = "box",
+                        pid_t first = 0) {
+    const std::string state = R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "state": {"id": ")" + id +
+                              R"(", "pid": )" + std::to_string(first) + "}}";
     // The descriptor with the first byte, as send_fd() sends it; hence a space first.
     seccomp::FdMessage message;
     message.byte = ' ';
@@ -179,7 +185,7 @@ class RunningAgent {
 
   // Connects, hands over and closes.
   void serve(Workload& workload, const std::string& id = "box") {
-    hand_over(connect(), workload.take_notify_fd(), id);
+    hand_over(connect(), workload.take_notify_fd(), id, workload.pid());
     connections_.pop_back();
   }
 
@@ -517,6 +523,77 @@ TEST(LiveAgent, FailsClosedOnAMessageItCannotRead) {
   EXPECT_EQ(unread.call(), -ENOSYS);
   unread.end();
   agent.creator_ends();
+  EXPECT_TRUE(agent.ended());
+}
+
+std::function<void(container::Record&)> with_timeout(std::uint64_t seconds, int signal, std::uint64_t grace) {
+  return [=](container::Record& record) {
+    record.timeout = seconds;
+    record.stop_signal = static_cast<std::uint64_t>(signal);
+    record.stop_grace = grace;
+  };
+}
+
+TEST(LiveAgent, AsksAContainerToEndWhoseTimeIsOver) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1, SIGTERM, 1000));
+  Workload workload;
+  agent.start();
+  const auto begun = std::chrono::steady_clock::now();
+  agent.serve(workload);
+  agent.creator_ends();
+  const int status = workload.end();
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::seconds(1));
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  EXPECT_TRUE(agent.ended());
+  const auto events = agent.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["rule"], "/limits/timeout");
+  EXPECT_EQ(events[0]["verdict"], "stopped");
+  EXPECT_EQ(events[0]["category"], "process");
+  EXPECT_FALSE(events[0].contains("syscall"));
+}
+
+TEST(LiveAgent, KillsAContainerThatDoesNotEnd) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1, SIGUSR1, 1));
+  Workload workload(1, SIGUSR1);
+  const pid_t pid = workload.pid();
+  agent.start();
+  agent.serve(workload);
+  agent.creator_ends();
+  const int status = workload.end();
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_TRUE(agent.ended());
+  const auto events = agent.events();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0]["verdict"], "stopped");
+  EXPECT_EQ(events[0]["pid"], pid);
+  EXPECT_EQ(events[1]["verdict"], "killed");
+}
+
+TEST(LiveAgent, LeavesAContainerThatEndsInTime) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1000, SIGTERM, 10));
+  Workload workload;
+  agent.start();
+  agent.serve(workload);
+  agent.creator_ends();
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  EXPECT_EQ(workload.end(), 0);
+  EXPECT_TRUE(agent.ended());
+  EXPECT_EQ(agent.events().size(), 1U);
+}
+
+// Who would not be stopped is not served.
+TEST(LiveAgent, ServesNoContainerThatItCouldNotStop) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1000, SIGTERM, 10));
+  Workload workload;
+  agent.start();
+  RunningAgent::hand_over(agent.connect(), workload.take_notify_fd());
+  agent.hang_up();
+  agent.creator_ends();
+  EXPECT_EQ(workload.call(), -ENOSYS);
+  workload.end();
   EXPECT_TRUE(agent.ended());
 }
 

@@ -32,6 +32,9 @@ Record full_record() {
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
   record.agent = false;
   record.open_files = 64;
+  record.timeout = 5400;
+  record.stop_signal = 3;
+  record.stop_grace = 10;
   record.shuts_real_time = true;
   record.sees_others = true;
   record.processors = "0-1";
@@ -61,6 +64,9 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.agent, b.agent);
   EXPECT_EQ(a.open_files, b.open_files);
+  EXPECT_EQ(a.timeout, b.timeout);
+  EXPECT_EQ(a.stop_signal, b.stop_signal);
+  EXPECT_EQ(a.stop_grace, b.stop_grace);
   EXPECT_EQ(a.shuts_real_time, b.shuts_real_time);
   EXPECT_EQ(a.sees_others, b.sees_others);
   EXPECT_EQ(a.processors, b.processors);
@@ -155,6 +161,7 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"restart_seconds", "x"}, "/restart_seconds: expected a non-negative integer, found string"},
       {{"agent", nullptr}, "/agent: expected true or false, found null"},
       {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
+      {{"timeout", "1h"}, "/timeout: expected a non-negative integer, found string"},
       {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
       {{"holds_process", "yes"}, "/holds_process: expected true or false, found string"},
       {{"processors", 1}, "/processors: expected a string, found number"},
@@ -176,9 +183,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   }
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
-        key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
-        key == "sees_others" || key == "holds_process" || key == "processors" || key == "pinned_hosts" ||
-        key == "init" || key == "init_file") {
+        key == "policy_path" || key == "agent" || key == "open_files" || key == "timeout" ||
+        key == "shuts_real_time" || key == "sees_others" || key == "holds_process" || key == "processors" ||
+        key == "pinned_hosts" || key == "init" || key == "init_file") {
       continue;
     }
     auto document = good;

@@ -67,6 +67,9 @@ TEST(ParsePolicy, ReadsLimits) {
   EXPECT_EQ(policy.limits->open_files, 64);
   EXPECT_TRUE(policy.limits->needs_cgroup());
   EXPECT_FALSE(policy_of(R"(, "limits": {"open_files": 64})").limits->needs_cgroup());
+  EXPECT_EQ(policy_of(R"(, "limits": {"timeout": 90})").limits->timeout, std::chrono::seconds(90));
+  EXPECT_EQ(policy_of(R"(, "limits": {"timeout": "1h30m"})").limits->timeout, std::chrono::seconds(5400));
+  EXPECT_FALSE(policy_of(R"(, "limits": {"timeout": "1h30m"})").limits->needs_cgroup());
 
   const struct {
     const char* cpus;

@@ -213,6 +213,9 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
   const std::string processes = "expected a whole number from 1 to 4194304, found ";
   const std::string cpus = "expected a number of processors from 0.01 to 8192, as in 1.5, found ";
   const std::string files = "expected a whole number from 64 to 2147483584, found ";
+  const std::string seconds =
+      R"(expected a whole number of seconds from 1 to 31536000, or text as in "90s", "10m" or "1h30m", found )";
+  const std::string span = R"(expected a time from 1s to 365d, as in "90s", "10m" or "1h30m", found )";
   const std::string none = "; for no limit leave the key out";
   const struct {
     std::string_view limits;
@@ -222,7 +225,6 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
       {"[]", "", R"(expected an object, as in {"memory": "256M"}, found an array)"},
       {"null", "", R"(expected an object, as in {"memory": "256M"}, found null)"},
       {R"("256M")", "", R"(expected an object, as in {"memory": "256M"}, found "256M")"},
-      {R"({"timeout": 60})", "/timeout", "\"timeout\"" + later},
       {R"({"disk": "1G"})", "/disk", "\"disk\"" + later},
       {R"({"memmory": "1G"})", "/memmory", R"(unknown key "memmory"; did you mean "memory"?)"},
       {R"({"cpu": 1})", "/cpu", R"(unknown key "cpu"; did you mean "cpus"?)"},
@@ -257,6 +259,19 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
       {R"({"open_files": 0})", "/open_files", files + "0" + none},
       {R"({"open_files": 63})", "/open_files", files + "63"},
       {R"({"open_files": "1024:2048"})", "/open_files", files + R"("1024:2048")"},
+      {R"({"timeout": 0})", "/timeout", seconds + "0" + none},
+      {R"({"timeout": -1})", "/timeout", seconds + "-1" + none},
+      {R"({"timeout": 1.5})", "/timeout", seconds + "1.5"},
+      {R"({"timeout": 31536001})", "/timeout", seconds + "31536001"},
+      {R"({"timeout": null})", "/timeout", seconds + "null" + none},
+      {R"({"timeout": {"hours": 1}})", "/timeout", seconds + "an object"},
+      {R"({"timeout": "90"})", "/timeout", span + R"("90"; write 90 without quotes)"},
+      {R"({"timeout": "0s"})", "/timeout", span + R"("0s")"},
+      {R"({"timeout": "90 s"})", "/timeout", span + R"("90 s")"},
+      {R"({"timeout": "never"})", "/timeout", span + R"("never")" + none},
+      {R"({"timeout": "1.5h"})", "/timeout", span + R"("1.5h")"},
+      {R"({"duration": "1h"})", "/duration", R"(unknown key "duration"; write "timeout")"},
+      {R"({"time_out": 60})", "/time_out", R"(unknown key "time_out"; did you mean "timeout"?)"},
       {R"({"open_files": 18446744073709551615})", "/open_files", files + "18446744073709551615" + none},
   };
   for (const auto& row : cases) {
