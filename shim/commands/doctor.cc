@@ -311,8 +311,8 @@ Findings check_limits(const Patient& patient) {
   found.initial_root = patient.machine.initial_root();
   runtime::find_cgroups(FilesOf(patient.machine), found);
   policy::Policy every;
-  every.limits =
-      policy::Limits{.memory = 1, .processes = 1, .cpu_time = 1, .open_files = 1, .processors = std::nullopt};
+  policy::Limits& limits = every.limits.emplace();
+  limits.memory = limits.processes = limits.cpu_time = 1;
   const ordered_json config = {{"linux", {{"cgroupsPath", "/ID"}}}};
   const Status held = policy::check_machine(every, config, runtime::traits(kind), found);
   if (held) return {ok("cgroups hold limits", "policies can limit memory, processes, cpus and open_files")};
