@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -69,18 +70,18 @@ class BundleReview {
     if (policy_.network) {
       for (const auto* rules : {&policy_.network->unix_allow, &policy_.network->unix_deny}) {
         for (const policy::UnixRule& rule : *rules) {
-          if (!rule.abstract) review_folder(rule.pointer, rule.name, "unix:", Missing::kMayCome);
+          if (!rule.abstract) review_folder(rule.pointer, rule.name, "unix:", {});
         }
       }
     }
     if (policy_.exec && policy_.exec->allow) {
       for (const ExecRule& rule : *policy_.exec->allow) {
-        const auto program = review_program(rule);
+        const auto program = review_program(rule, kAllow);
         if (program) review_interpreter(rule, *program);
       }
     }
     if (policy_.exec) {
-      for (const ExecRule& rule : policy_.exec->deny) review_program(rule);
+      for (const ExecRule& rule : policy_.exec->deny) review_program(rule, kDeny);
     }
     if (policy_.files) review_files(*policy_.files);
     return std::move(remarks_);
@@ -91,18 +92,27 @@ class BundleReview {
     remarks_.push_back({std::move(pointer), std::move(message), Remark::Weight::kWarning});
   }
 
-  enum class Missing { kMayCome, kIsAMistake };
+  // The list that a rule is in, as far as it matters when nothing is where the rule says. Who denies a
+  // program that an image does not have may do so for the day that somebody brings it in: such a rule is not
+  // one to leave out.
+  struct List {
+    std::string_view does;    // what becomes of what matches
+    std::string_view advice;  // beside correcting the path
+  };
+  static constexpr List kAllow{"match", "leave the rule out"};
+  static constexpr List kDeny{"refuse", "keep the rule for what may come there"};
 
-  // A rule over what lies in a folder, by canonical paths.
+  // A rule over what lies in a folder, by canonical paths. `list`: none where what it is over need not be
+  // there yet.
   void review_folder(const std::string& pointer, const std::string& glob, std::string_view scheme,
-                     Missing missing) {
+                     const std::optional<List>& list) {
     const std::string folder = fixed_folder(glob);
     if (folder.empty() || root_.is_below_mount(folder)) return;
     const auto found = root_.find(folder);
     if (!found) {
-      if (missing == Missing::kIsAMistake && is_absence(found.error().code))
-        remark(pointer, "the bundle's root has no folder " + quote(folder) +
-                            ", so nothing is there to match; correct the path, or leave the rule out");
+      if (list && is_absence(found.error().code))
+        remark(pointer, "the bundle's root has no folder " + quote(folder) + ", so nothing is there to " +
+                            std::string(list->does) + "; correct the path, or " + std::string(list->advice));
       return;
     }
     if (found->path == folder || root_.is_below_mount(found->path)) return;
@@ -113,18 +123,18 @@ class BundleReview {
   }
 
   // The program that a rule names; nothing when it is a glob, or something is wrong.
-  std::optional<ContainerRoot::Found> review_program(const ExecRule& rule) {
+  std::optional<ContainerRoot::Found> review_program(const ExecRule& rule, const List& list) {
     const std::string pointer = rule.argv ? rule.pointer + "/path" : rule.pointer;
     const std::string& path = rule.path;
     if (path.find('*') != std::string::npos) {
-      review_folder(pointer, path, "", Missing::kIsAMistake);
+      review_folder(pointer, path, "", list);
       return std::nullopt;
     }
     if (root_.is_below_mount(path)) return std::nullopt;
     auto found = root_.find(path);
     if (!found) {
       if (is_absence(found.error().code))
-        remark(pointer, "the bundle's root has no " + quote(path) + elsewhere(path));
+        remark(pointer, "the bundle's root has no " + quote(path) + elsewhere(path, list));
       return std::nullopt;
     }
     if (root_.is_below_mount(found->path)) return std::nullopt;
@@ -186,7 +196,7 @@ class BundleReview {
   }
 
   // `; it has "/usr/local/bin/git"`: a program of the same name, or of the name without its version.
-  [[nodiscard]] std::string elsewhere(const std::string& path) const {
+  [[nodiscard]] std::string elsewhere(const std::string& path, const List& list) const {
     const std::string name = path.substr(path.rfind('/') + 1);
     std::set<std::string> names{name};
     names.insert(name.substr(0, name.find_last_not_of("0123456789.-") + 1));
@@ -196,11 +206,11 @@ class BundleReview {
     for (const std::string_view folder : kProgramFolders) {
       for (const std::string& one : names) {
         const auto found = root_.find(std::string(folder) + "/" + one);
-        if (found && S_ISREG(found->mode) && (found->mode & 0111) != 0)
+        if (found && S_ISREG(found->mode) && (found->mode & 0111) != 0 && !root_.is_below_mount(found->path))
           return "; it has " + quote(found->path);
       }
     }
-    return "; correct the path, or leave the rule out";
+    return "; correct the path, or " + std::string(list.advice);
   }
 
   // Of an allowed script every interpreter has to be allowed, too.
@@ -232,16 +242,20 @@ class BundleReview {
   }
 
   // Whether a rule allows the program with some arguments, and none denies it with all.
-  [[nodiscard]] bool may_run(const std::string& path) const {
+  [[nodiscard]] bool may_run(const std::string& path) {
+    if (const auto known = may_run_.find(path); known != may_run_.end()) return known->second;
     const auto names = [&](const ExecRule& rule) { return policy::matches_path(rule.path, path); };
     const auto& exec = *policy_.exec;
-    return std::any_of(exec.allow->begin(), exec.allow->end(), names) &&
-           std::none_of(exec.deny.begin(), exec.deny.end(),
-                        [&](const ExecRule& rule) { return !rule.argv && names(rule); });
+    const bool may = std::any_of(exec.allow->begin(), exec.allow->end(), names) &&
+                     std::none_of(exec.deny.begin(), exec.deny.end(),
+                                  [&](const ExecRule& rule) { return !rule.argv && names(rule); });
+    may_run_[path] = may;
+    return may;
   }
 
   const policy::Policy& policy_;
   const ContainerRoot& root_;
+  std::map<std::string, bool> may_run_;  // of interpreters: many scripts share one
   std::vector<Remark> remarks_;
 };
 

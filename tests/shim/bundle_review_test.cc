@@ -54,7 +54,7 @@ class BundleReviewTest : public ::testing::Test {
   Lines remarks_on(const std::string& members) {
     std::ofstream(folder_ / "config.json")
         << R"({"root": {"path": "rootfs"}, "process": {"args": [")" << first_
-        << R"("]}, "mounts": [{"destination": "/mnt/"}, {"destination": "/proc"}]})";
+        << R"("]}, "mounts": [{"destination": "/mnt/"}, {"destination": "/proc"})" << mounts_ << "]}";
     const auto policy = policy::parse(R"({"version": 1, )" + members + "}", "p.json", "p");
     const auto bundle = container::Bundle::open(folder_.path());
     if (!policy || !bundle) return {"cannot be read"};
@@ -72,6 +72,7 @@ class BundleReviewTest : public ::testing::Test {
   tidewaiter::testing::TemporaryFolder folder_;
   const fs::path root_ = fs::path(folder_.path()) / "rootfs";
   std::string first_ = "/usr/bin/dash";
+  std::string mounts_;  // more of them
 };
 
 TEST_F(BundleReviewTest, HasNothingToSayOfWhatIsThere) {
@@ -224,6 +225,40 @@ TEST_F(BundleReviewTest, PassesOverWhatWillBeUnderAMount) {
   EXPECT_EQ(remarks_on_program("/mnt/app/*"), Lines{});
   fs::create_symlink("/mnt", root_ / "srv/mounted");
   EXPECT_EQ(remarks_on_program("/srv/mounted/*"), Lines{});
+}
+
+// What is not there may lie behind a link that leads below a mount, which nobody has looked into.
+TEST_F(BundleReviewTest, PassesOverWhatLinksLeadToBelowAMount) {
+  fs::create_symlink("../mnt/release", root_ / "srv/current");
+  program("srv/start", "#!/srv/current/bin/python\n");
+  EXPECT_EQ(remarks_on_program("/srv/current/bin/server"), Lines{});
+  EXPECT_EQ(remarks_on_program("/srv/current/bin/*"), Lines{});
+  EXPECT_EQ(remarks_on_program("/srv/start"), Lines{});
+}
+
+// Runtimes follow the links on the way to where they mount, and take a relative one from the root on.
+TEST_F(BundleReviewTest, KnowsWhereAMountWillLie) {
+  for (const char* path : {"/usr/bin/plugins/one", "/usr/bin/plugins/*", "/data/tool", "/run/app/tool"})
+    EXPECT_EQ(remarks_on_program(path).size(), 1U) << path << " is not there";
+  mounts_ =
+      R"(, {"destination": "/bin/plugins"}, {"destination": "data"}, {"destination": "//srv/../usr/run/./app/"})";
+  for (const char* path : {"/usr/bin/plugins/one", "/usr/bin/plugins/*", "/data/tool", "/run/app/tool"})
+    EXPECT_EQ(remarks_on_program(path), Lines{}) << path;
+  EXPECT_EQ(remarks_on_program("/usr/bin/nothing").size(), 1U) << "beside them";
+}
+
+// A rule that refuses what an image does not have yet protects against whoever brings it in.
+TEST_F(BundleReviewTest, AdvisesNobodyToLeaveOutWhatIsRefused) {
+  EXPECT_EQ(
+      remarks_on(R"("exec": {"deny": ["/usr/bin/nothing"]})"),
+      Lines{
+          R"(/exec/deny/0: the bundle's root has no "/usr/bin/nothing"; correct the path, or keep the rule for what may come there)"});
+  EXPECT_EQ(
+      remarks_on(R"("exec": {"deny": ["/opt/app/*"]})"),
+      Lines{
+          R"(/exec/deny/0: the bundle's root has no folder "/opt/app", so nothing is there to refuse; correct the path, or keep the rule for what may come there)"});
+  EXPECT_EQ(remarks_on(R"("exec": {"deny": ["/usr/bin/git"]})"),
+            Lines{R"(/exec/deny/0: the bundle's root has no "/usr/bin/git"; it has "/usr/local/bin/git")"});
 }
 
 TEST_F(BundleReviewTest, SaysThatTheFirstProgramIsRefused) {
