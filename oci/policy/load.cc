@@ -101,9 +101,12 @@ std::string described(const Json& value) {
   return value.dump();
 }
 
+// The kernel takes -4095 to -1 as errors (MAX_ERRNO in include/linux/err.h).
+constexpr NumberRange kErrorNumbers{1, 4095};
+
 // What to write instead of a name that no error has.
 std::string errno_hint(const std::string& name) {
-  std::string advice = number_advice(name);
+  std::string advice = number_advice(name, kErrorNumbers);
   if (advice.empty()) advice = errno_advice(name);
   if (!advice.empty()) return after_semicolon(advice);
   const std::string_view near = nearest(name, errno_names());
@@ -329,10 +332,11 @@ class Reader {
     return {};
   }
 
-  // `write 100 without quotes`, where that would be right.
-  static std::string without_quotes(const Place& place) {
-    return place.value.is_string() ? after_semicolon(number_advice(place.value.get_ref<const std::string&>()))
-                                   : "";
+  // `; write 100 without quotes`, where that would be right.
+  static std::string without_quotes(const Place& place, const NumberRange& range) {
+    return place.value.is_string()
+               ? after_semicolon(number_advice(place.value.get_ref<const std::string&>(), range))
+               : "";
   }
 
   // The position of a string in `words`. `choice`: whose words they are.
@@ -376,7 +380,7 @@ class Reader {
   std::optional<std::uint64_t> read_cpus(const Place& place);
   std::optional<std::uint64_t> read_count(const Place& place, std::uint64_t least, std::uint64_t most);
   std::optional<std::chrono::seconds> read_duration(const Place& place);
-  static std::string no_limit_hint(const Place& place);
+  static std::string limit_hint(const Place& place, const NumberRange& range);
   static std::string cpus_hint(const Place& place);
   Identity read_identity(const Place& place, std::optional<Limits>& limits);
   std::optional<std::string> read_hostname(const Place& place);
@@ -409,13 +413,12 @@ class Reader {
 void Reader::read_version(const Place& place) {
   if (!place.value.is_number_integer() || place.value != 1)
     wrong(place, "expected 1, the only version of the policy language there is, found " +
-                     described(place.value) + without_quotes(place));
+                     described(place.value) + without_quotes(place, {1, 1}));
 }
 
 void Reader::read_errno(const Place& place, int& errno_value) {
   constexpr const char* kExpected = "an error name as in \"EACCES\", or a number from 1 to 4095";
   if (place.value.is_number_integer()) {
-    // The kernel takes -4095 to -1 as errors (MAX_ERRNO in include/linux/err.h).
     if (place.value >= 1 && place.value <= 4095)
       errno_value = place.value.get<int>();
     else if (place.value >= -4095 && place.value <= -1)
@@ -544,7 +547,7 @@ ExecPolicy Reader::read_exec(const Place& place) {
   return exec;
 }
 
-std::string Reader::no_limit_hint(const Place& place) {
+std::string Reader::limit_hint(const Place& place, const NumberRange& range) {
   const Json& value = place.value;
   // 0, -1 and RLIM_INFINITY.
   const bool unlimited = value.is_null() ||
@@ -552,19 +555,21 @@ std::string Reader::no_limit_hint(const Place& place) {
                                                            value.get<std::uint64_t>() == ~std::uint64_t{0}
                                                      : value.is_number_integer()) ||
                          (value.is_string() && means_unlimited(value.get_ref<const std::string&>()));
-  return unlimited ? "; for no limit leave the key out" : without_quotes(place);
+  return unlimited ? "; for no limit leave the key out" : without_quotes(place, range);
 }
 
 // Kubernetes counts thousandths ("500m"), others per cent.
 std::string Reader::cpus_hint(const Place& place) {
-  if (!place.value.is_string()) return no_limit_hint(place);
+  constexpr NumberRange kCpus{.least = kLeastCpus, .most = kMostCpus, .whole = false};
+  if (!place.value.is_string()) return limit_hint(place, kCpus);
   const auto& text = place.value.get_ref<const std::string&>();
   const double parts = text.ends_with('m') ? 1000 : text.ends_with('%') ? 100 : 0;
-  if (parts == 0) return no_limit_hint(place);
+  if (parts == 0) return limit_hint(place, kCpus);
   unsigned count = 0;
   const char* const end = text.data() + text.size() - 1;
   const auto [rest, error] = std::from_chars(text.data(), end, count);
-  if (error != std::errc{} || rest != end || count == 0 || count > 1'000'000) return "";
+  if (error != std::errc{} || rest != end || count / parts < kLeastCpus || count / parts > kMostCpus)
+    return "";
   return "; write " + Json(count / parts).dump();
 }
 
@@ -573,7 +578,8 @@ std::optional<std::uint64_t> Reader::read_count(const Place& place, std::uint64_
   const Json& value = place.value;
   if (value.is_number_unsigned() && value >= least && value <= most) return value.get<std::uint64_t>();
   wrong(place, "expected a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
-                   ", found " + described(value) + no_limit_hint(place));
+                   ", found " + described(value) +
+                   limit_hint(place, {static_cast<double>(least), static_cast<double>(most)}));
   return std::nullopt;
 }
 
@@ -583,7 +589,7 @@ std::optional<std::uint64_t> Reader::read_memory(const Place& place) {
     const auto& text = place.value.get_ref<const std::string&>();
     const auto size = parse_byte_size(text);
     if (!size) {
-      wrong(place, size.error().message() + (means_unlimited(text) ? no_limit_hint(place) : ""));
+      wrong(place, size.error().message() + (means_unlimited(text) ? limit_hint(place, {}) : ""));
       return std::nullopt;
     }
     bytes = *size;
@@ -591,13 +597,13 @@ std::optional<std::uint64_t> Reader::read_memory(const Place& place) {
     bytes = place.value.get<std::uint64_t>();
   } else {
     wrong(place, "expected a number of bytes, as in 268435456, or text as in \"256M\" or \"1.5G\", found " +
-                     described(place.value) + no_limit_hint(place));
+                     described(place.value) + limit_hint(place, {}));
     return std::nullopt;
   }
   if (bytes < kLeastMemory) {
     wrong(place, "expected at least 6M (6291456 bytes), without which no container starts, found " +
                      described(place.value) +
-                     (place.value.is_number() && bytes != 0 && bytes < (1U << 20U)
+                     (place.value.is_number() && bytes >= (kLeastMemory >> 20U) && bytes < (1U << 20U)
                           ? "; a number is in bytes: for " + std::to_string(bytes) + " MiB write \"" +
                                 std::to_string(bytes) + "M\""
                       : bytes == 0 ? "; for no limit leave the key out"
@@ -622,19 +628,20 @@ std::optional<std::uint64_t> Reader::read_cpus(const Place& place) {
 }
 
 std::optional<std::chrono::seconds> Reader::read_duration(const Place& place) {
+  constexpr NumberRange kSeconds{1, static_cast<double>(kLongestDuration.count())};
   const Json& value = place.value;
   if (value.is_number_unsigned() && value >= 1 && value <= kLongestDuration.count())
     return std::chrono::seconds(value.get<std::int64_t>());
   if (!value.is_string()) {
     wrong(place, "expected a whole number of seconds from 1 to " + std::to_string(kLongestDuration.count()) +
                      ", or text as in \"90s\", \"10m\" or \"1h30m\", found " + described(value) +
-                     no_limit_hint(place));
+                     limit_hint(place, kSeconds));
     return std::nullopt;
   }
   const auto& text = value.get_ref<const std::string&>();
   const auto duration = parse_duration(text);
   if (duration) return *duration;
-  wrong(place, duration.error().message() + no_limit_hint(place));
+  wrong(place, duration.error().message() + limit_hint(place, kSeconds));
   return std::nullopt;
 }
 
@@ -991,7 +998,7 @@ std::optional<std::uint64_t> Reader::read_value(const Place& place) {
     return std::stoull(*text, nullptr, 16);
   const auto value = named_value(*text);
   if (!value) {
-    const std::string hint = without_quotes(place);
+    const std::string hint = without_quotes(place, {0, 18446744073709551615.0});
     wrong(place, "expected " + std::string(kExpected) + ", found " + quote(*text) +
                      (hint.empty() ? near_only(*text, value_names()) : hint));
   }
@@ -1009,7 +1016,7 @@ std::optional<ArgumentTest> Reader::read_argument_test(const Place& place) {
         index = member.value.get<unsigned>();
       else
         wrong(member, "expected a number from 0 to 5, the place of the argument, found " +
-                          described(member.value) + without_quotes(member));
+                          described(member.value) + without_quotes(member, {0, 5}));
     } else if (key == "op") {
       comparison = read_word(member, kComparisons, Choice::kComparison);
     } else if (key == "value") {
@@ -1129,7 +1136,8 @@ void Reader::check_possible(const Place& place, const SyscallRule& rule,
     if (entry == nullptr) continue;
     const bool refuses = rule.action == Action::kErrno || rule.action == Action::kKill;
     if (refuses && rule.args.empty() && !entry->never_refuse.empty())
-      wrong(name, quote(entry->name) + " cannot be refused: " + std::string(entry->never_refuse));
+      wrong(name, quote(entry->name) + " cannot be refused: " + std::string(entry->never_refuse) +
+                      (entry->operation == Operation::kExec ? "; which may start is said in \"exec\"" : ""));
     if (rule.action == Action::kLog && !entry->never_notify.empty())
       wrong(name, quote(entry->name) + " cannot be observed: " + std::string(entry->never_notify));
   }

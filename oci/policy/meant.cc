@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <span>
 
@@ -395,14 +396,36 @@ constexpr Row kErrors[] = {
 struct Service {
   std::string_view name;
   unsigned port;
+  std::string_view scheme = "tcp://";
 };
 constexpr Service kServices[] = {
-    {"http", 80},       {"https", 443},       {"ws", 80},           {"wss", 443},    {"ftp", 21},
-    {"ssh", 22},        {"smtp", 25},         {"smtps", 465},       {"dns", 53},     {"domain", 53},
-    {"ntp", 123},       {"imap", 143},        {"imaps", 993},       {"ldap", 389},   {"ldaps", 636},
-    {"mysql", 3306},    {"postgres", 5432},   {"postgresql", 5432}, {"redis", 6379}, {"rediss", 6379},
-    {"amqp", 5672},     {"amqps", 5671},      {"mongodb", 27017},   {"git", 9418},   {"syslog", 514},
-    {"http-alt", 8080}, {"memcached", 11211},
+    {"http", 80},
+    {"https", 443},
+    {"ws", 80},
+    {"wss", 443},
+    {"ftp", 21},
+    {"ssh", 22},
+    {"smtp", 25},
+    {"smtps", 465},
+    {"dns", 53, ""},
+    {"domain", 53, ""},
+    {"ntp", 123, "udp://"},
+    {"imap", 143},
+    {"imaps", 993},
+    {"ldap", 389},
+    {"ldaps", 636},
+    {"mysql", 3306},
+    {"postgres", 5432},
+    {"postgresql", 5432},
+    {"redis", 6379},
+    {"rediss", 6379},
+    {"amqp", 5672},
+    {"amqps", 5671},
+    {"mongodb", 27017},
+    {"git", 9418},
+    {"syslog", 514, "udp://"},
+    {"http-alt", 8080},
+    {"memcached", 11211},
 };
 
 // Functions of the C library, and the syscall that they make here.
@@ -418,7 +441,6 @@ constexpr Row kFunctions[] = {
     {"fexecve", "execveat"},
     {"fopen", "openat"},
     {"opendir", "openat"},
-    {"fork_exec", "execve"},
     {"pthread_create", "clone3"},
     {"raise", "tgkill"},
     {"abort", "tgkill"},
@@ -429,7 +451,6 @@ constexpr Row kFunctions[] = {
     {"puts", "write"},
     {"remove", "unlink"},
     {"sbrk", "brk"},
-    {"reboot_cmd", "reboot"},
 };
 
 std::string lower_case(std::string_view text) {
@@ -443,6 +464,13 @@ std::string_view find(std::span<const Row> rows, std::string_view found) {
   const std::string lower = lower_case(found);
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& one) { return one.found == lower; });
   return row == rows.end() ? std::string_view{} : row->advice;
+}
+
+const Service* find_service(std::string_view name) {
+  const std::string lower = lower_case(name);
+  const auto* service = std::find_if(std::begin(kServices), std::end(kServices),
+                                     [&](const Service& one) { return one.name == lower; });
+  return service == std::end(kServices) ? nullptr : service;
 }
 
 std::span<const Row> rows_of(Where where) {
@@ -502,7 +530,7 @@ std::string word_advice(Choice choice, std::string_view found) {
 
 std::string errno_advice(std::string_view found) { return std::string(find(kErrors, found)); }
 
-std::string number_advice(std::string_view found) {
+std::string number_advice(std::string_view found, const NumberRange& range) {
   const auto digits = [](std::string_view text) {
     return !text.empty() && text.size() <= 19 &&
            std::all_of(text.begin(), text.end(), [](char c) { return '0' <= c && c <= '9'; });
@@ -513,6 +541,9 @@ std::string number_advice(std::string_view found) {
       point != std::string_view::npos && digits(found.substr(0, point)) && digits(found.substr(point + 1));
   // JSON has no leading zeros either (RFC 8259, section 6).
   if ((!whole && !fraction) || (found.size() > 1 && found[0] == '0' && found[1] != '.')) return {};
+  double value = 0;
+  std::from_chars(found.data(), found.data() + found.size(), value);
+  if (value < range.least || value > range.most || (fraction && range.whole)) return {};
   return "write " + std::string(found) + " without quotes";
 }
 
@@ -523,10 +554,13 @@ bool means_unlimited(std::string_view found) {
 }
 
 unsigned service_port(std::string_view name) {
-  const std::string lower = lower_case(name);
-  const auto* service = std::find_if(std::begin(kServices), std::end(kServices),
-                                     [&](const Service& one) { return one.name == lower; });
-  return service == std::end(kServices) ? 0 : service->port;
+  const Service* service = find_service(name);
+  return service == nullptr ? 0 : service->port;
+}
+
+std::string_view service_scheme(std::string_view name) {
+  const Service* service = find_service(name);
+  return service == nullptr ? std::string_view{} : service->scheme;
 }
 
 std::string syscall_meant(std::string_view found) {

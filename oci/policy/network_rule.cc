@@ -53,9 +53,13 @@ std::optional<unsigned> parse_decimal(std::string_view text, unsigned max) {
   return value <= max ? std::optional(value) : std::nullopt;
 }
 
+Result<std::vector<PortRange>> parse_ports(std::string_view text);
+
 // `; write "80"`: what is no port, and means one.
 std::string port_hint(std::string_view text) {
-  const auto write = [](std::string_view ports) { return "; write \"" + std::string(ports) + "\""; };
+  const auto write = [](std::string_view ports) {
+    return parse_ports(ports) ? "; write \"" + std::string(ports) + "\"" : std::string();
+  };
   if (const unsigned port = service_port(text); port != 0) return write(std::to_string(port));
   if (text == "all" || text == "any" || text == "**") return write("*");
   const std::size_t first = text.find_first_not_of(' ');
@@ -166,12 +170,13 @@ Result<Prefix> parse_one_address(const IpAddress& address) {
 // `; write "10.0.0.0/8"`, for 10.0.0.0/255.0.0.0.
 std::string netmask_hint(std::string_view address, std::string_view mask_text) {
   const auto mask = parse_address(mask_text);
-  if (!mask || mask->family != IpAddress::Family::kIpv4) return {};
+  const auto host = parse_address(address);
+  if (!mask || !host || mask->family != IpAddress::Family::kIpv4 || host->family != mask->family) return {};
   for (unsigned length = 0; length <= 32; ++length) {
     IpAddress ones;
     ones.bytes = {0xff, 0xff, 0xff, 0xff};
     if (network_of(ones, length) == *mask)
-      return "; write \"" + std::string(address) + "/" + std::to_string(length) + "\"";
+      return "; write \"" + to_string(network_of(*host, length)) + "/" + std::to_string(length) + "\"";
   }
   return {};
 }
@@ -270,21 +275,24 @@ Status check_forgotten_brackets(std::string_view text, const Prefix& prefix) {
 
 // What the rule is for a URL, `rest` of which follows "scheme://".
 std::string scheme_hint(std::string_view scheme, std::string_view rest) {
+  const auto write = [](const std::string& rule) {
+    return parse_network_rule(rule) ? "; write " + quote(rule) : std::string();
+  };
   const std::string lower = lower_case(scheme);
-  if (lower == "tcp" || lower == "udp" || lower == "icmp")
-    return "; write " + quote(lower + "://" + std::string(rest));
+  if (lower == "tcp" || lower == "udp" || lower == "icmp") return write(lower + "://" + std::string(rest));
   std::string_view host = rest.substr(0, rest.find_first_of("/?#"));
   if (const std::size_t at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
   if (host.empty()) return {};
   for (const std::string_view transport : {"tcp", "udp"})
     if (lower == std::string(transport) + "4" || lower == std::string(transport) + "6")
-      return "; write " + quote(std::string(transport) + "://" + std::string(host));
-  if (lower == "quic") return "; write " + quote("udp://" + std::string(host));
+      return write(std::string(transport) + "://" + std::string(host));
+  if (lower == "quic") return write("udp://" + std::string(host));
   const unsigned port = service_port(scheme);
   if (port == 0) return {};
   const std::size_t colon = host.rfind(':');
   const bool has_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
-  return "; write " + quote("tcp://" + std::string(host) + (has_port ? "" : ":" + std::to_string(port)));
+  return write(std::string(service_scheme(scheme)) + std::string(host) +
+               (has_port ? "" : ":" + std::to_string(port)));
 }
 
 // "tcp:host:443" for "tcp://host:443". With one colon it is a host name and a port.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "oci/policy/load.h"
+#include "oci/policy/meant.h"
 #include "oci/policy/wording.h"
 
 // What is wrong with a policy file, in the exact words that a person reads.
@@ -232,6 +233,8 @@ TEST(ParsePolicy, SaysWhatIsWrongWithLimits) {
       {R"({"pids": 100})", "/pids", R"(unknown key "pids"; write "processes")"},
       {R"({"memory": 0})", "/memory", least + "0" + none},
       {R"({"memory": 256})", "/memory", least + R"(256; a number is in bytes: for 256 MiB write "256M")"},
+      {R"({"memory": 6})", "/memory", least + R"(6; a number is in bytes: for 6 MiB write "6M")"},
+      {R"({"memory": 5})", "/memory", least + "5"},
       {R"({"memory": "5M"})", "/memory", least + R"("5M")"},
       {R"({"memory": "0"})", "/memory", least + R"("0")" + none},
       {R"({"memory": -1})", "/memory", size + "-1" + none},
@@ -692,7 +695,7 @@ TEST(ParsePolicy, SaysWhatIsWrongWithASyscallRule) {
       {R"({"version": 1, "syscalls": [{"names": ["bpf"], "action": "errno", "errno": "perm"}]})",
        {R"(p.json: /syscalls/0/errno: expected an error name as in "EACCES", or a number from 1 to 4095, found "perm"; did you mean "EPERM"?)"}},
       {R"({"version": 1, "syscalls": [{"names": ["execve"], "action": "errno"}]})",
-       {R"(p.json: /syscalls/0/names/0: "execve" cannot be refused: no program starts without it, the container's first one included)"}},
+       {R"(p.json: /syscalls/0/names/0: "execve" cannot be refused: no program starts without it, the container's first one included; which may start is said in "exec")"}},
       {R"({"version": 1, "syscalls": [{"names": ["bpf", "exit_group"], "action": "kill"}]})",
        {R"(p.json: /syscalls/0/names/1: "exit_group" cannot be refused: no program could end)"}},
       {R"({"version": 1, "syscalls": [{"names": ["exit"], "action": "errno", "args": []}]})",
@@ -1052,6 +1055,23 @@ TEST(ParsePolicy, KnowsNumbersThatStandInQuotesAndUnitsOfOthers) {
        {"p.json: /limits/cpus: " + cpus + R"("50%"; write 0.5)"}},
       {R"({"version": 1, "limits": {"cpus": "150%"}})",
        {"p.json: /limits/cpus: " + cpus + R"("150%"; write 1.5)"}},
+      // Not what would be the next mistake.
+      {R"({"version": 1, "limits": {"cpus": "5m"}})", {"p.json: /limits/cpus: " + cpus + R"("5m")"}},
+      {R"({"version": 1, "limits": {"cpus": "900000%"}})",
+       {"p.json: /limits/cpus: " + cpus + R"("900000%")"}},
+      {R"({"version": 1, "limits": {"cpus": "9000"}})", {"p.json: /limits/cpus: " + cpus + R"("9000")"}},
+      {R"({"version": 1, "limits": {"open_files": "10"}})",
+       {"p.json: /limits/open_files: " + files + R"("10")"}},
+      {R"({"version": 1, "limits": {"open_files": "99.5"}})",
+       {"p.json: /limits/open_files: " + files + R"("99.5")"}},
+      {R"({"version": "2"})",
+       {R"(p.json: /version: expected 1, the only version of the policy language there is, found "2")"}},
+      {R"({"version": 1, "exec": {"errno": "5000"}})",
+       {R"(p.json: /exec/errno: expected an error name as in "EACCES", or a number from 1 to 4095, found "5000")"}},
+      {R"({"version": 1, "syscalls": [{"names": ["mmap"], "action": "errno", "args": [{"index": "9", "op": "eq", "value": 1}]}]})",
+       {R"(p.json: /syscalls/0/args/0/index: expected a number from 0 to 5, the place of the argument, found "9")"}},
+      {R"({"version": 1, "syscalls": [{"names": ["mmap"], "action": "errno", "args": [{"index": 0, "op": "eq", "value": "1.5"}]}]})",
+       {R"(p.json: /syscalls/0/args/0/value: expected a whole number, a hexadecimal one in a string as in "0xff", or a name as in "AF_PACKET", found "1.5")"}},
       {R"({"version": 1, "limits": {"cpus": "max"}})",
        {"p.json: /limits/cpus: " + cpus + R"("max"; for no limit leave the key out)"}},
       {R"({"version": 1, "limits": {"open_files": "1024"}})",
@@ -1083,7 +1103,10 @@ TEST(ParsePolicy, KnowsDestinationsAsOthersWriteThem) {
           {"UDP://1.1.1.1:53", scheme + R"("UDP://"; write "udp://1.1.1.1:53")"},
           {"tcp4://10.0.0.1:80", scheme + R"("tcp4://"; write "tcp://10.0.0.1:80")"},
           {"quic://h.example:443", scheme + R"("quic://"; write "udp://h.example:443")"},
+          {"dns://1.1.1.1", scheme + R"("dns://"; write "1.1.1.1:53")"},
+          {"ntp://h.example", scheme + R"("ntp://"; write "udp://h.example:123")"},
           {"gopher://h.example", scheme + R"("gopher://")"},
+          {"http://h.example:/", scheme + R"("http://")"},
           {"tcp:api.example.com:443",
            R"(expected "//" behind "tcp:", found "tcp:api.example.com:443"; write "tcp://api.example.com:443")"},
           {"udp:/1.1.1.1:53",
@@ -1109,6 +1132,8 @@ TEST(ParsePolicy, KnowsDestinationsAsOthersWriteThem) {
            R"(expected one address or a CIDR, found the range "10.0.0.1-9"; write the CIDRs it is made of)"},
           {"192.168.0.0/255.255.0.0",
            R"(expected a prefix length from 0 to 32, found "255.255.0.0"; write "192.168.0.0/16")"},
+          {"192.168.7.1/255.255.0.0",
+           R"(expected a prefix length from 0 to 32, found "255.255.0.0"; write "192.168.0.0/16")"},
           {"192.168.0.0/255.0.255.0", R"(expected a prefix length from 0 to 32, found "255.0.255.0")"},
           {"/run/pg.sock",
            R"(expected an IP address before the "/" of a CIDR, found "/run/pg.sock"; for a Unix socket write "unix:/run/pg.sock")"},
@@ -1130,6 +1155,7 @@ TEST(ParsePolicy, KnowsDestinationsAsOthersWriteThem) {
           {"a:>1023", port + R"(">1023"; write "1024-65535")"},
           {"a:8000..8010", port + R"("8000..8010"; write "8000-8010")"},
           {"a:8000–8010", port + R"("8000–8010"; write "8000-8010")"},
+          {"a:8010..8000", port + R"("8010..8000")"},
           {"a:80;443", port + R"("80;443")"},
           {"a:0x50", port + R"("0x50")"},
       });
@@ -1149,6 +1175,7 @@ TEST(ParsePolicy, KnowsDestinationsAsOthersWriteThem) {
           {"*:80",
            R"(expected ports alone, which are those of TCP and UDP at every address, found "*:80"; write "80")"},
           {"8000:8010", port + R"("8000:8010"; write "8000-8010")"},
+          {"8010:8000", port + R"("8010:8000")"},
           {"8080:80/tcp", port + R"("8080:80/tcp")"},
           {"any", port + R"("any"; write "*")"},
           {"-1", R"(expected a port from 0 to 65535 in decimal, found "")"},
@@ -1206,6 +1233,25 @@ TEST(ParsePolicy, KnowsProgramsAndArgumentsAsOthersWriteThem) {
       {R"({"version": 1, "unsafe_allow": {"ptrace": true}})",
        {R"(p.json: /unsafe_allow: expected an array of names of what the baseline refuses, as in ["ptrace"], found an object)"}},
   });
+}
+
+// Where a part of the language comes to be supported, what is said of its words has to change with it.
+TEST(ParsePolicy, SaysOfNothingThatIsSupportedThatItIsNot) {
+  const struct {
+    Where where;
+    std::string_view word;
+    std::string_view policy;
+  } cases[] = {
+      {Where::kLimits, "storage", R"({"version": 1, "limits": {"disk": "1G"}})"},
+  };
+  const auto denies = [](const std::string& text) {
+    return text.find("not supported yet") != std::string::npos;
+  };
+  for (const auto& row : cases) {
+    const std::vector<std::string> mistakes = mistakes_of(row.policy);
+    EXPECT_EQ(denies(key_advice(row.where, row.word)), !mistakes.empty() && denies(mistakes.front()))
+        << row.word;
+  }
 }
 
 TEST(ParsePolicy, KnowsSyscallsAsOthersNameThem) {
