@@ -123,12 +123,12 @@ class Automaton {
   std::vector<Token> tokens_;
 };
 
-// Letters taken by either automaton, before the question is given up.
+// Places that letters are taken at, before the question is given up.
 constexpr std::size_t kMostSteps = 2'000'000;
 
 // Goes through all that `narrow` matches, letter by letter, and looks whether `wide` goes along. Of the
 // letters that neither names, one stands for all.
-bool covers(const Automaton& wide, const Automaton& narrow, bool absolute) {
+bool covers(const Automaton& wide, const Automaton& narrow, bool absolute, Effort& effort) {
   std::bitset<256> named;
   named.set('/');
   wide.add_letters(named);
@@ -146,13 +146,16 @@ bool covers(const Automaton& wide, const Automaton& narrow, bool absolute) {
   std::size_t steps = 0;
   const auto visit = [&](Pair pair) {
     if (pair.first.empty()) return true;
-    if (narrow.accepts(pair.first) && !wide.accepts(pair.second)) return false;
+    // From everywhere in a glob its end can be reached: where `wide` is lost, `narrow` goes on to match.
+    if (pair.second.empty() || (narrow.accepts(pair.first) && !wide.accepts(pair.second))) return false;
     if (seen.insert(pair).second) open.push_back(std::move(pair));
     return true;
   };
   const auto follow = [&](const Pair& pair, char letter) {
-    steps += pair.first.size() + pair.second.size();
-    return visit({narrow.after(pair.first, letter), wide.after(pair.second, letter)});
+    const std::size_t taken = pair.first.size() + pair.second.size();
+    steps += taken;
+    return steps <= kMostSteps && effort.spend(taken) &&
+           visit({narrow.after(pair.first, letter), wide.after(pair.second, letter)});
   };
   const Pair start{narrow.start(), wide.start()};
   if (absolute) {
@@ -164,10 +167,22 @@ bool covers(const Automaton& wide, const Automaton& narrow, bool absolute) {
     const Pair pair = std::move(open.back());
     open.pop_back();
     for (const char letter : letters) {
-      if (!follow(pair, letter) || steps > kMostSteps) return false;
+      if (!follow(pair, letter)) return false;
     }
   }
   return true;
+}
+
+// Whether `narrow` has something else where `wide` has no star yet. A star is something else: it can stand
+// for other letters than the one that is wanted there. Most globs part here.
+bool part_early(std::string_view wide, std::string_view narrow) {
+  const std::size_t fixed = std::min(wide.find('*'), wide.size());
+  return narrow.substr(0, fixed) != wide.substr(0, fixed);
+}
+
+// Of matches(), at most; its steps are small.
+std::size_t match_steps(std::string_view glob, std::string_view text) {
+  return glob.size() * text.size() / 4;
 }
 
 constexpr std::size_t kMaxPath = 4095;  // PATH_MAX, without the NUL
@@ -198,12 +213,22 @@ bool matches_path(std::string_view glob, std::string_view path) { return matches
 
 bool matches_text(std::string_view glob, std::string_view text) { return matches(glob, text, false); }
 
-bool covers_path(std::string_view wide, std::string_view narrow) {
-  return covers(Automaton(wide, true), Automaton(narrow, true), true);
+bool covers_path(std::string_view wide, std::string_view narrow, Effort& effort) {
+  if (!effort.spend(1)) return false;
+  // "**" may only be "/", and then what is behind it.
+  if (narrow.starts_with('/') && part_early(wide, narrow)) return false;
+  if (wide == narrow) return true;
+  if (!effort.spend(match_steps(wide, narrow))) return false;
+  if (narrow.find('*') == std::string_view::npos) return matches_path(wide, narrow);
+  return covers(Automaton(wide, true), Automaton(narrow, true), true, effort);
 }
 
-bool covers_text(std::string_view wide, std::string_view narrow) {
-  return wide == narrow || covers(Automaton(wide, false), Automaton(narrow, false), false);
+bool covers_text(std::string_view wide, std::string_view narrow, Effort& effort) {
+  if (!effort.spend(1) || part_early(wide, narrow)) return false;
+  if (wide == narrow) return true;
+  if (!effort.spend(match_steps(wide, narrow))) return false;
+  if (narrow.find('*') == std::string_view::npos) return matches_text(wide, narrow);
+  return covers(Automaton(wide, false), Automaton(narrow, false), false, effort);
 }
 
 }  // namespace tidewaiter::policy

@@ -97,8 +97,14 @@ struct TransportOf {
 constexpr TransportOf kTransports[] = {
     {&NetworkRule::tcp, true}, {&NetworkRule::udp, true}, {&NetworkRule::icmp, false}};
 
-// Which of `rules` cover `rule` whole, each for a part of it at least; none when something is left.
-std::vector<std::string> covering(const NetworkRule& rule, std::span<const NetworkRule> rules) {
+// To look at another rule's address, ports and transports, in the steps of glob.h.
+constexpr std::size_t kEffortForRule = 4;
+
+// Which of `rules` cover `rule` whole, each for a part of it at least; none when something is left, or when
+// there was not enough effort left to tell.
+std::vector<std::string> covering(const NetworkRule& rule, std::span<const NetworkRule> rules,
+                                  Effort& effort) {
+  if (!effort.spend(kEffortForRule * rules.size())) return {};
   std::set<const NetworkRule*> used;
   for (const TransportOf& transport : kTransports) {
     if (!(rule.*transport.has)) continue;
@@ -129,7 +135,8 @@ std::vector<std::string> covering(const NetworkRule& rule, std::span<const Netwo
   return pointers;
 }
 
-std::vector<std::string> covering(const BindRule& rule, std::span<const BindRule> rules) {
+std::vector<std::string> covering(const BindRule& rule, std::span<const BindRule> rules, Effort& effort) {
+  if (!effort.spend(kEffortForRule * rules.size())) return {};
   std::vector<PortRange> ranges;
   std::vector<std::string> pointers;
   for (const BindRule& one : rules) {
@@ -141,10 +148,11 @@ std::vector<std::string> covering(const BindRule& rule, std::span<const BindRule
   return all_within(rule.ports, ranges, 0) ? pointers : std::vector<std::string>{};
 }
 
-std::vector<std::string> covering(const UnixRule& rule, std::span<const UnixRule> rules) {
+std::vector<std::string> covering(const UnixRule& rule, std::span<const UnixRule> rules, Effort& effort) {
+  if (effort.left == 0) return {};
   for (const UnixRule& one : rules) {
     if (one.abstract != rule.abstract) continue;
-    if (rule.abstract ? covers_text(one.name, rule.name) : covers_path(one.name, rule.name))
+    if (rule.abstract ? covers_text(one.name, rule.name, effort) : covers_path(one.name, rule.name, effort))
       return {named(one)};
   }
   return {};
@@ -152,7 +160,7 @@ std::vector<std::string> covering(const UnixRule& rule, std::span<const UnixRule
 
 // --- programs ---------------------------------------------------------------------------------------
 
-bool covers_argv(const ExecRule& wide, const ExecRule& narrow) {
+bool covers_argv(const ExecRule& wide, const ExecRule& narrow, Effort& effort) {
   if (!wide.argv) return true;
   const std::vector<std::string>& globs = *wide.argv;
   if (!narrow.argv) return globs.empty() && wide.more_arguments;
@@ -160,12 +168,15 @@ bool covers_argv(const ExecRule& wide, const ExecRule& narrow) {
   if (wide.more_arguments ? inner.size() < globs.size()
                           : narrow.more_arguments || inner.size() != globs.size())
     return false;
-  return std::equal(globs.begin(), globs.end(), inner.begin(), covers_text);
+  return std::equal(
+      globs.begin(), globs.end(), inner.begin(),
+      [&](const std::string& one, const std::string& other) { return covers_text(one, other, effort); });
 }
 
-std::vector<std::string> covering(const ExecRule& rule, std::span<const ExecRule> rules) {
+std::vector<std::string> covering(const ExecRule& rule, std::span<const ExecRule> rules, Effort& effort) {
+  if (effort.left == 0) return {};
   for (const ExecRule& one : rules) {
-    if (covers_argv(one, rule) && covers_path(one.path, rule.path)) return {named(one)};
+    if (covers_path(one.path, rule.path, effort) && covers_argv(one, rule, effort)) return {named(one)};
   }
   return {};
 }
@@ -196,7 +207,7 @@ std::string_view foreign_pattern(std::string_view path) {
   if (bracket != std::string_view::npos && path.find(']', bracket) != std::string_view::npos) return "[…]";
   const std::size_t brace = path.find('{');
   if (brace != std::string_view::npos && path.find('}', brace) != std::string_view::npos) return "{…}";
-  if (path.find("/.*") != std::string_view::npos || path.find(".+") != std::string_view::npos) return ".*";
+  if (path.find(".+") != std::string_view::npos) return ".+";
   return {};
 }
 
@@ -205,7 +216,14 @@ bool begins_with_any(std::string_view path, std::initializer_list<std::string_vi
                      [&](std::string_view folder) { return path.starts_with(folder); });
 }
 
+// Some seconds at most.
+constexpr std::size_t kMostEffort = 20'000'000;
+
 // --- the review -------------------------------------------------------------------------------------
+
+// What to do about a rule, or one of two, at the end of a message.
+constexpr std::string_view kLeaveItOut = "leave it out";
+constexpr std::string_view kLeaveOneOut = "leave one out";
 
 class Review {
  public:
@@ -218,6 +236,11 @@ class Review {
     if (policy_.files) review_files(*policy_.files);
     review_syscalls();
     review_unsafe_allow();
+    if (effort_.left == 0)
+      remark(
+          "",
+          "there are too many rules, or too intricate ones, to compare each with every other: what is left "
+          "was passed over");
     return std::move(remarks_);
   }
 
@@ -269,9 +292,9 @@ class Review {
   // Rules that those in front of them cover.
   template <typename Rule>
   void review_list(std::span<const Rule> rules, Names names = Names::kNothing) {
-    for (std::size_t i = 1; i < rules.size(); ++i) {
+    for (std::size_t i = 1; i < rules.size() && effort_.spend(i); ++i) {
       if (names == Names::kResolve && brings_name(rules, i)) continue;
-      const auto covered_by = covering(rules[i], rules.first(i));
+      const auto covered_by = covering(rules[i], rules.first(i), effort_);
       if (!covered_by.empty())
         remark(rules[i].pointer,
                "adds nothing: " + do_together(covered_by, "covers", "cover") + " all of it; leave it out");
@@ -294,7 +317,7 @@ class Review {
   std::size_t review_contradictions(std::span<const Rule> allow, std::span<const Rule> deny) {
     std::size_t effective = 0;
     for (const Rule& rule : allow) {
-      const auto denied_by = covering(rule, deny);
+      const auto denied_by = covering(rule, deny, effort_);
       if (denied_by.empty()) {
         ++effective;
         continue;
@@ -313,31 +336,35 @@ class Review {
                             std::span<const UnixRule>(network.unix_deny));
       review_list(std::span<const NetworkRule>(*network.allow), Names::kResolve);
       review_list(std::span<const UnixRule>(network.unix_allow));
-      for (const NetworkRule& rule : *network.allow) review_name(rule);
+      for (const NetworkRule& rule : *network.allow) review_name(rule, "allows");
     }
     review_list(std::span<const NetworkRule>(network.deny));
     review_list(std::span<const UnixRule>(network.unix_deny));
-    for (const NetworkRule& rule : network.deny) review_name(rule);
+    for (const NetworkRule& rule : network.deny) review_name(rule, "refuses");
     if (network.bind) review_list(std::span<const BindRule>(*network.bind));
   }
 
-  void review_name(const NetworkRule& rule) {
+  // `does`: what a rule of this list does to what matches.
+  void review_name(const NetworkRule& rule, std::string_view does) {
     const auto* host = std::get_if<HostName>(&rule.host);
     if (host == nullptr) return;
     const std::string& name = host->name;
     const auto taken = [&](const std::string& instead) {
       remark(rule.pointer, quote(name) + " is taken for the name of a host; " + instead);
     };
-    if (name == "tcp" || name == "udp" || name == "icmp") {
-      const std::size_t colon = rule.text.rfind(':');
-      const bool has_ports = colon != std::string::npos && name != "icmp";
-      taken("for every host write " +
-            quote(name + "://*" + (has_ports ? rule.text.substr(colon) : std::string())));
+    const std::size_t behind = rule.text.find("://");
+    const std::size_t host_at = behind == std::string::npos ? 0 : behind + 3;
+    const std::size_t colon = std::min(rule.text.find(':', host_at), rule.text.size());
+    const std::string scheme = rule.text.substr(0, host_at);
+    const std::string ports = rule.text.substr(colon);
+    // In "tcp://udp" nobody takes the second for a transport.
+    if (scheme.empty() && (name == "tcp" || name == "udp" || name == "icmp")) {
+      taken("for every host write " + quote(name + "://*" + (name == "icmp" ? "" : ports)));
     } else if (name == "any" || name == "all" || name == "internet" || name == "world" ||
                name == "everything") {
-      taken("for every host write \"*\"");
+      taken("for every host write " + quote(scheme + "*" + ports));
     } else if (name == "none" || name == "nothing") {
-      taken("an empty list allows nothing");
+      taken("an empty list " + std::string(does) + " nothing");
     }
   }
 
@@ -357,7 +384,7 @@ class Review {
       review_list(allow);
     } else {
       const ExecRule every{.pointer = "", .path = "**", .argv = std::nullopt};
-      if (const auto denied_by = covering(every, deny); !denied_by.empty())
+      if (const auto denied_by = covering(every, deny, effort_); !denied_by.empty())
         refuses_all(denied_by.front().substr(0, denied_by.front().find(' ')), "it matches every path");
     }
     review_list(deny);
@@ -409,6 +436,10 @@ class Review {
     } else if (const std::string_view pattern = foreign_pattern(path); !pattern.empty()) {
       remark(place, "only \"*\" and \"**\" are special in " + quote(path) + ": " + quote(pattern) +
                         " stands for itself; write \"*\", or a rule for each path");
+    } else if (path.find("/.*") != std::string_view::npos) {
+      remark(place, "in " + quote(path) +
+                        " \".\" stands for itself, so \".*\" is only for names that begin with it; for all "
+                        "names write \"*\"");
     } else if (const std::size_t dollar = path.find('$'); dollar != std::string_view::npos) {
       remark(place, "variables are not replaced in " + quote(path) + "; write the path itself, or \"*\"");
     } else if (begins_with_any(path, {"/proc/self/", "/proc/thread-self/", "/dev/fd/"})) {
@@ -417,11 +448,11 @@ class Review {
     if (rule.argv && !rule.argv->empty()) review_argv(rule);
   }
 
-  // "-bash" is what a login shell is called.
+  // "-bash" is what a login shell is called, and "-sh" what dash and busybox are when they are one.
   void review_argv(const ExecRule& rule) {
     const std::string& first = rule.argv->front();
     const std::string program = rule.path.substr(rule.path.rfind('/') + 1);
-    if (!first.starts_with('-') || first == "-" + program) return;
+    if (!first.starts_with('-') || first.ends_with("sh") || first == "-" + program) return;
     std::vector<std::string_view> written{program.find('*') == std::string::npos ? program : "*"};
     written.insert(written.end(), rule.argv->begin(), rule.argv->end());
     if (rule.more_arguments) written.emplace_back("**");
@@ -480,13 +511,25 @@ class Review {
     }
     for (const SyscallRule& rule : policy_.syscalls) {
       for (const auto& [message, about] : found[rule.pointer]) {
-        std::vector<std::string> quoted;
-        std::transform(about.begin(), about.end(), std::back_inserter(quoted),
-                       [](const auto& one) { return quote(one); });
-        remark(rule.pointer,
-               (rule.names.size() == about.size() ? "" : "for " + all_of(quoted) + ": ") + message);
+        if (rule.names.size() == about.size())
+          remark(rule.pointer, message);
+        else
+          remark(rule.pointer, of_some_names(about, message));
       }
     }
+  }
+
+  // Of a rule whose other names have their use: what is to be left out is the names, and not the rule.
+  static std::string of_some_names(const std::vector<std::string>& names, std::string message) {
+    std::vector<std::string> quoted;
+    std::transform(names.begin(), names.end(), std::back_inserter(quoted),
+                   [](const auto& one) { return quote(one); });
+    const std::string them = all_of(quoted);
+    for (const auto& [rule, name] : {std::pair{kLeaveItOut, "take " + them + " out of its names"},
+                                     std::pair{kLeaveOneOut, "take " + them + " out of one"}}) {
+      if (message.ends_with(rule)) message.replace(message.size() - rule.size(), rule.size(), name);
+    }
+    return "for " + them + ": " + message;
   }
 
   std::string finding(const std::vector<Reach>& reached, std::size_t at, const std::string& name) {
@@ -506,8 +549,8 @@ class Review {
                                          });
       if (!exception)
         return "changes nothing: what no rule refuses is allowed anyway, so \"allow\" is only for exceptions "
-               "in "
-               "front of a rule that refuses; leave it out";
+               "in front of a rule that refuses; " +
+               std::string(kLeaveItOut);
     }
     if (!permits && here.decides == yes) return against_operation(name);
     return {};
@@ -522,7 +565,11 @@ class Review {
     const auto before = std::find_if(first, here, [&](const Reach& one) {
       return diagrams_.select(one.condition, no, here->condition) == no;
     });
-    if (before == here) return "never decides: earlier rules answer every such call; put it in front of them";
+    if (before == here) {
+      const bool baseline = std::any_of(first, here, [](const Reach& one) { return is_baseline(*one.rule); });
+      return baseline ? "never decides: earlier rules, and the baseline's, answer every such call"
+                      : "never decides: earlier rules answer every such call; put it in front of them";
+    }
     const SyscallRule& earlier = *before->rule;
     if (is_baseline(earlier)) {
       if (rule.action == Action::kErrno || rule.action == Action::kKill) return {};
@@ -533,24 +580,28 @@ class Review {
     const bool same = earlier.action == rule.action &&
                       (rule.action != Action::kErrno || earlier.errno_value == rule.errno_value);
     return "never decides: " + earlier.pointer + " answers every such call before" +
-           (same ? ", and in the same way; leave it out"
-                 : "; put the narrower rule in front, or leave one out");
+           (same ? ", and in the same way; " + std::string(kLeaveItOut)
+                 : "; put the narrower rule in front, or " + std::string(kLeaveOneOut));
   }
 
-  // A call that is refused whole, and other rules of the policy say when it is allowed.
+  // A call that is refused whole, and other rules of the policy say when it is allowed. Nobody is told to
+  // leave out a list of these: with it goes the baseline, and io_uring makes and connects sockets past this
+  // rule.
   [[nodiscard]] std::string against_operation(const std::string& name) const {
     const auto& network = policy_.network;
     const bool connects =
         network && network->allow && (!network->allow->empty() || !network->unix_allow.empty());
     const bool binds = network && network->bind && !network->bind->empty();
     if (name == "connect" && connects)
-      return "refuses every connect, whatever /network/allow allows; leave one or the other out";
+      return "refuses every connect, whatever /network/allow allows: of that only datagrams are left that "
+             "are sent without one; leave this rule out if connections are meant";
     if (name == "bind" && binds)
-      return "refuses every bind, whatever /network/bind allows; leave one or the other out";
+      return "refuses every bind, whatever /network/bind allows; leave this rule out, or write \"bind\": [] "
+             "in \"network\"";
     if (name == "socket" && (connects || binds))
-      return "refuses every socket, so nothing comes of what " +
-             std::string(connects ? "/network/allow" : "/network/bind") +
-             " allows; leave one or the other out";
+      return "refuses every socket, so what " + std::string(connects ? "/network/allow" : "/network/bind") +
+             " allows is only for sockets that come from elsewhere; leave this rule out, or write " +
+             (connects ? "\"allow\"" : "\"bind\"") + ": [] in \"network\"";
     return {};
   }
 
@@ -573,10 +624,29 @@ class Review {
         refused_by.insert(rule->pointer);
       }
       if (refused_by.empty()) continue;
-      remark(one.pointer, "gives nothing back: " +
-                              do_together({refused_by.begin(), refused_by.end()}, "refuses", "refuse") +
-                              " all that " + quote(one.name) + " is about; leave one or the other out");
+      const std::string all = do_together({refused_by.begin(), refused_by.end()}, "refuses", "refuse") +
+                              " all that " + quote(one.name) + " is about";
+      if (const BaselineRow* with_it = gives_mount_back(one))
+        remark(one.pointer, "gives back no call: " + all + "; what it does is to open " +
+                                std::string(with_it->what) + ": if that is meant write " +
+                                quote(with_it->name));
+      else
+        remark(one.pointer, "gives nothing back: " + all + "; leave one or the other out");
     }
+  }
+
+  // What the bundle mounts otherwise because of this entry; nullptr: nothing. Whether processes of others are
+  // in sight is the bundle's affair, so it may be.
+  [[nodiscard]] const BaselineRow* gives_mount_back(const UnsafeAllow& one) const {
+    Policy seen = policy_;
+    if (seen.limits) seen.limits->sees_others = true;
+    const auto rows = baseline();
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const BaselineRow& each) {
+      if (!each.in_bundle || !concerns(each, seen)) return false;
+      const UnsafeAllow* given = given_back(each, seen);
+      return given != nullptr && given->name == one.name;
+    });
+    return row == rows.end() ? nullptr : &*row;
   }
 
   // The rule by which the policy itself refuses every such call; nullptr: there is none.
@@ -590,6 +660,7 @@ class Review {
   }
 
   const Policy& policy_;
+  Effort effort_{kMostEffort};
   DecisionDiagrams diagrams_;
   std::vector<Remark> remarks_;
 };

@@ -10,6 +10,11 @@
 namespace tidewaiter::policy {
 namespace {
 
+bool path_covered(std::string_view wide, std::string_view narrow) {
+  Effort effort{1'000'000};
+  return covers_path(wide, narrow, effort);
+}
+
 TEST(Glob, MatchesWholePaths) {
   const struct {
     const char* glob;
@@ -117,11 +122,23 @@ TEST(Glob, KnowsWhichPathsAreWithinOthers) {
       {"", "/x", false},
   };
   for (const auto& test : cases)
-    EXPECT_EQ(covers_path(test.wide, test.narrow), test.covers) << test.wide << " " << test.narrow;
-  EXPECT_TRUE(covers_text("*", "https://*"));
-  EXPECT_TRUE(covers_text("http*", "https://*/x"));
-  EXPECT_FALSE(covers_text("https://*", "http*"));
-  EXPECT_TRUE(covers_text("", ""));
+    EXPECT_EQ(path_covered(test.wide, test.narrow), test.covers) << test.wide << " " << test.narrow;
+  Effort effort{1000};
+  EXPECT_TRUE(covers_text("*", "https://*", effort));
+  EXPECT_TRUE(covers_text("http*", "https://*/x", effort));
+  EXPECT_FALSE(covers_text("https://*", "http*", effort));
+  EXPECT_TRUE(covers_text("", "", effort));
+  EXPECT_GT(effort.left, 0U);
+}
+
+// Who is out of effort does not know, and says no.
+TEST(Glob, CoversNothingWithoutEffort) {
+  Effort little{20};
+  EXPECT_FALSE(covers_path("/usr/*", "/usr/bin/*", little));
+  EXPECT_EQ(little.left, 0U);
+  EXPECT_FALSE(covers_path("/usr/*", "/usr/bin", little)) << "and never again";
+  EXPECT_FALSE(covers_text("*", "x", little));
+  EXPECT_TRUE(path_covered("/usr/**", "/usr/bin/*"));
 }
 
 TEST(Glob, CoversWhatItMatchesAndNothingElse) {
@@ -144,7 +161,7 @@ TEST(Glob, CoversWhatItMatchesAndNothingElse) {
       return !matches_path(narrow, path) || matches_path(wide, path);
     });
     covered += static_cast<int>(expected);
-    ASSERT_EQ(covers_path(wide, narrow), expected) << wide << " " << narrow;
+    ASSERT_EQ(path_covered(wide, narrow), expected) << wide << " " << narrow;
   }
   EXPECT_GT(covered, 500);
 }

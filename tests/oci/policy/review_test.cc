@@ -200,6 +200,12 @@ TEST(Review, SaysWhichWordsAreTakenForNames) {
       {R"("network": {"allow": ["none"]})",
        R"(/network/allow/0: "none" is taken for the name of a host; an empty list allows nothing)",
        R"("network": {"allow": []})"},
+      {R"("network": {"allow": ["*"], "deny": ["none"]})",
+       R"(/network/deny/0: "none" is taken for the name of a host; an empty list refuses nothing)",
+       R"("network": {"allow": ["*"], "deny": []})"},
+      {R"("network": {"allow": ["udp://any:8000-8010"]})",
+       R"(/network/allow/0: "any" is taken for the name of a host; for every host write "udp://*:8000-8010")",
+       R"("network": {"allow": ["udp://tcp", "tcp://udp:53", "icmp://icmp"]})"},
   });
 }
 
@@ -262,8 +268,11 @@ TEST(Review, SaysWhichPathsHardlyMeanWhatTheySay) {
        R"(/exec/allow/0: only "*" and "**" are special in "/usr/bin/{git,tar}": "{…}" stands for itself; write "*", or a rule for each path)",
        R"("exec": {"allow": ["/usr/bin/git", "/usr/bin/tar"]})"},
       {R"("exec": {"allow": ["/usr/bin/.*"]})",
-       R"(/exec/allow/0: only "*" and "**" are special in "/usr/bin/.*": ".*" stands for itself; write "*", or a rule for each path)",
+       R"(/exec/allow/0: in "/usr/bin/.*" "." stands for itself, so ".*" is only for names that begin with it; for all names write "*")",
        R"("exec": {"allow": ["/usr/bin/*"]})"},
+      {R"("exec": {"deny": ["/opt/.+/bin"]})",
+       R"(/exec/deny/0: only "*" and "**" are special in "/opt/.+/bin": ".+" stands for itself; write "*", or a rule for each path)",
+       R"("exec": {"deny": ["/opt/*/bin"]})"},
       {R"("exec": {"allow": ["/opt/$VERSION/bin/x"]})",
        R"(/exec/allow/0: variables are not replaced in "/opt/$VERSION/bin/x"; write the path itself, or "*")",
        R"("exec": {"allow": ["/opt/*/bin/x"]})"},
@@ -275,7 +284,7 @@ TEST(Review, SaysWhichPathsHardlyMeanWhatTheySay) {
        R"("exec": {"allow": [{"path": "/usr/bin/git", "argv": ["git", "--version"]}]})"},
       {R"("exec": {"allow": [{"path": "/usr/bin/*", "argv": ["-v", "**"]}]})",
        R"(/exec/allow/0/argv: the first pattern, "-v", is for argv[0], the program's own name; write ["*", "-v", "**"])",
-       R"("exec": {"allow": [{"path": "/usr/bin/bash", "argv": ["-bash"]}]})"},
+       R"("exec": {"allow": [{"path": "/usr/bin/bash", "argv": ["-bash"]}, {"path": "/usr/bin/dash", "argv": ["-sh", "**"]}]})"},
   });
 }
 
@@ -287,8 +296,11 @@ TEST(Review, SaysWhichSyscallRulesNeverDecide) {
        "leave one out",
        R"("syscalls": [{"names": ["bpf"], "action": "errno", "args": [{"index": 0, "op": "eq", "value": 5}]}, {"names": ["bpf"], "action": "kill"}])"},
       {R"("syscalls": [{"names": ["bpf", "ptrace"], "action": "errno"}, {"names": ["ptrace", "acct"], "action": "errno"}])",
-       R"(/syscalls/1: for "ptrace": never decides: /syscalls/0 answers every such call before, and in the same way; leave it out)",
+       R"(/syscalls/1: for "ptrace": never decides: /syscalls/0 answers every such call before, and in the same way; take "ptrace" out of its names)",
        R"("syscalls": [{"names": ["bpf", "ptrace"], "action": "errno"}, {"names": ["acct"], "action": "errno"}])"},
+      {R"("syscalls": [{"names": ["bpf", "ptrace"], "action": "errno"}, {"names": ["ptrace", "acct", "bpf"], "action": "kill"}])",
+       R"(/syscalls/1: for "bpf" and "ptrace": never decides: /syscalls/0 answers every such call before; put the narrower rule in front, or take "bpf" and "ptrace" out of one)",
+       R"("syscalls": [{"names": ["bpf", "ptrace"], "action": "errno"}, {"names": ["acct"], "action": "kill"}])"},
       // An exception behind what it is an exception from.
       {R"("syscalls": [{"names": ["socket"], "action": "errno"}, {"names": ["socket"], "action": "allow", "args": [{"index": 0, "op": "eq", "value": "AF_UNIX"}]}])",
        "/syscalls/1: never decides: /syscalls/0 answers every such call before; put the narrower rule in "
@@ -320,7 +332,9 @@ TEST(Review, SaysWhichSyscallRulesChangeNothing) {
       {R"("syscalls": [{"names": ["read", "write"], "action": "allow"}, {"names": ["bpf"], "action": "errno"}])",
        "/syscalls/0: " + nothing, R"("syscalls": [{"names": ["bpf"], "action": "errno"}])"},
       {R"("syscalls": [{"names": ["socket", "read"], "action": "allow", "args": [{"index": 0, "op": "eq", "value": 1}]}, {"names": ["socket"], "action": "errno"}, {"names": ["bpf"], "action": "errno"}])",
-       R"(/syscalls/0: for "read": )" + nothing, R"("syscalls": [{"names": ["bpf"], "action": "errno"}])"},
+       R"(/syscalls/0: for "read": )" + nothing.substr(0, nothing.rfind(';')) +
+           R"(; take "read" out of its names)",
+       R"("syscalls": [{"names": ["bpf"], "action": "errno"}])"},
       {R"("syscalls": [{"names": ["socket"], "action": "allow", "args": [{"index": 0, "op": "eq", "value": 1}]}, {"names": ["socket"], "action": "errno", "args": [{"index": 0, "op": "eq", "value": 2}]}])",
        "/syscalls/0: " + nothing,
        R"("syscalls": [{"names": ["socket"], "action": "allow", "args": [{"index": 0, "op": "eq", "value": 2}, {"index": 1, "op": "eq", "value": 1}]}, {"names": ["socket"], "action": "errno", "args": [{"index": 0, "op": "eq", "value": 2}]}])"},
@@ -330,21 +344,24 @@ TEST(Review, SaysWhichSyscallRulesChangeNothing) {
 TEST(Review, SaysWhichRulesStandAgainstEachOther) {
   expect({
       {R"("network": {"allow": ["10.0.0.1"]}, "syscalls": [{"names": ["connect"], "action": "errno"}])",
-       "/syscalls/0: refuses every connect, whatever /network/allow allows; leave one or the other out",
+       "/syscalls/0: refuses every connect, whatever /network/allow allows: of that only datagrams are left "
+       "that are sent without one; leave this rule out if connections are meant",
        R"("network": {"allow": []}, "syscalls": [{"names": ["connect"], "action": "errno"}])"},
       {R"("network": {"bind": ["80"]}, "syscalls": [{"names": ["bind"], "action": "kill"}])",
-       "/syscalls/0: refuses every bind, whatever /network/bind allows; leave one or the other out",
+       R"(/syscalls/0: refuses every bind, whatever /network/bind allows; leave this rule out, or write "bind": [] in "network")",
        R"("network": {"bind": []}, "syscalls": [{"names": ["bind"], "action": "kill"}])"},
       {R"("network": {"allow": ["10.0.0.1"]}, "syscalls": [{"names": ["socket"], "action": "errno"}])",
-       "/syscalls/0: refuses every socket, so nothing comes of what /network/allow allows; leave one or the "
-       "other out",
+       R"(/syscalls/0: refuses every socket, so what /network/allow allows is only for sockets that come from elsewhere; leave this rule out, or write "allow": [] in "network")",
        R"("network": {"allow": ["10.0.0.1"]}, "syscalls": [{"names": ["socket"], "action": "errno", "args": [{"index": 1, "op": "eq", "value": 3}]}])"},
       {R"("exec": {"allow": ["/bin/sh"]}, "syscalls": [{"names": ["ptrace"], "action": "allow"}])",
        R"(/syscalls/0: allows nothing: the baseline refuses "ptrace"; to give it back write "unsafe_allow": ["ptrace"])",
        R"("exec": {"allow": ["/bin/sh"]}, "unsafe_allow": ["ptrace"])"},
       {R"("exec": {"allow": ["/bin/sh"]}, "unsafe_allow": ["ptrace"], "syscalls": [{"names": ["ptrace"], "action": "errno"}])",
-       R"(/unsafe_allow/0: gives nothing back: /syscalls/0 refuses all that "ptrace" is about; leave one or the other out)",
+       R"(/unsafe_allow/0: gives back no call: /syscalls/0 refuses all that "ptrace" is about; what it does is to open writing to files of /proc: if that is meant write "proc_writes")",
        R"("exec": {"allow": ["/bin/sh"]}, "unsafe_allow": ["ptrace"], "syscalls": [{"names": ["ptrace"], "action": "errno", "args": [{"index": 0, "op": "eq", "value": 16}]}])"},
+      {R"("network": {"allow": []}, "unsafe_allow": ["bpf"], "syscalls": [{"names": ["bpf"], "action": "errno"}])",
+       R"(/unsafe_allow/0: gives nothing back: /syscalls/0 refuses all that "bpf" is about; leave one or the other out)",
+       R"("network": {"allow": []}, "unsafe_allow": ["bpf"])"},
       // kexec is two calls.
       {R"("exec": {"allow": ["/bin/sh"]}, "unsafe_allow": ["kexec"], "syscalls": [{"names": ["kexec_load", "kexec_file_load"], "action": "errno"}])",
        R"(/unsafe_allow/0: gives nothing back: /syscalls/0 refuses all that "kexec" is about; leave one or the other out)",
@@ -358,6 +375,21 @@ TEST(Review, IsNotLedOn) {
   for (int i = 0; i < 300; ++i) stars += "*a";
   EXPECT_EQ(remarks_on(R"("exec": {"allow": ["/)" + stars + R"(b", "/)" + stars + R"("]})"),
             std::vector<std::string>{});
+  // Many rules likewise, but not without a word: who gets no other must not take all for compared.
+  std::string rules;
+  for (int i = 0; i < 20'000; ++i) rules += R"("/usr/bin/)" + std::to_string(10'000 + i) + "*\", ";
+  EXPECT_EQ(
+      remarks_on(R"("exec": {"allow": [)" + rules + R"("/bin/sh"]})"),
+      std::vector<std::string>{
+          ": there are too many rules, or too intricate ones, to compare each with every other: what is left "
+          "was passed over"});
+  std::string hosts;
+  for (int i = 0; i < 10'000; ++i)
+    hosts += "\"10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250) + ":443\", ";
+  std::string names;
+  for (int i = 0; i < 10'000; ++i) names += "\"h" + std::to_string(i) + ".example\", ";
+  EXPECT_EQ(remarks_on(R"("network": {"allow": [)" + names + R"("192.0.2.1"]})").size(), 1U);
+  EXPECT_EQ(remarks_on(R"("network": {"deny": [)" + hosts + R"("192.0.2.1"]})").size(), 1U);
 }
 
 }  // namespace
