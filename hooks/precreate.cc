@@ -142,8 +142,7 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity) surroundings = surroundings_of(config, host);
-  if (file.policy.limits && file.policy.limits->processors)
-    runtime::look_at_processors(runtime::own_files(), surroundings);
+  if (policy::names_processors(file.policy)) runtime::look_at_processors(runtime::own_files(), surroundings);
   policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
   TRY(policy::check_machine(file.policy, config, traits, surroundings));
   // podman's own runtime is what enters the container later: without an agent the folder is for its files

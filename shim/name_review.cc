@@ -51,7 +51,8 @@ Result<std::vector<policy::Remark>> review_names(const policy::Policy& policy, c
   const auto add = [&](const std::vector<policy::NetworkRule>& rules, std::string_view consequence) {
     for (const policy::NetworkRule& rule : rules) {
       const auto* host = std::get_if<policy::HostName>(&rule.host);
-      if (host == nullptr) continue;
+      // What is pinned stands for what the policy says, in the container and to the agent.
+      if (host == nullptr || policy::pinned_host(policy, host->name) != nullptr) continue;
       uses.push_back({&rule, consequence});
       names.insert(host->name);
     }

@@ -11,7 +11,7 @@
 namespace tidewaiter::shim {
 
 // Host names of rules that stand for nothing here and now. The agent at `agent` is asked, which resolves
-// names as those of containers do; some seconds at most.
+// names as those of containers do; some seconds at most. Nobody is asked for what identity.hosts pins.
 Result<std::vector<policy::Remark>> review_names(const policy::Policy& policy, const std::string& agent);
 
 }  // namespace tidewaiter::shim

@@ -1,6 +1,5 @@
 #include "supervisor/destinations.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "oci/base/log.h"
@@ -21,26 +20,18 @@ std::string does_not_resolve(const std::string& name, const Error& error) {
   return "host name \"" + name + "\" does not resolve: " + error.message();
 }
 
-const policy::PinnedHost* pinned(const policy::Policy& policy, const std::string& name) {
-  if (!policy.identity) return nullptr;
-  const auto& hosts = policy.identity->hosts;
-  const auto found =
-      std::find_if(hosts.begin(), hosts.end(), [&name](const auto& one) { return one.name == name; });
-  return found == hosts.end() ? nullptr : &*found;
-}
-
 // As Resolver::resolve(), but that a pinned name is what the policy says, as it is in the container.
 std::vector<Result<Resolution>> resolve(const policy::Policy& policy, Resolver& resolver,
                                         const std::vector<std::string>& names, int stop) {
   std::vector<std::string> others;
   for (const std::string& name : names) {
-    if (pinned(policy, name) == nullptr) others.push_back(name);
+    if (policy::pinned_host(policy, name) == nullptr) others.push_back(name);
   }
   auto answers = others.empty() ? std::vector<Result<Resolution>>{} : resolver.resolve(others, stop);
   std::vector<Result<Resolution>> results;
   auto answer = answers.begin();
   for (const std::string& name : names) {
-    if (const auto* host = pinned(policy, name))
+    if (const auto* host = policy::pinned_host(policy, name))
       results.push_back(Resolution{.addresses = host->addresses, .ttl = std::nullopt});
     else
       results.push_back(std::move(*answer++));

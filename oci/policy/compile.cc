@@ -786,18 +786,11 @@ class Compiler {
     add_row(Origin::kLeftOpen, std::move(what), Mechanism::kNobody, "none", std::move(note));
   }
 
-  [[nodiscard]] const PinnedHost* pinned(std::string_view name) const {
-    if (!policy_.identity) return nullptr;
-    for (const PinnedHost& host : policy_.identity->hosts) {
-      if (host.name == name) return &host;
-    }
-    return nullptr;
-  }
-
   [[nodiscard]] std::string note_on(const NetworkRule& rule) const {
     const auto* host = std::get_if<HostName>(&rule.host);
     if (host == nullptr) return "";
-    if (const PinnedHost* one = pinned(host->name)) return "stands for the addresses in " + one->pointer;
+    if (const PinnedHost* one = pinned_host(policy_, host->name))
+      return "stands for the addresses in " + one->pointer;
     return "resolved when the container starts, and again when the answer's time (TTL) is over";
   }
 
@@ -905,7 +898,7 @@ class Compiler {
   void describe_names() {
     if (!plan_.agent_keeps_hosts) return;
     auto names = allowed_names();
-    std::erase_if(names, [this](const std::string& name) { return pinned(name) != nullptr; });
+    std::erase_if(names, [this](const std::string& name) { return pinned_host(policy_, name) != nullptr; });
     if (names.empty()) return;
     add_row(Origin::kNames, "/etc/hosts, read-only, with " + join({names.begin(), names.end()}),
             Mechanism::kRuntime, "none",

@@ -902,17 +902,14 @@ Identity Reader::read_identity(const Place& place, std::optional<Limits>& limits
 
 // The rule would refuse what the policy itself makes of the name, and nothing that the world calls so.
 void Reader::check_denied_names(const Place& place, const Policy& policy) {
-  if (!policy.identity || !policy.network) return;
+  if (!policy.network) return;
   for (const NetworkRule& rule : policy.network->deny) {
     const auto* host = std::get_if<HostName>(&rule.host);
-    if (host == nullptr) continue;
-    for (const PinnedHost& pinned : policy.identity->hosts) {
-      if (pinned.name != host->name) continue;
-      wrong({place.value, rule.pointer}, quote(host->name) + " stands for the addresses in " +
-                                             pinned.pointer +
-                                             ", so the rule would refuse these alone; deny the addresses "
-                                             "that are meant, or take it out there");
-    }
+    const PinnedHost* pinned = host == nullptr ? nullptr : pinned_host(policy, host->name);
+    if (pinned == nullptr) continue;
+    wrong({place.value, rule.pointer}, quote(host->name) + " stands for the addresses in " + pinned->pointer +
+                                           ", so the rule would refuse these alone; deny the addresses "
+                                           "that are meant, or take it out there");
   }
 }
 

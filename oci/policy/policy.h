@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -290,5 +291,12 @@ struct Policy {
   EventsPolicy events;
   std::vector<UnsafeAllow> unsafe_allow;
 };
+
+// What identity.hosts says of the name, which is as in HostName; nullptr: nothing, so whoever wants to know
+// is to resolve it.
+const PinnedHost* pinned_host(const Policy& policy, std::string_view name);
+
+// Whether identity.cpus is there: then it counts what processors the machine has.
+bool names_processors(const Policy& policy);
 
 }  // namespace tidewaiter::policy

@@ -183,8 +183,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity)
     surroundings = invocation.surroundings(bundle->original(), folder);
-  if (file.policy.limits && file.policy.limits->processors)
-    runtime::look_at_processors(runtime::own_files(), surroundings);
+  if (policy::names_processors(file.policy)) runtime::look_at_processors(runtime::own_files(), surroundings);
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));

@@ -123,7 +123,7 @@ void add(const std::string& file, std::vector<Remark> remarks, Findings& finding
   }
 }
 
-Result<Findings> findings_in(const std::string& file, const Background& background,
+Result<Findings> findings_in(const std::string& file, Background& background,
                              const std::optional<std::string>& resolver) {
   Findings findings;
   const auto text = sys::read_file(file);
@@ -138,6 +138,8 @@ Result<Findings> findings_in(const std::string& file, const Background& backgrou
   }
   add(file, policy::review(*parsed), findings);
   if (resolver) add(file, TRY(review_names(*parsed, *resolver)), findings);
+  if (background.bundle && policy::names_processors(*parsed))
+    runtime::look_at_processors(runtime::own_files(), background.around);
   // What no runtime can do, or not with this bundle, is a mistake as well.
   const runtime::Traits& traits = runtime::traits(background.runtime);
   const auto plan =
@@ -293,7 +295,7 @@ Status run_explain(int argc, char** argv) {
 }  // namespace
 
 Result<bool> check_policies(const PolicyCheckOptions& options, std::ostream& out, std::ostream& err) {
-  const Background background = TRY(in_context("bundle", background_of(options)));
+  Background background = TRY(in_context("bundle", background_of(options)));
   ordered_json list = ordered_json::array();
   bool good = true;
   for (const std::string& file : options.files) {
@@ -322,7 +324,7 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
-  if (policy.limits && policy.limits->processors) runtime::look_at_processors(runtime::own_files(), around);
+  if (policy::names_processors(policy)) runtime::look_at_processors(runtime::own_files(), around);
   policy::Listener listener = no_listener(sys::landlock_version());
   if (options.bundle && policy::covers(policy)) {
     listener.denied_files =

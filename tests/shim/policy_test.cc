@@ -212,6 +212,51 @@ done
   EXPECT_EQ(silent.error().message(), agent + " --resolve: no answer for silent.example");
 }
 
+// They mean in the container, and to its agent, what the policy says.
+TEST_F(PolicyVerb, CheckAsksNobodyForPinnedNames) {
+  const std::string agent = file("agent", R"(#!/bin/sh
+shift
+for name; do echo "{\"name\": \"$name\", \"error\": \"no such name\"}"; done
+)");
+  std::filesystem::permissions(agent, std::filesystem::perms::owner_all);
+  PolicyCheckOptions options;
+  options.files = {file("names.json", R"({"version": 1, "identity": {"hosts": {"PINNED.test": "10.0.0.5"}},
+      "network": {"allow": ["pinned.test:443", "gone.test:443"]}})")};
+  options.resolver = agent;
+  const auto good = check_policies(options, out_, err_);
+  ASSERT_TRUE(good) << good.error().message();
+  EXPECT_THAT(err_.str(), HasSubstr("\"gone.test\" does not resolve here"));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("pinned.test")));
+}
+
+// The runtime finds the first program by it, and so has `check`.
+TEST_F(PolicyVerb, CheckLooksForTheFirstProgramInThePathOfThePolicy) {
+  for (const char* folder : {"good", "bad"}) {
+    std::filesystem::create_directories(folder_ / "rootfs/" + folder);
+    const std::string program = file("rootfs/" + std::string(folder) + "/sh", "x");
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  }
+  file("config.json", R"({"root": {"path": "rootfs"}, "process": {"args": ["sh"], "env": ["PATH=/good"]},
+      "linux": {"namespaces": [{"type": "mount"}]}})");
+  const std::string own = file("own.json", R"({"version": 1, "exec": {"allow": ["/good/sh"]}})");
+  EXPECT_TRUE(check({own}, false, folder_.path())) << err_.str();
+  const std::string other = file("other.json", R"({"version": 1, "exec": {"allow": ["/good/sh"]},
+      "identity": {"env": {"set": {"PATH": "/bad"}}}})");
+  EXPECT_FALSE(check({other}, false, folder_.path()));
+  EXPECT_THAT(err_.str(), HasSubstr("the policy other does not let the container run \"/bad/sh\""));
+}
+
+// Those of the machine are looked at, as when a container is created.
+TEST_F(PolicyVerb, CheckKnowsTheProcessorsOfTheMachine) {
+  std::filesystem::create_directories(folder_ / "rootfs");
+  file("config.json", R"({"root": {"path": "rootfs"}, "linux": {"cgroupsPath": "/box"}})");
+  const std::string cpus = file("cpus.json", R"({"version": 1, "identity": {"cpus": "8191"}})");
+  EXPECT_TRUE(check({cpus}, false, folder_.path())) << err_.str();
+  EXPECT_THAT(err_.str(),
+              ::testing::AnyOf(HasSubstr("/identity/cpus: expected some of the machine's processors"),
+                               HasSubstr("/identity/cpus: no cgroup would hold it")));
+}
+
 TEST_F(PolicyVerb, NeedsNoBundleForExecRules) {
   const std::string exec =
       file("exec.json", R"({"version": 1, "exec": {"allow": ["/usr/bin/git"]}, "unsafe_allow": ["ptrace"]})");

@@ -465,16 +465,20 @@ TEST(Identity, IsExplainedWithoutTheValuesOfVariables) {
       "env": {"clean": true, "pass": ["PATH", "LC_*"], "set": {"TOKEN": "hidden"}},
       "user": {"uid": 1000, "gid": 100, "additional_gids": [27, 5]}})"),
                              bundle_of());
-  const std::pair<const char*, const char*> rows[] = {
-      {"/identity/hostname", "host name build"},
-      {"/identity/hosts/db", "db is 10.0.0.5"},
-      {"/identity/cpus", "at most 2 processors"},
-      {"/identity/env", "no variables but PATH, LC_*, sets TOKEN"},
-      {"/identity/user", "user 1000, group 100, and groups 27, 5"},
+  const struct {
+    const char* pointer;
+    const char* what;
+    Mechanism mechanism;
+  } rows[] = {
+      {"/identity/hostname", "host name build", Mechanism::kRuntime},
+      {"/identity/hosts/db", "db is 10.0.0.5", Mechanism::kRuntime},
+      {"/identity/cpus", "at most 2 processors", Mechanism::kCgroup},
+      {"/identity/env", "no variables but PATH, LC_*, sets TOKEN", Mechanism::kRuntime},
+      {"/identity/user", "user 1000, group 100, and groups 27, 5", Mechanism::kRuntime},
   };
-  for (const auto& [pointer, what] : rows) {
+  for (const auto& [pointer, what, mechanism] : rows) {
     EXPECT_EQ(row_of(plan, pointer).what, what);
-    EXPECT_EQ(row_of(plan, pointer).mechanism, Mechanism::kRuntime);
+    EXPECT_EQ(row_of(plan, pointer).mechanism, mechanism) << pointer;
     EXPECT_EQ(row_of(plan, pointer).cost, "none");
   }
   const std::string text = explain_text(plan, {});
