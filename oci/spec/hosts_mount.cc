@@ -1,5 +1,6 @@
 #include "oci/spec/hosts_mount.h"
 
+#include <functional>
 #include <string_view>
 
 #include "oci/spec/mounts.h"
@@ -19,6 +20,8 @@ Result<HostsBase> bind_over_hosts(Json& config, const std::string& source) {
   HostsBase base{"/", ""};
   Json* own = mount_at(config, kHosts);
   Json* etc = mount_at(config, "/etc");
+  // One over /etc that comes later hides it.
+  if (own != nullptr && etc != nullptr && std::less<>()(own, etc)) own = nullptr;
   if (own != nullptr && is_bind(*own)) {
     base.path = text_member(*own, "source");
   } else if (etc != nullptr && is_bind(*etc)) {
@@ -29,8 +32,8 @@ Result<HostsBase> bind_over_hosts(Json& config, const std::string& source) {
     base.root.clear();
   }
 
+  // In its old place, unless that is hidden.
   if (own == nullptr) own = &mounts.emplace_back(Json::object());
-  // In its old place, for what comes later may lie above it.
   *own = bind_of_file(std::string(kHosts), source);
   return base;
 }
