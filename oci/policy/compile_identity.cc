@@ -1,6 +1,7 @@
 #include "oci/policy/compile_identity.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -27,19 +28,18 @@ constexpr std::string_view kExecuted =
 // --- the host name ----------------------------------------------------------------------------------
 
 // What is joined by its path, the other containers of a pod have too; and to be in none is to have the
-// host's.
+// host's. One entry is left: crun would join a second one's when it has made the first.
 Status own_uts_namespace(ordered_json& config) {
   ordered_json& linux_part = *TRY(spec::object_in(config, "linux", ""));
   ordered_json& namespaces = linux_part["namespaces"];
   if (namespaces.is_null()) namespaces = ordered_json::array();
   if (!namespaces.is_array())
     return fail(std::string("/linux/namespaces: expected an array, found ") + namespaces.type_name());
-  for (ordered_json& one : namespaces) {
-    if (text_member(one, "type") != "uts") continue;
-    one.erase("path");
-    return {};
-  }
-  namespaces.push_back({{"type", "uts"}});
+  ordered_json others = ordered_json::array();
+  std::copy_if(namespaces.begin(), namespaces.end(), std::back_inserter(others),
+               [](const ordered_json& one) { return text_member(one, "type") != "uts"; });
+  others.push_back({{"type", "uts"}});
+  namespaces = std::move(others);
   return {};
 }
 
@@ -79,9 +79,12 @@ bool shows_sysfs(ordered_json& config) {
           (spec::is_bind(*mount) && spec::absolute(text_member(*mount, "source")) == "/sys"));
 }
 
-bool shows_procfs(const ordered_json& config) {
+bool shows_procfs(ordered_json& config) {
   const std::vector<std::string> places = spec::procfs_mounts(config);
-  return std::find(places.begin(), places.end(), "/proc") != places.end();
+  if (std::find(places.begin(), places.end(), "/proc") == places.end()) return false;
+  // Then there are folders of processes alone (proc(5)).
+  const ordered_json* mount = spec::mount_at(config, "/proc");
+  return mount == nullptr || !spec::has_option(*mount, "subset=pid");
 }
 
 void bind_cpu_files(const std::set<unsigned>& processors, const std::string& cpuinfo,

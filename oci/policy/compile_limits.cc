@@ -340,14 +340,30 @@ Status check_cgroups(const Limits& limits, const ordered_json& config, const run
   return {};
 }
 
-// The kernel would say EINVAL.
-Status check_processors(const Limits& limits, const runtime::Surroundings& found) {
-  if (!limits.processors || limits.processors->these.empty()) return {};
-  const auto online = TRY(in_context("/sys/devices/system/cpu/online", parse_cpu_list(found.online)));
+// Under cgroup version 1 the kernel would say EINVAL. Under version 2 it gives a cgroup none of whose
+// processors is there those of its parent (Documentation/admin-guide/cgroup-v2.rst, "cpuset.cpus.effective").
+Status check_processors(const Limits& limits, const ordered_json& config,
+                        const runtime::Surroundings& found) {
+  if (!limits.processors) return {};
   const std::set<unsigned>& these = limits.processors->these;
-  if (std::includes(online.begin(), online.end(), these.begin(), these.end())) return {};
-  return fail("/identity/cpus: expected some of the machine's processors, " + cpu_list_text(online) +
-              ", found " + cpu_list_text(these));
+  const ordered_json* linux_part = member(config, "linux");
+  const ordered_json* resources = linux_part == nullptr ? nullptr : member(*linux_part, "resources");
+  const ordered_json* cpu = resources == nullptr ? nullptr : member(*resources, "cpu");
+  const std::string own = cpu == nullptr ? "" : text_member(*cpu, "cpus");
+  if (these.empty() && own.empty()) return {};
+  const auto online = TRY(in_context("/sys/devices/system/cpu/online", parse_cpu_list(found.online)));
+  if (!std::includes(online.begin(), online.end(), these.begin(), these.end())) {
+    return fail("/identity/cpus: expected some of the machine's processors, " + cpu_list_text(online) +
+                ", found " + cpu_list_text(these));
+  }
+  if (own.empty()) return {};
+  const std::string place = std::string(kResources) + "/cpu/cpus";
+  const std::set<unsigned> chosen = TRY(chosen_processors(*limits.processors, own, place, found));
+  const auto is_online = [&online](unsigned number) { return online.contains(number); };
+  if (std::any_of(chosen.begin(), chosen.end(), is_online)) return {};
+  return fail(place + ": expected some of the machine's processors, " + cpu_list_text(online) + ", found \"" +
+              own + "\": of these /identity/cpus would leave " + cpu_list_text(chosen) +
+              ", and where none is there the kernel gives all");
 }
 
 }  // namespace
@@ -397,7 +413,7 @@ Status check_machine(const Policy& policy, const ordered_json& config, const run
                      const runtime::Surroundings& surroundings) {
   if (!holds_limits(policy) || !policy.limits->needs_cgroup()) return {};
   TRY(check_cgroups(*policy.limits, config, runtime, surroundings));
-  return check_processors(*policy.limits, surroundings);
+  return check_processors(*policy.limits, config, surroundings);
 }
 
 }  // namespace tidewaiter::policy

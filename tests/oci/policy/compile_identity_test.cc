@@ -112,11 +112,17 @@ TEST(Identity, GivesAHostNameInANamespaceOfItsOwn) {
       R"({"linux": {"namespaces": [{"type": "uts"}]}})",
       R"({"linux": {"namespaces": [{"type": "uts", "path": "/proc/7/ns/uts"}]}})",
       R"({"linux": {"namespaces": null}})",
+      R"({"linux": {"namespaces": [{"type": "uts"}, {"type": "mount"}, {"type": "uts", "path": "/proc/7/ns/uts"}]}})",
   };
   for (const char* patch : bundles) {
     const Plan plan = compiled(policy_of(R"({"hostname": "build"})"), bundle_of(patch));
     EXPECT_EQ(plan.config["hostname"], "build");
-    EXPECT_EQ(plan.config["linux"]["namespaces"].back(), ordered_json({{"type", "uts"}})) << patch;
+    const ordered_json& namespaces = plan.config["linux"]["namespaces"];
+    EXPECT_EQ(namespaces.back(), ordered_json({{"type", "uts"}})) << patch;
+    EXPECT_EQ(std::count_if(namespaces.begin(), namespaces.end(),
+                            [](const ordered_json& one) { return one["type"] == "uts"; }),
+              1)
+        << patch;
     EXPECT_EQ(plan.config["process"]["env"],
               ordered_json({"PATH=/bin", "HOSTNAME=build", "LANG=de_DE", "SECRET=1"}));
     EXPECT_THAT(bound(plan), IsEmpty());
@@ -221,6 +227,11 @@ TEST(Identity, ShowsTheProcessorsInTheFilesOfTheKernel) {
   const Plan proc = compiled(policy_of(R"({"cpus": 1})"),
                              bundle_of(R"({"mounts": [{"destination": "/proc/", "type": "proc"}]})"));
   EXPECT_THAT(bound(proc), testing::ElementsAre("/proc/cpuinfo cpuinfo"));
+  const Plan processes = compiled(
+      policy_of(R"({"cpus": 1})"),
+      bundle_of(
+          R"({"mounts": [{"destination": "/proc", "type": "proc", "options": ["ro", "subset=pid"]}]})"));
+  EXPECT_THAT(bound(processes), IsEmpty());
   // As rootless engines have them; and what is none of the kernel's.
   Surroundings around = machine();
   for (const char* source : {"/proc", "/sys", "/data"}) around.sources[source] = {};
@@ -263,8 +274,9 @@ TEST(Identity, HoldsProcessorsLikeALimit) {
 }
 
 TEST(Identity, SaysWhereNoCgroupHoldsProcessors) {
-  const auto judged = [](const char* identity, const Surroundings& found) {
-    const Status held = check_machine(policy_of(identity), bundle_of(), runtime::traits(Kind::kCrun), found);
+  const auto judged = [](const char* identity, const Surroundings& found, const char* patch = "{}") {
+    const Status held =
+        check_machine(policy_of(identity), bundle_of(patch), runtime::traits(Kind::kCrun), found);
     return held ? "held" : held.error().message();
   };
   Surroundings found = machine();
@@ -273,6 +285,14 @@ TEST(Identity, SaysWhereNoCgroupHoldsProcessors) {
   EXPECT_EQ(judged(R"({"cpus": "0,7"})", found), "held");
   EXPECT_EQ(judged(R"({"cpus": "7-8"})", found),
             "/identity/cpus: expected some of the machine's processors, 0-7, found 7-8");
+  // A cgroup of processors that are not there has all of its parent's.
+  const char* const kAbsent = R"({"linux": {"resources": {"cpu": {"cpus": "8-9"}}}})";
+  EXPECT_EQ(judged(R"({"hostname": "a"})", found, kAbsent), "held");
+  EXPECT_EQ(
+      judged(R"({"cpus": 1})", found, kAbsent),
+      "/linux/resources/cpu/cpus: expected some of the machine's processors, 0-7, found \"8-9\": of these "
+      "/identity/cpus would leave 8, and where none is there the kernel gives all");
+  EXPECT_EQ(judged(R"({"cpus": 1})", found, R"({"linux": {"resources": {"cpu": {"cpus": "7-9"}}}})"), "held");
   found.initial_root = false;
   found.controllers.erase("cpuset");
   found.withheld = {"cpuset"};
