@@ -315,9 +315,20 @@ Findings check_limits(const Patient& patient) {
   limits.memory = limits.processes = limits.cpu_time = 1;
   const ordered_json config = {{"linux", {{"cgroupsPath", "/ID"}}}};
   const Status held = policy::check_machine(every, config, runtime::traits(kind), found);
-  if (held) return {ok("cgroups hold limits", "policies can limit memory, processes, cpus and open_files")};
-  return {warning(held.error().message(), "containers under policies with such limits are refused",
-                  "change it, if you want these limits; open_files needs none of it")};
+  if (!held) {
+    return {warning(held.error().message(), "containers under policies with such limits are refused",
+                    "change it, if you want these limits; open_files needs none of it")};
+  }
+  Findings findings = {
+      ok("cgroups hold limits", "policies can limit memory, processes, cpus and open_files")};
+  // Its controller is another, which is not delegated everywhere.
+  every.limits.emplace().processors = policy::Processors{.count = 1, .these = {}};
+  if (const Status named = policy::check_machine(every, config, runtime::traits(kind), found); !named) {
+    findings.push_back(warning(named.error().message(),
+                               "containers under policies with identity.cpus are refused",
+                               "change it, if you want to say which processors they have"));
+  }
+  return findings;
 }
 
 // --- privileges -------------------------------------------------------------------------------------

@@ -196,6 +196,15 @@ TEST_F(Doctor, NamesEachAilment) {
        },
        "limits", false,
        "/limits/cpus: no cgroup would hold it: the machine has its controller, but does not"},
+      {"processors are not delegated",
+       [](Surroundings& s) {
+         s.machine.root = false;
+         s.machine.files["/proc/self/cgroup"] = "0::/user.slice/user-1000.slice/session-1.scope\n";
+         s.machine.files["/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers"] =
+             "cpu memory pids\n";
+       },
+       "limits", false,
+       "/identity/cpus: no cgroup would hold it: the machine has its controller, but does not"},
       {"limits of a user under version 1",
        [](Surroundings& s) {
          s.machine.files["/proc/self/mountinfo"] = kLegacy;
