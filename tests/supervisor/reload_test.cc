@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "tests/oci/base/temporary_folder.h"
 
@@ -128,14 +129,27 @@ TEST_F(ReloadTest, TakesAPolicyWhoseIdentityIsTheSame) {
                                    "containers that are created from now on"));
 }
 
+// Those that are executed would get what the container has not; or no longer what it has.
 TEST_F(ReloadTest, RefusesAnIdentityThatWasNotGiven) {
-  const auto in_mode = [](const std::string& mode) {
-    return R"({"version": 1, "identity": {"hostname": "a"}, "mode": ")" + mode +
-           R"(", "syscalls": [{"names": ["getpgid"], "action": "log"}]})";
+  const auto in_mode = [](const std::string& mode, const std::string& identity) {
+    return R"({"version": 1, "syscalls": [{"names": ["getpgid"], "action": "log"}], "mode": ")" + mode +
+           R"(", "identity": )" + identity + "}";
   };
-  record_.policy_text = in_mode("audit");
-  file_is(in_mode("enforce"));
-  EXPECT_THAT(refusal(), HasSubstr("gives another identity than the container was created with"));
+  for (const char* identity :
+       {R"({"user": {"uid": 1000, "gid": 1000}})", R"({"env": {"clean": true}})", R"({"hostname": "a"})"}) {
+    for (const auto& [before, after] : {std::pair{"audit", "enforce"}, std::pair{"enforce", "audit"}}) {
+      record_.policy_text = in_mode(before, identity);
+      file_is(in_mode(after, identity));
+      EXPECT_THAT(refusal(), HasSubstr("gives another identity than the container was created with"))
+          << identity << " " << before;
+    }
+  }
+  // The names are pinned in both.
+  const char* const kHosts = R"({"hosts": {"db.test": "10.0.0.5"}})";
+  record_.policy_text = in_mode("audit", kHosts);
+  file_is(in_mode("enforce", kHosts));
+  const auto reread = reread_policy(record_);
+  EXPECT_TRUE(reread) << reread.error().message();
 }
 
 // Each process was told of them when it began.
