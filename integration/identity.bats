@@ -138,6 +138,23 @@ executed() {
   assert_output --partial "$(printf '10.0.0.5\tdb.test\n10.88.0.3\tbox')"
 }
 
+@test "identity: pinned hosts, and a mount over /etc that hides their place" {
+  own_rootfs
+  mkdir "$BATS_TEST_TMPDIR/etc"
+  echo "10.7.8.8 hidden db.test" >"$BATS_TEST_TMPDIR/hosts"
+  echo "10.7.8.9 later db.test" >"$BATS_TEST_TMPDIR/etc/hosts"
+  edit_bundle --arg file "$BATS_TEST_TMPDIR/hosts" --arg etc "$BATS_TEST_TMPDIR/etc" \
+    '.mounts += [{destination: "/etc/hosts", type: "bind", source: $file, options: ["bind"]},
+                 {destination: "/etc", type: "bind", source: $etc, options: ["bind"]}]'
+  in_container cat /etc/hosts
+  assert_output "10.7.8.9 later db.test"
+  identified '{"hosts": {"db.test": "10.0.0.5"}}'
+  in_container cat /etc/hosts
+  assert_success
+  assert_output --partial "$(printf '10.0.0.5\tdb.test\n10.7.8.9\tlater')"
+  assert_equal "$(cat "$BATS_TEST_TMPDIR/etc/hosts")" "10.7.8.9 later db.test"
+}
+
 @test "identity: pinned hosts in network rules" {
   own_rootfs
   identified '{"hosts": {"db.test": "127.0.0.5"}}' '"network": {"allow": ["db.test"]}'
