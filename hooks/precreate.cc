@@ -15,7 +15,6 @@
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
 #include "oci/spec/config.h"
-#include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 
 namespace tidewaiter::hook {
@@ -79,10 +78,7 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
 // told the bundle's folder.
 runtime::Surroundings surroundings_of(const Json& config, const Host& host) {
   runtime::Surroundings surroundings = host.surroundings;
-  const Json* linux_part = spec::member(config, "linux");
-  surroundings.makes_no_cgroup =
-      surroundings.initial_root &&
-      (linux_part == nullptr || spec::text_member(*linux_part, "cgroupsPath").empty());
+  surroundings.makes_no_cgroup = surroundings.initial_root && spec::cgroup_of(config).empty();
   runtime::look_at_sources(runtime::own_files(), "", spec::bind_sources(config), surroundings);
   return surroundings;
 }
@@ -142,7 +138,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity) surroundings = surroundings_of(config, host);
-  if (policy::names_processors(file.policy)) runtime::look_at_processors(runtime::own_files(), surroundings);
+  if (policy::names_processors(file.policy))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(config), surroundings);
   policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
   TRY(policy::check_machine(file.policy, config, traits, surroundings));
   // podman's own runtime is what enters the container later: without an agent the folder is for its files

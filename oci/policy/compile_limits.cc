@@ -164,11 +164,22 @@ std::string processors_words(const Limits& limits) {
   return wanted.count == 1 ? "one processor" : "at most " + std::to_string(wanted.count) + " processors";
 }
 
+// Of those that whoever starts the runtime may run on, the ones that the container can have; these where
+// there are none.
+std::set<unsigned> processors_at_hand(const runtime::Surroundings& surroundings) {
+  const auto online = parse_cpu_list(surroundings.online);
+  if (!online) return surroundings.processors;
+  std::set<unsigned> both;
+  std::set_intersection(online->begin(), online->end(), surroundings.processors.begin(),
+                        surroundings.processors.end(), std::inserter(both, both.end()));
+  return both.empty() ? *online : both;
+}
+
 // Of the bundle's processors, or of all where it names none, those that the policy leaves.
 Result<std::set<unsigned>> chosen_processors(const Processors& wanted, const std::string& own,
                                              const std::string& place,
                                              const runtime::Surroundings& surroundings) {
-  std::set<unsigned> given = surroundings.processors;
+  std::set<unsigned> given = processors_at_hand(surroundings);
   if (!own.empty()) given = TRY(in_context(place, parse_cpu_list(own)));
   std::set<unsigned> chosen;
   if (wanted.these.empty()) {
@@ -309,8 +320,7 @@ Status check_cgroups(const Limits& limits, const ordered_json& config, const run
         "under version 1 an ordinary user has none: boot with systemd.unified_cgroup_hierarchy=1, run "
         "the container as root");
   }
-  const ordered_json* linux_part = member(config, "linux");
-  const bool named = linux_part != nullptr && !text_member(*linux_part, "cgroupsPath").empty();
+  const bool named = !spec::cgroup_of(config).empty();
   if (!found.initial_root && runtime.passes_over_cgroups && !named) {
     return not_held(all,
                     "an ordinary user's " + std::string(runtime.name) +
@@ -351,19 +361,19 @@ Status check_processors(const Limits& limits, const ordered_json& config,
   const ordered_json* cpu = resources == nullptr ? nullptr : member(*resources, "cpu");
   const std::string own = cpu == nullptr ? "" : text_member(*cpu, "cpus");
   if (these.empty() && own.empty()) return {};
-  const auto online = TRY(in_context("/sys/devices/system/cpu/online", parse_cpu_list(found.online)));
+  const auto online = TRY(in_context(found.online_file, parse_cpu_list(found.online)));
   if (!std::includes(online.begin(), online.end(), these.begin(), these.end())) {
-    return fail("/identity/cpus: expected some of the machine's processors, " + cpu_list_text(online) +
-                ", found " + cpu_list_text(these));
+    return fail("/identity/cpus: expected some of the machine's processors, " + cpu_list_text(online) + " (" +
+                found.online_file + "), found " + cpu_list_text(these));
   }
   if (own.empty()) return {};
   const std::string place = std::string(kResources) + "/cpu/cpus";
   const std::set<unsigned> chosen = TRY(chosen_processors(*limits.processors, own, place, found));
   const auto is_online = [&online](unsigned number) { return online.contains(number); };
   if (std::any_of(chosen.begin(), chosen.end(), is_online)) return {};
-  return fail(place + ": expected some of the machine's processors, " + cpu_list_text(online) + ", found \"" +
-              own + "\": of these /identity/cpus would leave " + cpu_list_text(chosen) +
-              ", and where none is there the kernel gives all");
+  return fail(place + ": expected some of the machine's processors, " + cpu_list_text(online) + " (" +
+              found.online_file + "), found \"" + own + "\": of these /identity/cpus would leave " +
+              cpu_list_text(chosen) + ", and where none is there the kernel gives all");
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ namespace tidewaiter::runtime {
 namespace {
 
 constexpr std::string_view kMountPoint = "/sys/fs/cgroup";
+constexpr const char* kOnline = "/sys/devices/system/cpu/online";
 
 // A line of /proc/self/mountinfo (proc(5)).
 struct Mount {
@@ -119,6 +120,45 @@ void find_controllers(const Files& files, const std::string& own, Surroundings& 
   found.controllers = of(delegated_cgroup(own));
   std::set_difference(all.begin(), all.end(), found.controllers.begin(), found.controllers.end(),
                       std::inserter(found.withheld, found.withheld.end()));
+}
+
+// The folder of a slice, below that of the systemd that makes it: "/a.slice/a-b.slice" (systemd.slice(5)).
+std::string folder_of_slice(const std::string& slice) {
+  constexpr std::string_view kEnd = ".slice";
+  if (slice == "-.slice" || !slice.ends_with(kEnd)) return "";
+  std::string folder;
+  for (std::size_t dash = slice.find('-'); dash != std::string::npos; dash = slice.find('-', dash + 1))
+    folder += "/" + slice.substr(0, dash) + std::string(kEnd);
+  return folder + "/" + slice;
+}
+
+// Of version 2, the cgroup above the one that the bundle names so: by its path, or as SLICE:PREFIX:NAME. A
+// slice that is not named is the one that crun and runc take by themselves. What a relative path is relative
+// to is up to the runtime.
+std::string cgroup_above(const Files& files, const std::string& cgroup, bool initial_root) {
+  const std::size_t colon = cgroup.find(':');
+  if (colon == std::string::npos) {
+    return cgroup.starts_with('/') ? std::filesystem::path(cgroup).lexically_normal().parent_path() : "";
+  }
+  std::string slice = cgroup.substr(0, colon);
+  if (slice.empty()) slice = initial_root ? "system.slice" : "user.slice";
+  return (initial_root ? "" : delegated_cgroup(own_cgroup(files))) + folder_of_slice(slice);
+}
+
+// As far as they are there: a runtime makes the rest, which has what is above.
+void find_left_processors(const Files& files, const std::string& cgroup, Surroundings& found) {
+  std::string folder = cgroup_above(files, cgroup, found.initial_root);
+  while (true) {
+    if (folder == "/") folder.clear();
+    const std::string file = std::string(kMountPoint) + folder + "/cpuset.cpus.effective";
+    if (auto text = files.read(file); text && text->find_first_not_of(" \n") != std::string::npos) {
+      found.online = *std::move(text);
+      found.online_file = file;
+      return;
+    }
+    if (folder.empty()) return;
+    folder.resize(folder.rfind('/'));
+  }
 }
 
 class OwnFiles : public Files {
@@ -226,6 +266,7 @@ Surroundings Surroundings::of_a_full_machine() {
   full.gids = full.uids;
   for (unsigned number = 0; number < 8; ++number) full.processors.insert(number);
   full.online = "0-7";
+  full.online_file = kOnline;
   return full;
 }
 
@@ -283,8 +324,10 @@ void look_at_sources(const Files& files, const std::string& folder, const std::v
   }
 }
 
-void look_at_processors(const Files& files, Surroundings& found) {
-  found.online = files.read("/sys/devices/system/cpu/online").value_or("");
+void look_at_processors(const Files& files, const std::string& cgroup, Surroundings& found) {
+  found.online_file = kOnline;
+  found.online = files.read(kOnline).value_or("");
+  if (found.cgroups == Cgroups::kV2) find_left_processors(files, cgroup, found);
   found.cpuinfo = files.read("/proc/cpuinfo").value_or("");
 }
 

@@ -55,7 +55,8 @@ struct Surroundings {
   std::vector<IdRange> uids;                           // of this process's user namespace
   std::vector<IdRange> gids;
   std::set<unsigned> processors;  // that this process may run on (sched_getaffinity(2))
-  std::string online;             // that the machine has, as /sys/devices/system/cpu/online names them
+  std::string online;             // that the container can have (cpuset(7), "List format")
+  std::string online_file;        // which says so
   std::string cpuinfo;            // what /proc/cpuinfo says of them
 
   // As root has them on a machine that has everything: for what depends on no machine, and for tests.
@@ -90,9 +91,12 @@ void find_cgroups(const Files& files, Surroundings& found);
 void look_at_sources(const Files& files, const std::string& folder, const std::vector<std::string>& sources,
                      Surroundings& found);
 
-// Reads `online` and `cpuinfo`. Apart from the rest, for it takes the kernel a while to tell, and few want to
-// know.
-void look_at_processors(const Files& files, Surroundings& found);
+// Reads `online` and `cpuinfo`: what the machine has, or, under cgroup version 2, what is left where the
+// runtime makes the container's cgroup, for one that asks for others only has those. `cgroup`: how the bundle
+// names it
+// (/linux/cgroupsPath). Apart from the rest, for it takes the kernel a while to tell, and few want to know.
+// REQUIRES: find_cgroups().
+void look_at_processors(const Files& files, const std::string& cgroup, Surroundings& found);
 
 // Whether this process has a real-time scheduling class that its children inherit.
 bool runs_in_real_time();

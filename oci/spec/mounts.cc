@@ -69,6 +69,11 @@ Json bind_of_file(const std::string& destination, const std::string& source) {
           {"options", {"bind", "rprivate", "ro", "nosuid", "nodev", "noexec"}}};
 }
 
+std::string cgroup_of(const Json& config) {
+  const Json* linux_part = member(config, "linux");
+  return linux_part == nullptr ? "" : text_member(*linux_part, "cgroupsPath");
+}
+
 std::vector<std::string> bind_sources(const Json& config) {
   std::vector<std::string> sources;
   if (const Json* root = member(config, "root")) {

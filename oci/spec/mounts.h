@@ -38,6 +38,9 @@ Json* mount_at(Json& config, std::string_view destination);
 // An entry that binds the file `source`, of a state folder, read-only.
 Json bind_of_file(const std::string& destination, const std::string& source);
 
+// /linux/cgroupsPath; empty: the bundle names none.
+std::string cgroup_of(const Json& config);
+
 // What the runtime binds into the container, as the bundle has it: the sources of bind mounts, and the root
 // file system. Relative ones are the bundle's.
 std::vector<std::string> bind_sources(const Json& config);

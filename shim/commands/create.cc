@@ -18,6 +18,7 @@
 #include "oci/policy/compile_deny.h"
 #include "oci/policy/load.h"
 #include "oci/spec/config.h"
+#include "oci/spec/mounts.h"
 #include "shim/commands/commands.h"
 #include "shim/denied_paths.h"
 #include "shim/entrypoint.h"
@@ -183,7 +184,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity)
     surroundings = invocation.surroundings(bundle->original(), folder);
-  if (policy::names_processors(file.policy)) runtime::look_at_processors(runtime::own_files(), surroundings);
+  if (policy::names_processors(file.policy))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(bundle->original()), surroundings);
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));

@@ -139,7 +139,7 @@ Result<Findings> findings_in(const std::string& file, Background& background,
   add(file, policy::review(*parsed), findings);
   if (resolver) add(file, TRY(review_names(*parsed, *resolver)), findings);
   if (background.bundle && policy::names_processors(*parsed))
-    runtime::look_at_processors(runtime::own_files(), background.around);
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(background.config), background.around);
   // What no runtime can do, or not with this bundle, is a mistake as well.
   const runtime::Traits& traits = runtime::traits(background.runtime);
   const auto plan =
@@ -324,7 +324,8 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
-  if (policy::names_processors(policy)) runtime::look_at_processors(runtime::own_files(), around);
+  if (policy::names_processors(policy))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(config), around);
   policy::Listener listener = no_listener(sys::landlock_version());
   if (options.bundle && policy::covers(policy)) {
     listener.denied_files =

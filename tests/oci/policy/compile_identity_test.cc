@@ -212,6 +212,20 @@ TEST(Identity, LeavesTheProcessorsThatBundleAndPolicyBothHave) {
   }
 }
 
+// A cgroup that asks for others than the one above it has gets all of that one's.
+TEST(Identity, TakesProcessorsThatTheContainerCanHave) {
+  const auto chosen = [](const char* online, std::set<unsigned> processors) {
+    Surroundings found = machine();
+    found.online = online;
+    found.processors = std::move(processors);
+    return compiled(policy_of(R"({"cpus": 2})"), bundle_of(), found).processors;
+  };
+  EXPECT_EQ(chosen("2-7", {0, 1, 2, 3}), "2-3");
+  EXPECT_EQ(chosen("3,5-7", {0, 1, 2, 3}), "3");
+  EXPECT_EQ(chosen("4-7", {0, 1, 2, 3}), "4-5");
+  EXPECT_EQ(chosen("", {0, 1, 2, 3}), "0-1");
+}
+
 TEST(Identity, ShowsTheProcessorsInTheFilesOfTheKernel) {
   const Plan plan = compiled(policy_of(R"({"cpus": "1,3"})"), bundle_of());
   EXPECT_THAT(bound(plan),
@@ -270,6 +284,7 @@ TEST(Identity, HoldsProcessorsLikeALimit) {
               StartsWith("/linux/resources/cpu/cpus: expected text, as in \"0-3\", found 1"));
   Surroundings blind = machine();
   blind.processors.clear();
+  blind.online.clear();
   EXPECT_EQ(failure(policy, bundle_of(), blind), "/identity/cpus: which processors there are is not known");
 }
 
@@ -283,15 +298,18 @@ TEST(Identity, SaysWhereNoCgroupHoldsProcessors) {
   EXPECT_EQ(judged(R"({"cpus": 1})", found), "held");
   EXPECT_EQ(judged(R"({"cpus": 100})", found), "held");
   EXPECT_EQ(judged(R"({"cpus": "0,7"})", found), "held");
-  EXPECT_EQ(judged(R"({"cpus": "7-8"})", found),
-            "/identity/cpus: expected some of the machine's processors, 0-7, found 7-8");
+  EXPECT_EQ(
+      judged(R"({"cpus": "7-8"})", found),
+      "/identity/cpus: expected some of the machine's processors, 0-7 (/sys/devices/system/cpu/online), "
+      "found 7-8");
   // A cgroup of processors that are not there has all of its parent's.
   const char* const kAbsent = R"({"linux": {"resources": {"cpu": {"cpus": "8-9"}}}})";
   EXPECT_EQ(judged(R"({"hostname": "a"})", found, kAbsent), "held");
   EXPECT_EQ(
       judged(R"({"cpus": 1})", found, kAbsent),
-      "/linux/resources/cpu/cpus: expected some of the machine's processors, 0-7, found \"8-9\": of these "
-      "/identity/cpus would leave 8, and where none is there the kernel gives all");
+      "/linux/resources/cpu/cpus: expected some of the machine's processors, 0-7 "
+      "(/sys/devices/system/cpu/online), found \"8-9\": of these /identity/cpus would leave 8, and where "
+      "none is there the kernel gives all");
   EXPECT_EQ(judged(R"({"cpus": 1})", found, R"({"linux": {"resources": {"cpu": {"cpus": "7-9"}}}})"), "held");
   found.initial_root = false;
   found.controllers.erase("cpuset");

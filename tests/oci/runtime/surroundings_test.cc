@@ -276,12 +276,59 @@ TEST(LookAround, FindsWhatTheCallerMayRunOn) {
 
 TEST(LookAtProcessors, ReadsWhatTheKernelSays) {
   Surroundings found;
-  look_at_processors(
-      FakeFiles({{"/proc/cpuinfo", "processor\t: 0\n"}, {"/sys/devices/system/cpu/online", "0\n"}}), found);
+  found.cgroups = Cgroups::kV1;
+  look_at_processors(FakeFiles({{"/proc/cpuinfo", "processor\t: 0\n"},
+                                {"/sys/devices/system/cpu/online", "0\n"},
+                                {"/sys/fs/cgroup/cpuset.cpus.effective", "1\n"}}),
+                     "/box", found);
   EXPECT_EQ(found.cpuinfo, "processor\t: 0\n");
   EXPECT_EQ(found.online, "0\n");
-  look_at_processors(FakeFiles({}), found);
+  EXPECT_EQ(found.online_file, "/sys/devices/system/cpu/online");
+  look_at_processors(FakeFiles({}), "/box", found);
   EXPECT_EQ(found.cpuinfo + found.online, "");
+}
+
+// Wherever the runtime will make the container's own.
+TEST(LookAtProcessors, ReadsWhatTheCgroupAboveLeaves) {
+  const std::string user = "/user.slice/user-1000.slice/user@1000.service";
+  const FakeFiles files({{"/proc/self/cgroup", "0::/user.slice/user-1000.slice/session-1.scope\n"},
+                         {"/sys/devices/system/cpu/online", "0-7\n"},
+                         {"/sys/fs/cgroup/cpuset.cpus.effective", "0-6\n"},
+                         {"/sys/fs/cgroup/a/cpuset.cpus.effective", "1\n"},
+                         {"/sys/fs/cgroup/a/b/cpuset.cpus.effective", "\n"},
+                         {"/sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "2\n"},
+                         {"/sys/fs/cgroup/m.slice/m-n.slice/cpuset.cpus.effective", "3\n"},
+                         {"/sys/fs/cgroup/system.slice/cpuset.cpus.effective", "4\n"},
+                         {"/sys/fs/cgroup" + user + "/cpuset.cpus.effective", "5\n"},
+                         {"/sys/fs/cgroup" + user + "/user.slice/cpuset.cpus.effective", "6\n"}});
+  const struct {
+    const char* cgroup;
+    bool initial_root;
+    const char* online;
+  } cases[] = {
+      {"/box", true, "0-6\n"},
+      {"/a/box", true, "1\n"},
+      {"/a/./c/../box", true, "1\n"},
+      {"/a/b/c/box", true, "1\n"},
+      {"box", true, "0-6\n"},
+      {"", true, "0-6\n"},
+      {"machine.slice:libpod:box", true, "2\n"},
+      {"m-n.slice:p:box", true, "3\n"},
+      {"m-n-o.slice:p:box", true, "3\n"},
+      {"m-other.slice:p:box", true, "0-6\n"},
+      {"-.slice:p:box", true, "0-6\n"},
+      {":p:box", true, "4\n"},
+      {"user.slice:libpod:box", false, "6\n"},
+      {"app.slice:libpod:box", false, "5\n"},
+      {":p:box", false, "6\n"},
+  };
+  for (const auto& one : cases) {
+    Surroundings found;
+    found.cgroups = Cgroups::kV2;
+    found.initial_root = one.initial_root;
+    look_at_processors(files, one.cgroup, found);
+    EXPECT_EQ(found.online, one.online) << one.cgroup << " " << one.initial_root << " " << found.online_file;
+  }
 }
 
 }  // namespace
