@@ -1,6 +1,7 @@
 #include "shim/commands/policy.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -322,6 +323,33 @@ TEST_F(PolicyVerb, ExplainShowsWhatBecomesOfTheBundle) {
   options = {file("none.json", R"({"version": 1})"), folder_.path(), runtime::Kind::kCrun};
   options.diff = true;
   EXPECT_EQ(explain(options), "");
+}
+
+TEST_F(PolicyVerb, ExplainShowsAnIdentity) {
+  file("config.json", R"({"ociVersion": "1.0.2", "hostname": "0123456789ab", "process": {"args": ["/bin/sh"]},
+      "linux": {"cgroupsPath": "/box"}})");
+  const std::string user =
+      R"({"uid": )" + std::to_string(::getuid()) + R"(, "gid": )" + std::to_string(::getgid()) + "}";
+  PolicyExplainOptions options{file("identified.json", R"({"version": 1, "identity": {"hostname": "build",
+      "hosts": {"db.test": "10.0.0.5"}, "cpus": 1, "env": {"clean": true}, "user": )" +
+                                                           user + "}}"),
+                               folder_.path(), runtime::Kind::kCrun};
+  options.json = true;
+  options.diff = true;
+  const auto json = nlohmann::json::parse(explain(options));
+  std::map<std::string, std::string> rules;
+  for (const auto& rule : json["rules"]) {
+    rules[rule["pointer"].get<std::string>()] =
+        rule["mechanism"].get<std::string>() + " " + rule["cost"].get<std::string>();
+  }
+  EXPECT_EQ(rules, (std::map<std::string, std::string>{{"/identity/cpus", "cgroup none"},
+                                                       {"/identity/env", "OCI none"},
+                                                       {"/identity/hostname", "OCI none"},
+                                                       {"/identity/hosts/db.test", "OCI none"},
+                                                       {"/identity/user", "OCI none"}}));
+  EXPECT_EQ(json["after"]["hostname"], "build");
+  EXPECT_THAT(json["diff"].get<std::string>(),
+              HasSubstr("\n-  \"hostname\": \"0123456789ab\",\n+  \"hostname\": \"build\",\n"));
 }
 
 TEST_F(PolicyVerb, ExplainSaysWhyBundleAndPolicyDoNotGoTogether) {
