@@ -352,6 +352,16 @@ readonly SHOW_USER='id -u; id -g; id -G; grep -E "^Cap(Inh|Prm|Eff|Amb)" /proc/s
   refute_line 0000000000000000
 }
 
+@test "identity: what the image makes of a number does not count" {
+  own_rootfs
+  echo '1234:x:0:0::/:/bin/sh' >"$BATS_TEST_TMPDIR/rootfs/etc/passwd"
+  printf '%s\n' '56:x:0:' 'root:x:0:1234' >"$BATS_TEST_TMPDIR/rootfs/etc/group"
+  identified '{"user": {"uid": 1234, "gid": 56}}'
+  in_container sh -c "$SHOW_USER"
+  assert_success
+  assert_output $'1234\n56\n56\n0000000000000000'
+}
+
 @test "identity: user of what is executed" {
   process_file '.capabilities.ambient = .capabilities.bounding | .capabilities.inheritable = .capabilities.bounding
     | .user.additionalGids = [0]'
