@@ -136,10 +136,9 @@ std::string folder_of_slice(const std::string& slice) {
 // slice that is not named is the one that crun and runc take by themselves. What a relative path is relative
 // to is up to the runtime.
 std::string cgroup_above(const Files& files, const std::string& cgroup, bool initial_root) {
+  if (cgroup.starts_with('/')) return std::filesystem::path(cgroup).lexically_normal().parent_path();
   const std::size_t colon = cgroup.find(':');
-  if (colon == std::string::npos) {
-    return cgroup.starts_with('/') ? std::filesystem::path(cgroup).lexically_normal().parent_path() : "";
-  }
+  if (colon == std::string::npos) return "";
   std::string slice = cgroup.substr(0, colon);
   if (slice.empty()) slice = initial_root ? "system.slice" : "user.slice";
   return (initial_root ? "" : delegated_cgroup(own_cgroup(files))) + folder_of_slice(slice);

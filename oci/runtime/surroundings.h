@@ -93,9 +93,8 @@ void look_at_sources(const Files& files, const std::string& folder, const std::v
 
 // Reads `online` and `cpuinfo`: what the machine has, or, under cgroup version 2, what is left where the
 // runtime makes the container's cgroup, for one that asks for others only has those. `cgroup`: how the bundle
-// names it
-// (/linux/cgroupsPath). Apart from the rest, for it takes the kernel a while to tell, and few want to know.
-// REQUIRES: find_cgroups().
+// names it (/linux/cgroupsPath). Apart from the rest, for it takes the kernel a while to tell, and few want
+// to know. REQUIRES: find_cgroups().
 void look_at_processors(const Files& files, const std::string& cgroup, Surroundings& found);
 
 // Whether this process has a real-time scheduling class that its children inherit.
