@@ -348,8 +348,9 @@ TEST_F(PolicyVerb, ExplainShowsAnIdentity) {
                                                        {"/identity/hosts/db.test", "OCI none"},
                                                        {"/identity/user", "OCI none"}}));
   EXPECT_EQ(json["after"]["hostname"], "build");
-  EXPECT_THAT(json["diff"].get<std::string>(),
-              HasSubstr("\n-  \"hostname\": \"0123456789ab\",\n+  \"hostname\": \"build\",\n"));
+  const std::string diff = json["diff"];
+  EXPECT_THAT(diff, HasSubstr("\n-  \"hostname\": \"0123456789ab\",\n"));
+  EXPECT_THAT(diff, HasSubstr("\n+  \"hostname\": \"build\",\n"));
 }
 
 TEST_F(PolicyVerb, ExplainSaysWhyBundleAndPolicyDoNotGoTogether) {
