@@ -417,9 +417,9 @@ class Compiler {
     describe_network();
     describe_exec();
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
-    std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
     for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
     for (PlanRow& row : denied_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
+    std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
     describe_start();
     describe_names();
     describe_baseline();
