@@ -96,7 +96,6 @@ Result<Background> background_of(const PolicyCheckOptions& options) {
                         runtime::look_around(container::is_initial_root())};
   runtime::look_at_sources(runtime::own_files(), folder, spec::bind_sources(background.config),
                            background.around);
-  runtime::look_at_processors(runtime::own_files(), background.around);
   background.bundle = std::move(bundle);
   background.folder = folder;
   return background;
