@@ -315,8 +315,11 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
 @test "files: beside rules that refuse calls, and a profile that does not know Landlock" {
   policy both '{"files": {"read": ["/bin", "/probes"]}, "syscalls": [{"names": ["setuid", "chdir"], "action": "errno"}]}'
   local profile
-  profile=$(jq 'del(.archMap) | .syscalls |= map(.names -= ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"]
-    | select(.names != [] and (.excludes // {}) == {} and (.includes // {}) == {}) | {names, action, args})' <"$BATS_TEST_DIRNAME/../tests/fixtures/podman_seccomp.json")
+  profile=$(jq '{defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38, architectures: ["SCMP_ARCH_X86_64"],
+    syscalls: [.syscalls[] | select(.action == "SCMP_ACT_ALLOW" and .includes.caps == null and .includes.minKernel == null
+        and ((.includes.arches // ["amd64"]) | index("amd64")))
+      | .names |= map(select(startswith("landlock_") | not)) | select(.names != [])
+      | {names, action} + (if (.args // []) == [] then {} else {args} end)]}' /usr/share/containers/seccomp.json)
   edit_bundle --argjson profile "$profile" '.linux.seccomp = $profile | .process.noNewPrivileges = false'
   in_container sh -c 'cat /srv/out/file; /probes/try_syscall setuid 0; /probes/try_syscall landlock_create_ruleset 0 0 1'
   assert_output --partial $'text\nsetuid: 0\nlandlock_create_ruleset: E'
@@ -434,7 +437,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   under_policy both
   in_container sh -c 'exec 2>&1; cat /srv/in/file; cat /srv/out/file; cat /probes/end_with'
   assert_line text
-  assert_line --partial "/srv/out/file': No such file or directory"
+  assert_line --regexp "/srv/out/file': (No such file or directory|Permission denied)"
   assert_line --partial "/probes/end_with': Permission denied"
 }
 
