@@ -238,7 +238,8 @@ nothing_left_of_user() {
   run -0 as_user "podman run --detach --network none --name identified --annotation io.tidewaiter.policy=identified $IMAGE sleep 1000 >/dev/null"
   run as_user "podman exec --user 0 --env SECRET=1 identified sh -c '$look'"
   assert_output "$identity"
-  run as_user "bare_podman exec --user 0 identified id -u"
+  run -0 as_user "podman run --detach --network none --name plain --user 1234 $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec --user 0 plain id -u"
   assert_output 0
 
   run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=nobody $IMAGE echo 'it ran'"
