@@ -282,6 +282,7 @@ both() {
   run podman exec --user 0 --env SECRET=2 --privileged subject sh -c "$look"
   assert_success
   assert_output "$identity"
-  run bare_podman exec --user 0 subject id -u
+  podman run --detach --network none --name plain --user 1234 "$IMAGE" sleep 1000 3>&- >/dev/null
+  run podman exec --user 0 plain id -u
   assert_output 0
 }
