@@ -134,7 +134,8 @@ void Session::take_over() {
   // What an earlier worker has let run may be an execve that has not come to its end.
   identities_.emplace(kernel_, supervision_.told_of_execs() && slots.empty());
   for (Slot* const slot : slots) {
-    const struct seccomp_notif& received = slots_.notification(*slot).get();
+    const seccomp::NotificationBuffer buffer = slots_.notification(*slot);
+    const struct seccomp_notif& received = buffer.get();
     const Notification stands_or_not = Notification::borrowed(kernel_, notify_fd_.get(), received);
     if (received.id != 0 && stands_or_not.still_stands()) {
       // Whoever killed the worker, it was not the call that only waited for the kernel.
