@@ -1,0 +1,12 @@
+// escape: makes a file through a link to what is not there yet
+// group: file contents
+// policy: files
+#include "files.h"
+
+static void attack(void) {
+  const struct path path = in(READABLE, "new");
+  if (symlink(path.text, "/srv/open/link") < 0) broken("symlink");
+  open("/srv/open/link", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  check_made(path.text);
+  held("%s", strerror(errno));
+}
