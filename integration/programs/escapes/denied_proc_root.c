@@ -1,0 +1,9 @@
+// escape: reads through another process's /proc/PID/root
+// group: denied files
+// policy: files-deny
+#include "files.h"
+
+static void attack(void) {
+  try_to_read(in("/proc/1/root/srv/half", SECRET).text);
+  held("%s", strerror(errno));
+}
