@@ -1,6 +1,7 @@
 // escape: makes a folder of a denied name, where there was nothing, and a file in it
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -1,6 +1,7 @@
 // escape: moves a folder to a denied name, where there was nothing
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -1,7 +1,7 @@
 // escape: makes a folder in front of the denied one its root
 // group: denied files
 // policy: files-deny
-// capabilities: CAP_SYS_CHROOT
+// capabilities: CAP_DAC_OVERRIDE CAP_SYS_CHROOT
 #include "files.h"
 
 static void attack(void) {

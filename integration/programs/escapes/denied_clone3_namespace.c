@@ -2,6 +2,7 @@
 // group: covers
 // policy: files-deny
 // neighbour: denied_read --neighbour
+// capabilities: CAP_DAC_OVERRIDE
 #include <linux/sched.h>
 #include <sys/mount.h>
 

@@ -1,6 +1,7 @@
 // escape: reads below a descriptor of the folder in front (O_PATH)
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -2,14 +2,14 @@
 // group: covers
 // policy: files-deny
 // neighbour: denied_read --neighbour
-// capabilities: CAP_SYS_ADMIN
+// capabilities: CAP_DAC_OVERRIDE CAP_SYS_ADMIN
 #include <sys/mount.h>
 
 #include "files.h"
 
 static void attack(void) {
   const int overlay = fsopen("overlay", FSOPEN_CLOEXEC);
-  if (overlay < 0 || fsconfig(overlay, FSCONFIG_SET_STRING, "lowerdir", "/srv:/srv/open", 0) < 0 ||
+  if (overlay < 0 || fsconfig(overlay, FSCONFIG_SET_STRING, "lowerdir", "/srv:/escapes", 0) < 0 ||
       fsconfig(overlay, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     held("overlay: %s", strerror(errno));
   const int mounted = fsmount(overlay, FSMOUNT_CLOEXEC, 0);

@@ -1,6 +1,7 @@
 // escape: exchanges the folder that a denied file is in for another (RENAME_EXCHANGE)
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -2,6 +2,7 @@
 // group: denied files
 // policy: files-deny
 // neighbour: files_exec --neighbour
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -3,7 +3,7 @@
 // policy: files-deny
 // neighbour: denied_read --neighbour
 // rootless: open_by_handle_at(2) takes CAP_DAC_READ_SEARCH over the host
-// capabilities: CAP_DAC_READ_SEARCH
+// capabilities: CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH
 #include "files.h"
 
 static void attack(void) {

@@ -1,6 +1,7 @@
 // escape: gives a denied file another name
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -1,6 +1,7 @@
 // escape: has a kernel thread of io_uring open a denied file
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 #include "uring.h"
 

@@ -2,7 +2,7 @@
 // group: covers
 // policy: files-deny
 // neighbour: denied_read --neighbour
-// capabilities: CAP_SYS_ADMIN
+// capabilities: CAP_DAC_OVERRIDE CAP_SYS_ADMIN
 #include <sys/mount.h>
 
 #include "files.h"

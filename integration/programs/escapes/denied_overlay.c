@@ -2,13 +2,13 @@
 // group: covers
 // policy: files-deny
 // neighbour: denied_read --neighbour
-// capabilities: CAP_SYS_ADMIN
+// capabilities: CAP_DAC_OVERRIDE CAP_SYS_ADMIN
 #include <sys/mount.h>
 
 #include "files.h"
 
 static void attack(void) {
-  if (mount("overlay", "/tmp", "overlay", 0, "lowerdir=/srv:/srv/open") < 0)
+  if (mount("overlay", "/tmp", "overlay", 0, "lowerdir=/srv:/escapes") < 0)
     held("mount: %s", strerror(errno));
   try_to_read("/tmp/half/secret");
   held("%s", strerror(errno));

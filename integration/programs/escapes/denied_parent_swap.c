@@ -2,6 +2,7 @@
 // group: path races
 // policy: files-deny
 // attempts: 20000
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void* swap(void* unused) {

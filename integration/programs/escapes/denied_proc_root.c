@@ -1,6 +1,7 @@
 // escape: reads through another process's /proc/PID/root
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

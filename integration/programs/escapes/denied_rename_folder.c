@@ -1,6 +1,7 @@
 // escape: moves a denied folder to another name
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -1,6 +1,7 @@
 // escape: moves the folder that a denied file is in, and reads it there
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

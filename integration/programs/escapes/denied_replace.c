@@ -1,6 +1,7 @@
 // escape: moves a file of its own over a denied one
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

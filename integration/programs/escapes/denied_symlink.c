@@ -1,6 +1,7 @@
 // escape: reads a denied file over a chain of symlinks
 // group: denied files
 // policy: files-deny
+// capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
 static void attack(void) {

@@ -8,7 +8,8 @@ static void attack(void) {
   static const char kUsual[] = "/lib64/ld-linux-x86-64.so.2", kOther[] = "/srv/readable/loader";
   static const char kAllowed[] = "/srv/programs/loader";
   static char program[1 << 20];
-  if (is_neighbour) copy_program(GOOD, kAllowed);
+  // It needs no loader, so it can be one.
+  if (is_neighbour) copy_program(GOOD_FOLDER "/dynamic", kAllowed);
   const int original = open(GOOD_FOLDER "/dynamic", O_RDONLY | O_CLOEXEC);
   const ssize_t size = read(original, program, sizeof program);
   char* const place = size < 0 ? NULL : memmem(program, (size_t)size, kUsual, sizeof kUsual);
