@@ -1,6 +1,7 @@
 // escape: exchanges a folder within the path for a link, while a file below it is opened
 // group: path races
 // policy: files
+// neighbour: files_symlink --neighbour
 // attempts: 20000
 #include "files.h"
 

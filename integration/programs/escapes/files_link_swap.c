@@ -1,6 +1,7 @@
 // escape: exchanges two links while the file is opened
 // group: path races
 // policy: files
+// neighbour: files_symlink --neighbour
 // attempts: 20000
 #include "files.h"
 

@@ -1,6 +1,7 @@
 // escape: exchanges two links while what they lead to is opened for writing
 // group: path races
 // policy: files
+// neighbour: files_write --neighbour
 // attempts: 20000
 #include "files.h"
 
