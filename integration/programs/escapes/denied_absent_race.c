@@ -2,7 +2,7 @@
 // group: path races
 // policy: files-deny
 // neighbour: denied_absent_rename --neighbour
-// attempts: 20000
+// attempts: 200000
 // capabilities: CAP_DAC_OVERRIDE
 #include "files.h"
 
