@@ -569,6 +569,16 @@ constexpr OpenWay kLeftOpen[] = {
      .what = "other names of what lies below a denied folder",
      .reason = "hard links that were made to it before lead to it all the same"},
     {.for_deny = true,
+     .what = "denied paths that are made anew",
+     .reason =
+         "who may rename a folder in front of a denied path can make another of that name, with another "
+         "file in it: what was there stays denied, wherever it goes"},
+    {.for_deny = true,
+     .what = "other device files for a denied device",
+     .reason =
+         "for those with CAP_MKNOD, of devices that the container's cgroup admits; a list of /files/write "
+         "refuses to make any"},
+    {.for_deny = true,
      .what = "processes of others in sight",
      .reason =
          "who may look at a process outside the container, as in a shared pid namespace, sees what that "

@@ -225,7 +225,8 @@ std::vector<PlanRow> files_rows(const Policy& policy, const Listener& listener,
             : "what memfd_create makes has no path, and a process may load code by itself (mmap)");
   }
   add(Origin::kLeftOpen, "what files are called, whose they are, and when they changed", Mechanism::kNobody,
-      "none", "Landlock does not restrict stat, chdir, chmod, chown, setxattr and utimensat");
+      "none",
+      "Landlock does not restrict stat, readlink, chdir, chmod, chown, setxattr, utimensat and inotify");
   add(Origin::kLeftOpen, "descriptors that a process has or is sent", Mechanism::kNobody, "none",
       "a file is decided on when it is opened; so the container's own standard streams stay what they are");
   return rows;
