@@ -569,10 +569,10 @@ constexpr OpenWay kLeftOpen[] = {
      .what = "other names of what lies below a denied folder",
      .reason = "hard links that were made to it before lead to it all the same"},
     {.for_deny = true,
-     .what = "denied paths that are made anew",
-     .reason =
-         "who may rename a folder in front of a denied path can make another of that name, with another "
-         "file in it: what was there stays denied, wherever it goes"},
+     .what = "folders in front of a denied path",
+     .reason = "who may rename one can make another path of the denied name; and for a later container on "
+               "the same file system what was denied lies under the folder's new name: deny what is at the "
+               "top of a volume, or refuse the renaming by /files/write"},
     {.for_deny = true,
      .what = "other device files for a denied device",
      .reason =
