@@ -819,7 +819,8 @@ TEST(ParsePolicy, SaysWhereAKeyOfAnotherPlaceGoes) {
   expect_keys({
       {R"({"version": 1, "allow": ["*"]})", "/allow",
        R"(unknown key "allow"; it goes into "network" or "exec")"},
-      {R"({"version": 1, "deny": []})", "/deny", R"(unknown key "deny"; it goes into "network" or "exec")"},
+      {R"({"version": 1, "deny": []})", "/deny",
+       R"(unknown key "deny"; it goes into "network", "exec" or "files")"},
       {R"({"version": 1, "bind": ["80"]})", "/bind", R"(unknown key "bind"; it goes into "network")"},
       {R"({"version": 1, "memory": "1G"})", "/memory", R"(unknown key "memory"; it goes into "limits")"},
       {R"({"version": 1, "cpus": 1})", "/cpus", R"(unknown key "cpus"; it goes into "limits")"},
