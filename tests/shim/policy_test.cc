@@ -248,7 +248,7 @@ TEST_F(PolicyVerb, CheckLooksForTheFirstProgramInThePathOfThePolicy) {
 }
 
 // Those of the machine are looked at, as when a container is created.
-TEST_F(PolicyVerb, CheckKnowsTheProcessorsOfTheMachine) {
+TEST_F(PolicyVerb, CheckKnowsProcessorsThatTheMachineHasNot) {
   std::filesystem::create_directories(folder_ / "rootfs");
   file("config.json", R"({"root": {"path": "rootfs"}, "linux": {"cgroupsPath": "/box"}})");
   const std::string cpus = file("cpus.json", R"({"version": 1, "identity": {"cpus": "8191"}})");
