@@ -805,8 +805,7 @@ std::optional<Processors> Reader::read_processors(const Place& place) {
 }
 
 bool Reader::is_variable_name(const Place& place, std::string_view name) {
-  constexpr std::string_view kEnds("=\0", 2);
-  if (!name.empty() && name.find_first_of(kEnds) == std::string_view::npos) return true;
+  if (!name.empty() && name.find('=') == std::string_view::npos) return true;
   wrong(place, "expected the name of a variable, as in \"LANG\", found " + quote(name));
   return false;
 }
@@ -831,9 +830,6 @@ EnvPolicy Reader::read_env(const Place& place) {
       for (const auto& [name, value] : member.value.items()) {
         const Place variable{value, member.pointer + "/" + pointer_token(name)};
         const std::string* text = read_string(variable, "the variable's value, in a string");
-        // crun would cut it there, and runc refuse the container.
-        if (text != nullptr && text->find('\0') != std::string::npos)
-          wrong(variable, "the value of a variable ends at a NUL byte, and this one has one in it");
         if (is_variable_name(variable, name) && text != nullptr) env.set.emplace_back(name, *text);
       }
     }

@@ -84,7 +84,7 @@ std::string to_json_line(const Event& event) {
   if (!event.syscall.empty()) append(line, "syscall", event.syscall);
   append(line, "category", policy::to_string(event.category));
   if (event.identity.pid != 0) append(line, "pid", event.identity.pid);
-  if (event.tid != 0) append(line, "tid", event.tid);
+  if (!event.syscall.empty()) append(line, "tid", event.tid);
   if (event.identity.parent_pid != 0) append(line, "parent_pid", event.identity.parent_pid);
   if (!event.identity.executable.empty()) append(line, "executable", event.identity.executable);
   if (event.endpoint) {

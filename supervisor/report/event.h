@@ -32,7 +32,7 @@ struct Event {
   std::string_view rule;     // JSON pointer of the deciding rule
   std::string_view syscall;  // empty: none was made
   policy::Category category = policy::Category::kProcess;
-  pid_t tid = 0;  // 0: as above
+  pid_t tid = 0;  // who made it
   Identity identity;
   std::optional<policy::Endpoint> endpoint;
   std::string_view unix_name;         // a Unix socket's path, or "@" and its abstract name

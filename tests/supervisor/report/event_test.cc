@@ -43,7 +43,6 @@ TEST(Event, LeavesOutWhatIsNotKnown) {
 TEST(Event, IsOfNoCallWhereNoneWasMade) {
   Event event = make_event();
   event.syscall = "";
-  event.tid = 0;
   const nlohmann::json json = parse_line(to_json_line(event));
   EXPECT_FALSE(json.contains("syscall"));
   EXPECT_FALSE(json.contains("tid"));
