@@ -393,6 +393,7 @@ Result<std::unique_ptr<Keeper::Employed>> Keeper::employ(UniqueFd program) {
   };
   if (Status introduced = introduce(); !introduced) {
     dismiss(employed);
+    if (introduced.error().code == EPIPE) return fail(EPIPE, "it ended before anything was said to it");
     return tl::unexpected(introduced.error());
   }
   return employed;
