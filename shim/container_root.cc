@@ -111,7 +111,7 @@ std::optional<std::string> ContainerRoot::way_to(std::string_view path) const {
       at.resize(std::min(at.rfind('/'), at.size()));
       continue;
     }
-    const std::string next = at + "/" + name;
+    const std::string next = std::string(at).append("/").append(name);
     if (lies_below_mount(next)) return std::nullopt;
     const auto link = links < kMostLinks ? link_at(next) : std::nullopt;
     if (!link) {

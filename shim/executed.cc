@@ -86,6 +86,7 @@ void ExecutedLine::put_init(std::size_t id_index, const std::vector<std::string>
   const std::size_t program = id_index + 1;
   if (init.empty() || program >= static_cast<std::size_t>(line_.argc())) return;
   std::vector<char*> arguments;
+  arguments.reserve(init.size());
   for (const std::string& each : init) arguments.push_back(words_.emplace_back(each).data());
   line_.argv.insert(line_.argv.begin() + static_cast<std::ptrdiff_t>(program), arguments.begin(),
                     arguments.end());

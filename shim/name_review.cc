@@ -27,7 +27,8 @@ Result<Failures> failures_of(const std::set<std::string>& names, const std::stri
   std::set<std::string> missing = names;
   for (std::string line; std::getline(lines, line);) {
     const spec::Json answer = TRY(spec::parse_json(line, agent));
-    if (!answer.is_object() || !answer.contains("name")) return fail(agent + ": not an answer: " + line);
+    if (!answer.is_object() || !answer.contains("name"))
+      return fail(std::string(agent).append(": not an answer: ").append(line));
     const std::string name = answer["name"].is_string() ? answer["name"].get<std::string>() : "";
     missing.erase(name);
     if (const auto error = answer.find("error"); error != answer.end())

@@ -190,7 +190,7 @@ Status Agent::watch_state_folder() {
   inotify_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_.valid()) return fail(errno, "inotify_init1");
   if (::inotify_add_watch(inotify_.get(), state_folder_.c_str(),
-                          IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
+                          IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
     return fail(errno, "watch " + state_folder_);
   }
   return watch(inotify_.get(), EPOLLIN);
@@ -356,6 +356,7 @@ Status Agent::obey(Message message) {
 Status Agent::go() {
   gone_ = true;
   std::vector<unsigned> known;
+  known.reserve(inherited_.size());
   for (const auto& [number, notify_fd] : inherited_) known.push_back(number);
   slots_->forget_others(known);
   if ((facts_ & Begin::kMoved) == 0) leave_cgroup();
@@ -538,26 +539,32 @@ bool Agent::in_state_folder(const char* name) const {
 
 bool Agent::state_folder_is_whole() const {
   using container::Record;
-  return in_state_folder(Record::kLockName) && in_state_folder(Record::kFileName) &&
-         in_state_folder(Record::kSocketName);
+  return in_state_folder(Record::kFileName) && in_state_folder(Record::kSocketName) &&
+         container::agent_alive(state_folder_);
 }
 
-// Only what is missing: the lock that is there is held by the keeper, and runtimes may be on their way to the
-// socket.
+bool Agent::another_serves() const {
+  const pid_t pid = container::agent_pid(state_folder_);
+  return pid != 0 && pid != keeper_pid_;
+}
+
+// The keeper holds it, unless it is not the keeper's any more.
+Status Agent::hold_lock() {
+  // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and
+  // end it for all of them.
+  const bool shared = (facts_ & Begin::kShared) != 0;
+  const auto lock = lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, ""));
+  if (lock) return keeper_.send(Word::kLock, 0, 0, std::array{lock->get()});
+  if (lock.error().code == EWOULDBLOCK && !another_serves()) return {};
+  return tl::unexpected(lock.error());
+}
+
+// Only what is missing: runtimes may be on their way to the socket.
 Status Agent::make_state_folder() {
   using container::Record;
   TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
-  if (!in_state_folder(Record::kLockName)) {
-    // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and
-    // end it for all of them.
-    const bool shared = (facts_ & Begin::kShared) != 0;
-    const UniqueFd lock =
-        TRY(lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, "")));
-    TRY(keeper_.send(Word::kLock, 0, 0, std::array{lock.get()}));
-  } else if (const pid_t pid = container::agent_pid(state_folder_); pid != 0 && pid != keeper_pid_) {
-    return fail("another agent serves " + state_folder_);
-  }
+  TRY(hold_lock());
   if (!in_state_folder(Record::kFileName)) TRY(container::write_record(state_folder_, whole(record_)));
   if (!in_state_folder(Record::kSocketName)) {
     const UniqueFd listener = TRY(listen_unix(state_folder_ + "/" + Record::kSocketName));
@@ -613,6 +620,7 @@ void Agent::clean_up() {
   // need the folder again, and `delete` removes it.
   if (may_outlive_) return;
   restore_bundle();
+  if (another_serves()) return;
   // The folder first: closing an inotify takes the kernel 20 ms, for which `delete` would wait.
   if (!id_link_.empty()) (void)sys::unlink(id_link_);
   if (const Status removed = sys::remove_tree(state_folder_); !removed) {

@@ -97,6 +97,8 @@ class Agent {
   Status restore_state_folder();
   [[nodiscard]] bool in_state_folder(const char* name) const;
   [[nodiscard]] bool state_folder_is_whole() const;
+  [[nodiscard]] bool another_serves() const;
+  Status hold_lock();
   Status make_state_folder();
   // Puts the bundle's config back: the runtime reads it once, before it connects or at the latest before it
   // ends, and keeps a copy of its own for what comes later.

@@ -57,6 +57,7 @@ Result<pid_t> start(std::vector<std::string>& argv, int output) {
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 
   std::vector<char*> arguments;
+  arguments.reserve(argv.size() + 1);
   for (std::string& word : argv) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t pid = 0;

@@ -161,6 +161,7 @@ std::string join(const std::vector<std::string>& parts) {
 
 std::string addresses_of(const PinnedHost& host) {
   std::vector<std::string> addresses;
+  addresses.reserve(host.addresses.size());
   for (const IpAddress& address : host.addresses) addresses.push_back(to_string(address));
   return join(addresses);
 }
@@ -168,6 +169,7 @@ std::string addresses_of(const PinnedHost& host) {
 std::string words(const UserPolicy& user) {
   std::string text = "user " + std::to_string(user.uid) + ", group " + std::to_string(user.gid);
   std::vector<std::string> more;
+  more.reserve(user.additional_gids.size());
   for (const std::uint32_t gid : user.additional_gids) more.push_back(std::to_string(gid));
   return more.empty() ? text : text + ", and groups " + join(more);
 }
@@ -179,6 +181,7 @@ std::vector<std::string> words(const EnvPolicy& env) {
     parts.push_back(env.pass.empty() ? "no variables of the container's"
                                      : "no variables but " + join(env.pass));
   std::vector<std::string> names;
+  names.reserve(env.set.size());
   for (const auto& [name, value] : env.set) names.push_back(name);
   if (!names.empty()) parts.push_back("sets " + join(names));
   return parts;

@@ -453,11 +453,11 @@ class Review {
     const std::string& first = rule.argv->front();
     const std::string program = rule.path.substr(rule.path.rfind('/') + 1);
     if (!first.starts_with('-') || first.ends_with("sh") || first == "-" + program) return;
-    std::vector<std::string_view> written{program.find('*') == std::string::npos ? program : "*"};
+    std::vector<std::string> written{program.find('*') == std::string::npos ? program : "*"};
     written.insert(written.end(), rule.argv->begin(), rule.argv->end());
     if (rule.more_arguments) written.emplace_back("**");
     std::string list;
-    for (const std::string_view one : written) list += (list.empty() ? "" : ", ") + quote(one);
+    for (const std::string& one : written) list += (list.empty() ? "" : ", ") + quote(one);
     remark(rule.pointer + "/argv", "the first pattern, " + quote(first) +
                                        ", is for argv[0], the program's own name; write [" + list + "]");
   }

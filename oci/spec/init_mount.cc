@@ -34,7 +34,7 @@ Result<std::string> init_place(const Json& config) {
 }
 
 Result<std::string> bind_init(Json& config, const std::string& source) {
-  const std::string place = TRY(init_place(config));
+  std::string place = TRY(init_place(config));
   Json& mounts = config["mounts"];
   if (mounts.is_null()) mounts = Json::array();
   // Last, so that nothing lies over it. nosuid and nodev: in a user namespace no mount may have fewer of them

@@ -57,10 +57,12 @@ Result<int> parse_signal(std::string_view text) {
 Result<int> stop_signal(const Json& config) {
   const Json* annotations = member(config, "annotations");
   const Json* text = annotations == nullptr ? nullptr : member(*annotations, kAnnotation);
-  if (text == nullptr || *text == "") return SIGTERM;
+  if (text == nullptr) return SIGTERM;
   const std::string place = std::string("/annotations/") + kAnnotation;
   if (!text->is_string()) return fail(place + ": expected text, found " + text->type_name());
-  return in_context(place, parse_signal(text->get_ref<const std::string&>()));
+  const std::string& signal = text->get_ref<const std::string&>();
+  if (signal.empty()) return SIGTERM;
+  return in_context(place, parse_signal(signal));
 }
 
 }  // namespace tidewaiter::spec

@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -597,6 +599,24 @@ TEST(LiveAgent, ServesNoContainerThatItCouldNotStop) {
   EXPECT_TRUE(agent.ended());
 }
 
+// Both workloads are served, and the agent ends with them and leaves nothing.
+void serves_to_the_end(RunningAgent& agent, Workload& first, Workload& second) {
+  agent.creator_ends();
+  EXPECT_EQ(first.call(), -ENOTSUP);
+  EXPECT_EQ(second.call(), -ENOTSUP);
+  first.end();
+  second.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+}
+
+// Nothing announces that what was removed is there again.
+bool comes_true(const std::function<bool()>& wanted) {
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  while (!wanted() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  return wanted();
+}
+
 TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   RunningAgent agent;
   Workload first;
@@ -605,23 +625,21 @@ TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   agent.serve(first);
   // Fails where the agent is quick: then what was to be removed is not empty.
   (void)sys::remove_tree(agent.state_folder());
-  // Nothing announces that the socket is there again: whoever connects has to try.
-  Result<UniqueFd> connection = connect_unix(agent.socket_path());
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  while (!connection && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::yield();
-    connection = connect_unix(agent.socket_path());
-  }
-  ASSERT_TRUE(connection) << connection.error().message();
-  RunningAgent::hand_over(*connection, second.take_notify_fd());
-  connection->reset();
-  agent.creator_ends();
-  EXPECT_EQ(first.call(), -ENOTSUP);
-  EXPECT_EQ(second.call(), -ENOTSUP);
-  first.end();
-  second.end();
-  EXPECT_TRUE(agent.ended());
-  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+  ASSERT_TRUE(comes_true([&] { return connect_unix(agent.socket_path()).has_value(); }));
+  agent.serve(second);
+  serves_to_the_end(agent, first, second);
+}
+
+// Another file that says `text` takes the lock's place. With `operation`, of flock(2), who has the result
+// holds it.
+UniqueFd replace_lock(const RunningAgent& agent, const std::string& text, int operation) {
+  const std::string lock = agent.state_folder() + "/" + container::Record::kLockName;
+  const std::string another = agent.state_folder() + "/another";
+  UniqueFd file = std::move(*sys::open(another, O_RDWR | O_CREAT | O_EXCL, 0600));
+  EXPECT_EQ(::flock(file.get(), operation), 0);
+  EXPECT_TRUE(sys::write_all(file.get(), text));
+  EXPECT_EQ(::rename(another.c_str(), lock.c_str()), 0);
+  return file;
 }
 
 TEST(LiveAgent, MakesAgainWhatSomebodyRemovesOfItsFolder) {
@@ -647,22 +665,43 @@ TEST(LiveAgent, MakesAgainWhatSomebodyRemovesOfItsFolder) {
       return container::agent_pid(agent.state_folder()) == ::getpid() &&
              container::read_record(agent.state_folder()) && connect_unix(agent.socket_path());
     };
-    // Nothing announces it.
-    const auto deadline = std::chrono::steady_clock::now() + kLongest;
-    while (!whole() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-    EXPECT_TRUE(whole());
+    EXPECT_TRUE(comes_true(whole));
     // What nobody removed is in use.
     EXPECT_EQ(replaced(Record::kLockName, *lock), name == Record::kLockName);
     EXPECT_EQ(replaced(Record::kSocketName, *socket), name == Record::kSocketName);
     agent.serve(second);
-    agent.creator_ends();
-    EXPECT_EQ(first.call(), -ENOTSUP);
-    EXPECT_EQ(second.call(), -ENOTSUP);
-    first.end();
-    second.end();
-    EXPECT_TRUE(agent.ended());
-    EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+    serves_to_the_end(agent, first, second);
   }
+}
+
+// A lock that nobody holds says that the agent is dead: `exec` would start another one.
+TEST(LiveAgent, TakesALockThatLiesInThePlaceOfItsOwn) {
+  RunningAgent agent;
+  Workload first;
+  Workload second;
+  agent.start();
+  agent.serve(first);
+  replace_lock(agent, "", LOCK_UN);
+  EXPECT_TRUE(comes_true([&] { return container::agent_pid(agent.state_folder()) == ::getpid(); }));
+  agent.serve(second);
+  serves_to_the_end(agent, first, second);
+}
+
+TEST(LiveAgent, LeavesAFolderThatAnotherAgentServes) {
+  using container::Record;
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  agent.serve(workload);
+  const pid_t another = ::getppid();
+  const UniqueFd held = replace_lock(agent, container::lock_text(another, ""), LOCK_EX);
+  agent.creator_ends();
+  // Whom it has it serves on.
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_EQ(container::agent_pid(agent.state_folder()), another);
+  EXPECT_TRUE(container::read_record(agent.state_folder()));
 }
 
 TEST(LiveAgent, IsAloneWithItsFolder) {
