@@ -34,7 +34,7 @@ struct path {
 // Of a folder and a name in it.
 static inline struct path in(const char* folder, const char* name) {
   struct path path;
-  snprintf(path.text, sizeof path.text, "%s/%s", folder, name);
+  if (snprintf(path.text, sizeof path.text, "%s/%s", folder, name) >= (int)sizeof path.text) broken(name);
   return path;
 }
 
