@@ -21,7 +21,8 @@ Status write_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 Status write_bound_files(const std::string& state_folder, const std::map<std::string, std::string>& files) {
-  for (const auto& [name, text] : files) TRY(write_file(std::string(state_folder).append("/").append(name), text));
+  for (const auto& [name, text] : files)
+    TRY(write_file(std::string(state_folder).append("/").append(name), text));
   return {};
 }
 
