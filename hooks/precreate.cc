@@ -7,13 +7,14 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
+#include "oci/container/bound_files.h"
 #include "oci/container/record.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
 #include "oci/spec/config.h"
-#include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 
 namespace tidewaiter::hook {
@@ -34,6 +35,13 @@ Result<std::string> new_state_folder_name() {
   return name;
 }
 
+Result<policy::PolicyFile> read_policy(const std::string& path) {
+  auto file = policy::load_file(path);
+  // podman takes "No such file or directory" for a program that is missing in the container.
+  if (!file && file.error().code == ENOENT) return fail("there is no policy file " + path);
+  return file;
+}
+
 Record make_record(const Json& config, const Host& host, const policy::PolicyFile& file,
                    const policy::Plan& plan) {
   Record record;
@@ -42,13 +50,22 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   const Json::json_pointer seccomp("/linux/seccomp");
   if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
   record.open_files = plan.open_files;
+  if (plan.timeout) {
+    record.timeout = static_cast<std::uint64_t>(plan.timeout->count());
+    record.stop_signal = static_cast<std::uint64_t>(plan.stop_signal);
+    record.stop_grace = static_cast<std::uint64_t>(policy::Limits::kStopGrace.count());
+  }
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.agent = plan.supervised();
+  record.processors = plan.processors;
+  record.holds_process = plan.holds_process;
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
   // The hook is not told the bundle's folder; podman writes absolute paths.
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, "");
+  record.pinned_hosts = plan.pinned_hosts;
   record.log_directory = host.directories.log;
   record.log_max_bytes = host.settings.log_max_bytes;
   record.log_total_bytes = host.settings.log_total_bytes;
@@ -61,10 +78,7 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
 // told the bundle's folder.
 runtime::Surroundings surroundings_of(const Json& config, const Host& host) {
   runtime::Surroundings surroundings = host.surroundings;
-  const Json* linux_part = spec::member(config, "linux");
-  surroundings.makes_no_cgroup =
-      surroundings.initial_root &&
-      (linux_part == nullptr || spec::text_member(*linux_part, "cgroupsPath").empty());
+  surroundings.makes_no_cgroup = surroundings.initial_root && spec::cgroup_of(config).empty();
   runtime::look_at_sources(runtime::own_files(), "", spec::bind_sources(config), surroundings);
   return surroundings;
 }
@@ -84,6 +98,25 @@ Status add_cleanup(Json& config, const Host& host, const std::string& state_fold
   return {};
 }
 
+// Makes the state folder, with what the bundle binds from it, and starts the agent, where one is needed.
+Status keep_state(const Host& host, const std::string& state_folder, const Record& record,
+                  const policy::Plan& plan) {
+  const auto write_files = [&]() -> Status {
+    TRY(container::write_bound_files(state_folder, plan.files));
+    return plan.hosts && !plan.agent_keeps_hosts ? container::write_hosts_file(state_folder, record)
+                                                 : Status();
+  };
+  if (plan.supervised()) {
+    const auto agent =
+        TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
+    return container::launch_agent(agent, state_folder, record, container::Creator::kUnknown, -1,
+                                   container::kReadyTimeout, write_files);
+  }
+  // Its lock goes at once: nobody but the clean-up hook looks for the folder.
+  TRY(container::keep_record(state_folder, record, write_files));
+  return {};
+}
+
 }  // namespace
 
 bool is_state_folder_name(std::string_view name) {
@@ -97,24 +130,26 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const auto path = TRY(container::policy_path(host.settings, config));
   if (!path) return text;
 
-  auto loaded = policy::load_file(*path);
-  if (!loaded && loaded.error().code == ENOENT) return fail("there is no policy file " + *path);
-  const policy::PolicyFile file = TRY(std::move(loaded));
+  const policy::PolicyFile file = TRY(read_policy(*path));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName};
+                                  state_folder + "/" + Record::kHostsName, /*init_program=*/"",
+                                  sys::landlock_version()};
   const runtime::Traits& traits = runtime::traits(runtime::Kind::kUnknown);
-  const runtime::Surroundings surroundings =
-      file.policy.limits ? surroundings_of(config, host) : runtime::Surroundings();
+  runtime::Surroundings surroundings;
+  if (file.policy.limits || file.policy.identity) surroundings = surroundings_of(config, host);
+  if (policy::names_processors(file.policy))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(config), surroundings);
   policy::Plan plan = TRY(policy::compile(file.policy, config, traits, listener, surroundings));
   TRY(policy::check_machine(file.policy, config, traits, surroundings));
-  if (plan.supervised()) {
+  // podman's own runtime is what enters the container later: without an agent the folder is for its files
+  // alone.
+  const bool binds_files = plan.hosts || !plan.files.empty();
+  if (plan.supervised() || binds_files) {
     TRY(add_cleanup(plan.config, host, state_folder));
-    const auto agent =
-        TRY(container::AgentSource::configured(host.settings.agent, host.settings.agent_socket));
     Record record = make_record(config, host, file, plan);
     record.policy_path = *path;
-    TRY(container::launch_agent(agent, state_folder, record, container::Creator::kUnknown));
+    TRY(keep_state(host, state_folder, record, plan));
   }
   return spec::dump_json(plan.config, -1);
 }

@@ -28,11 +28,32 @@ teardown() { end_test; }
 }
 
 @test "policy check: what is not supported yet" {
-  policy future '{"files": {"read": ["/usr"]}}'
+  policy future '{"syscalls": [{"names": ["ptrace"], "action": "emulate"}]}'
   run tidewaiter policy check "$POLICIES/future.json"
   assert_failure
-  assert_output --partial "/files"
+  assert_output --partial "/syscalls/0/action"
   assert_output --partial "not supported yet"
+}
+
+@test "policy check: warns of what can never take effect" {
+  policy odd '{"network": {"allow": ["10.0.0.1:443"], "deny": ["10.0.0.0/8"]}}'
+  run -0 tidewaiter policy check "$POLICIES/odd.json"
+  assert_output --partial "$POLICIES/odd.json: /network/allow/0: warning: can never allow anything"
+}
+
+@test "policy check: paths that the bundle does not have" {
+  policy paths '{"exec": {"allow": ["/**", "/no/such/program"]}}'
+  run -0 tidewaiter policy check "$POLICIES/paths.json" --bundle "$BUNDLE"
+  assert_output --partial "/exec/allow/1: warning: the bundle's root has no \"/no/such/program\""
+}
+
+@test "policy check: names that do not resolve" {
+  policy names '{"network": {"allow": ["localhost:80", "no-such-host.invalid:80"]}}'
+  run -0 tidewaiter policy check "$POLICIES/names.json"
+  refute_output --partial "resolve"
+  run -0 tidewaiter policy check --resolve "$POLICIES/names.json"
+  assert_output --partial '/network/allow/1: warning: "no-such-host.invalid" does not resolve here'
+  refute_output --partial "/network/allow/0"
 }
 
 @test "policy explain: who enforces each rule, and what it costs" {
@@ -42,6 +63,16 @@ teardown() { end_test; }
   assert_output --partial "one notification per"
   run -0 tidewaiter policy explain "$POLICIES/strict.json" --bundle "$BUNDLE" --runtime "$RUNTIME" --json
   assert_equal "$(jq -r '[.. | objects | select(.pointer? == "/network/allow/0")] | length' <<<"$output")" 1
+}
+
+@test "policy explain: what becomes of the bundle" {
+  run -0 tidewaiter policy explain "$POLICIES/strict.json" --bundle "$BUNDLE" --runtime "$RUNTIME" --diff
+  assert_line --index 0 "--- config.json"
+  assert_line --index 1 "+++ config.json under the policy strict"
+  assert_output --regexp $'\n\\+ +"listenerPath": "/run/tidewaiter/ID/agent.sock"'
+  run -0 tidewaiter policy explain "$POLICIES/strict.json" --bundle "$BUNDLE" --runtime "$RUNTIME" --diff --json
+  assert_equal "$(jq -c '.before' <<<"$output")" "$(jq -c . "$BUNDLE/config.json")"
+  assert_equal "$(jq -r '.after.linux.seccomp.listenerPath' <<<"$output")" "/run/tidewaiter/ID/agent.sock"
 }
 
 @test "policy explain: says why a bundle and a policy do not go together" {

@@ -474,3 +474,53 @@ done'
   assert_success
   assert_equal "$(cgroup_value pids pids.max pids.max)" 20
 }
+
+# A program that says when it is asked to end, and else ends by itself after two seconds.
+readonly WAITS='trap "echo asked; exit 3" TERM QUIT; echo begun; sleep 2 & wait; echo ended'
+
+@test "limits: timeout" {
+  in_container sh -c "$WAITS"
+  assert_success
+  assert_output $'begun\nended'
+
+  limited '{"timeout": 1}'
+  in_container sh -c "$WAITS"
+  assert_failure 3
+  assert_output $'begun\nasked'
+  assert_event '.verdict == "stopped"'
+  assert_equal "$(events "$ID" '.[] | [.rule, .verdict, .syscall]')" '["/limits/timeout","stopped",null]'
+  in_container echo in time
+  assert_success
+  assert_output "in time"
+  refute_event '.rule == "/limits/timeout"'
+}
+
+@test "limits: timeout, with the image's stop signal" {
+  limited '{"timeout": 1}' '"network": {"allow": ["127.0.0.1"]}'
+  edit_bundle '.annotations["org.opencontainers.image.stopSignal"] = "SIGQUIT"'
+  in_container sh -c "trap '' TERM; ${WAITS/TERM/}; tcp_connect --listen 127.0.0.2 8000"
+  assert_failure 3
+  assert_output $'begun\nasked'
+}
+
+@test "limits: timeout of what does not end when it is asked, with all that is executed in it" {
+  limited '{"timeout": 1}'
+  start_container sleep 1000
+  (shim exec "$ID" /bin/sh -c 'echo executed; exec sleep 1000' || echo $?) >"$BATS_TEST_TMPDIR/executed" 2>&1 3>&- &
+  eventually grep -q executed "$BATS_TEST_TMPDIR/executed"
+  eventually has_event '.verdict == "stopped"' || fail "it was not asked to end"
+  # That takes ten seconds, for which it asks once and again.
+  eventually is_stopped "$ID" || eventually is_stopped "$ID" || fail "it goes on"
+  wait $!
+  assert_equal "$(cat "$BATS_TEST_TMPDIR/executed")" $'executed\n137'
+  assert_event '.rule == "/limits/timeout" and .verdict == "killed" and .denied'
+}
+
+@test "limits: timeout needs a pid namespace" {
+  limited '{"timeout": 1}'
+  edit_bundle '.linux.namespaces |= map(select(.type != "pid"))'
+  in_container echo started
+  assert_failure
+  assert_output --partial '/limits/timeout needs a pid namespace of the container'"'"'s own'
+  refute_output --partial started
+}

@@ -261,3 +261,28 @@ both() {
   refute_output --partial "it ran"
   assert_output --partial "through it the container could write another limit"
 }
+
+@test "podman: an identity, over what image, options and exec say" {
+  policy identified '{"identity": {"hostname": "build", "hosts": {"db.test": "10.0.0.5"},
+    "env": {"clean": true, "pass": ["PATH", "HOSTNAME"]}, "user": {"uid": 1234, "gid": 56}}}'
+  # shellcheck disable=SC2016
+  local -r look='id -u; id -G; hostname; cat /etc/hostname; echo $HOSTNAME; grep -w db.test /etc/hosts; echo "[$SECRET]"; grep CapEff /proc/self/status'
+  local -r options=(--network none --env SECRET=1 --user 0 --cap-add sys_ptrace --hostname other --add-host db.test:6.6.6.6)
+  run podman run --rm "${options[@]}" "$IMAGE" sh -c "$look"
+  assert_line 0
+  assert_line other
+  assert_line "[1]"
+  refute_line $'CapEff:\t0000000000000000'
+
+  local -r identity=$'1234\n56\nbuild\nbuild\nbuild\n10.0.0.5\tdb.test\n[]\nCapEff:\t0000000000000000'
+  run podman run --rm "${options[@]}" --annotation io.tidewaiter.policy=identified "$IMAGE" sh -c "$look"
+  assert_success
+  assert_output "$identity"
+  podman run --detach "${options[@]}" --name subject --annotation io.tidewaiter.policy=identified "$IMAGE" sleep 1000 3>&- >/dev/null
+  run podman exec --user 0 --env SECRET=2 --privileged subject sh -c "$look"
+  assert_success
+  assert_output "$identity"
+  podman run --detach --network none --name plain --user 1234 "$IMAGE" sleep 1000 3>&- >/dev/null
+  run podman exec --user 0 plain id -u
+  assert_output 0
+}

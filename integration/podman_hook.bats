@@ -126,3 +126,18 @@ kill_agents() {
     assert_output --partial "no cgroup would hold it"
   fi
 }
+
+@test "hook: an identity" {
+  policy identified '{"identity": {"hostname": "build", "hosts": {"db.test": "10.0.0.5"}, "cpus": 1,
+    "env": {"clean": true, "pass": ["PATH"]}, "user": {"uid": 1234, "gid": 56}}}'
+  # shellcheck disable=SC2016
+  local -r look='id -u; hostname; cat /etc/hostname; resolve db.test; echo "[$SECRET]"; nproc; cat /sys/devices/system/cpu/online'
+  run hooked run --rm --network none --env SECRET=1 "$IMAGE" sh -c "$look"
+  assert_line 0
+  assert_line "[1]"
+  refute_line build
+  run hooked run --rm --network none --env SECRET=1 --annotation io.tidewaiter.policy=identified "$IMAGE" sh -c "$look"
+  assert_success
+  assert_output $'1234\nbuild\nbuild\nresolve: 10.0.0.5\n[]\n1\n0'
+  assert eventually nothing_left
+}

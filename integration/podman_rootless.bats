@@ -48,9 +48,12 @@ start_rootless_podman() {
   cat >"$USER_HOME/.config/tidewaiter/policies/strict.json" <<'JSON'
 {"version": 1, "network": {"allow": ["127.0.0.1"]}, "syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}
 JSON
+  echo '{"version": 1, "limits": {"timeout": 1}}' >"$USER_HOME/.config/tidewaiter/policies/brief.json"
   cat >"$USER_HOME/.config/tidewaiter/policies/tools.json" <<'JSON'
 {"version": 1, "exec": {"allow": ["/bin/busybox", {"path": "/probes/end_with", "argv": ["end_with", "exit", "6"]}]}}
 JSON
+  echo '{"version": 1, "files": {"read": ["/bin", "/probes", "/srv/in"], "write": ["/srv/in"], "exec": ["/bin"]}}' \
+    >"$USER_HOME/.config/tidewaiter/policies/files.json"
   echo '{"version": 1, "network": {"allow": ["local.test"]}}' >"$USER_HOME/.config/tidewaiter/policies/named.json"
   chown -R twtest: "$USER_HOME"
   as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
@@ -109,6 +112,15 @@ nothing_left_of_user() {
   assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
   run -0 as_user "tidewaiter log $(newest_log "$USER_HOME/.local/state/tidewaiter") --json"
   assert_equal "$(jq -s 'map(select(.denied)) | length' <<<"$output")" 2
+}
+
+@test "rootless podman: a container whose time is over" {
+  local waits='trap \"echo asked; exit 3\" TERM; echo begun; sleep 2 & wait; echo ended'
+  run -0 as_user "podman run --rm --network none $IMAGE sh -c \"$waits\""
+  assert_output $'begun\nended'
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=brief $IMAGE sh -c \"$waits\""
+  assert_failure 3
+  assert_output $'begun\nasked'
 }
 
 @test "rootless podman: exec, status, stop" {
@@ -192,16 +204,76 @@ nothing_left_of_user() {
 
 @test "rootless podman: limits" {
   echo '{"version": 1, "limits": {"memory": "64M"}}' >"$USER_HOME/.config/tidewaiter/policies/memory.json"
-  echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/files.json"
+  echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/open_files.json"
   if [[ $(stat --file-system --format %T /sys/fs/cgroup) != cgroup2fs ]]; then
     run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=memory $IMAGE echo 'it ran'"
     assert_failure
     refute_output --partial "it ran"
     assert_output --partial "/limits/memory: no cgroup would hold it: under version 1 an ordinary user has none"
   fi
-  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=files $IMAGE take_up files 200"
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=open_files $IMAGE take_up files 200"
   assert_output --partial "files: EMFILE"
-  run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
+  run -0 as_user "podman run --detach --network none --name held --annotation io.tidewaiter.policy=open_files $IMAGE sleep 1000 >/dev/null"
   run as_user "podman exec held take_up files 200"
   assert_output --partial "files: EMFILE"
+}
+
+@test "rootless podman: an identity" {
+  echo '{"version": 1, "identity": {"hostname": "build", "hosts": {"db.test": "10.0.0.5"}, "user": {"uid": 1234, "gid": 56},
+    "env": {"clean": true, "pass": ["PATH"]}}}' >"$USER_HOME/.config/tidewaiter/policies/identified.json"
+  echo '{"version": 1, "identity": {"user": {"uid": 4000000, "gid": 56}}}' >"$USER_HOME/.config/tidewaiter/policies/nobody.json"
+  echo '{"version": 1, "identity": {"cpus": 1}}' >"$USER_HOME/.config/tidewaiter/policies/one-cpu.json"
+  # shellcheck disable=SC2016
+  local -r look='id -u; id -g; hostname; resolve db.test; echo "[$SECRET]"; grep CapEff /proc/self/status'
+  run as_user "podman run --rm --network none --env SECRET=1 $IMAGE sh -c '$look'"
+  assert_line 0
+  assert_line "[1]"
+  refute_line build
+  local -r identity=$'1234\n56\nbuild\nresolve: 10.0.0.5\n[]\nCapEff:\t0000000000000000'
+  run as_user "podman run --rm --network none --env SECRET=1 --annotation io.tidewaiter.policy=identified $IMAGE sh -c '$look'"
+  assert_success
+  assert_output "$identity"
+  run as_user "podman run --rm --network none --userns keep-id --annotation io.tidewaiter.policy=identified $IMAGE sh -c '$look'"
+  assert_output "$identity"
+  run -0 as_user "podman run --detach --network none --name identified --annotation io.tidewaiter.policy=identified $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec --user 0 --env SECRET=1 identified sh -c '$look'"
+  assert_output "$identity"
+  run -0 as_user "podman run --detach --network none --name plain --user 1234 $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec --user 0 plain id -u"
+  assert_output 0
+
+  run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=nobody $IMAGE echo 'it ran'"
+  assert_failure
+  refute_output --partial "it ran"
+  assert_output --partial "/identity/user/uid: expected one of the users that the container's user namespace has"
+  if [[ $(stat --file-system --format %T /sys/fs/cgroup) != cgroup2fs ]]; then
+    run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=one-cpu $IMAGE echo 'it ran'"
+    assert_failure
+    refute_output --partial "it ran"
+    assert_output --partial "/identity/cpus: no cgroup would hold it: under version 1 an ordinary user has none"
+  fi
+}
+
+@test "rootless podman: file rules" {
+  mkdir -p "$USER_HOME"/work/{in,out}
+  echo text | tee "$USER_HOME/work/in/file" >"$USER_HOME/work/out/file"
+  chown -R twtest: "$USER_HOME/work"
+  local options="--network none --volume $USER_HOME/work:/srv"
+  run -0 as_user "podman run --rm $options $IMAGE sh -c 'cat /srv/out/file; echo x >>/srv/out/file'"
+  assert_output text
+  for more in "" "--read-only" "--user 12:34" "--cap-drop all"; do
+    run as_user "podman run --rm $more $options --annotation io.tidewaiter.policy=files $IMAGE \
+      sh -c 'exec 2>&1; cat /srv/in/file; cat /srv/out/file; echo x >>/srv/out/file; /probes/end_with exit 7; exit 6'"
+    assert_failure 6
+    assert_line text
+    assert_line "cat: can't open '/srv/out/file': Permission denied"
+    assert_line --partial "can't create /srv/out/file: Permission denied"
+    assert_line --partial "/probes/end_with: Permission denied"
+  done
+  run -0 as_user "podman run --detach $options --name subject --annotation io.tidewaiter.policy=files $IMAGE sleep 1000 >/dev/null"
+  run as_user "podman exec subject cat /srv/in/file"
+  assert_output text
+  run as_user "podman exec subject cat /srv/out/file"
+  assert_failure 1
+  assert_output --partial "Permission denied"
 }

@@ -105,7 +105,7 @@ TABLE
     under_policy future
     refuses_with future.json "not supported yet"
   done <<'TABLE'
-{"version": 1, "files": {"read": ["/usr"]}}
+{"version": 1, "syscalls": [{"names": ["ptrace"], "action": "emulate"}]}
 TABLE
 }
 

@@ -7,17 +7,22 @@
 
 #include "oci/base/system.h"
 #include "oci/container/bundle.h"
+#include "oci/policy/check_identity.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_identity.h"
 #include "oci/runtime/surroundings.h"
 #include "oci/spec/config.h"
+#include "oci/spec/init_mount.h"
 #include "oci/spec/members.h"
 #include "oci/spec/open_files.h"
 #include "shim/inherited_file.h"
+#include "shim/supervised.h"
 
 namespace tidewaiter::shim {
 namespace {
 
 constexpr std::size_t kMaxProcessFile = 16U << 20U;
+
 Status lower_own_limit(decltype(RLIMIT_NOFILE) resource, std::uint64_t most) {
   struct rlimit limit {};
   if (::getrlimit(resource, &limit) != 0) return fail(errno, "getrlimit");
@@ -43,6 +48,16 @@ Status check_bundles_process(const std::string& config_path, std::uint64_t most)
               ", which is more than the policy's " + std::to_string(most) + kAdvice);
 }
 
+// Without --process runc takes user and variables of the bundle as it is now, and crun root and no variables.
+Status refuse_unnamed(const container::Record& record) {
+  const policy::Policy policy = TRY(recorded_policy(record));
+  if (!policy::gives_identity(policy) || (!policy.identity->env && !policy.identity->user)) return {};
+  return fail(
+      std::string(policy.identity->user ? "/identity/user" : "/identity/env") +
+      ": without --process the runtime takes another one than the policy's: describe the process in a file, "
+      "and name it by --process");
+}
+
 }  // namespace
 
 Status ExecutedLine::hold_process(const ValuePlace& place, const container::Record& record) {
@@ -55,15 +70,33 @@ Status ExecutedLine::hold_process(const ValuePlace& place, const container::Reco
   if (record.open_files) {
     TRY(in_context("/limits/open_files: " + path, spec::lower_open_files(process, *record.open_files, "")));
   }
+  if (record.holds_process) {
+    const policy::Policy policy = TRY(recorded_policy(record));
+    if (policy::gives_identity(policy))
+      TRY(in_context(path, policy::hold_process(*policy.identity, process, "")));
+  }
+  if (!record.init.empty()) TRY(in_context(path, spec::put_before(process, record.init)));
   const std::string file = TRY(inherited_file(spec::dump_json(process, -1)));
-  // One word at most is kept, so none of them moves.
   words_.push_back(std::string(argument, place.offset) + file);
   argument = words_.back().data();
   return {};
 }
 
+void ExecutedLine::put_init(std::size_t id_index, const std::vector<std::string>& init) {
+  const std::size_t program = id_index + 1;
+  if (init.empty() || program >= static_cast<std::size_t>(line_.argc())) return;
+  std::vector<char*> arguments;
+  arguments.reserve(init.size());
+  for (const std::string& each : init) arguments.push_back(words_.emplace_back(each).data());
+  line_.argv.insert(line_.argv.begin() + static_cast<std::ptrdiff_t>(program), arguments.begin(),
+                    arguments.end());
+}
+
 Status ExecutedLine::hold(const Invocation& invocation, const ContainerOptions& options,
                           const container::Record& record) {
+  if (!options.process && record.holds_process) TRY(refuse_unnamed(record));
+  words_.reserve(record.init.size() + 1);
+  put_init(options.id_index, record.init);
   if (options.process) {
     TRY(hold_process(*options.process, record));
   } else if (record.open_files && invocation.runtime_kind == runtime::Kind::kRunc) {

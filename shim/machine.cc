@@ -1,7 +1,6 @@
 #include "shim/machine.h"
 
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -113,10 +112,7 @@ class ThisMachine : public Machine {
     return seccomp::notify_sizes() && ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
   }
 
-  [[nodiscard]] int landlock_abi() const override {
-    const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    return abi > 0 ? static_cast<int>(abi) : 0;
-  }
+  [[nodiscard]] int landlock_abi() const override { return sys::landlock_version(); }
 
   [[nodiscard]] seccomp::LibraryVersion library_version() const override {
     return seccomp::library_version();
@@ -151,6 +147,7 @@ class ThisMachine : public Machine {
   [[nodiscard]] Result<std::string> agent_path(const std::string& configured) const override {
     return container::agent_path(configured);
   }
+  [[nodiscard]] std::string init_path() const override { return container::init_path(); }
 };
 
 }  // namespace

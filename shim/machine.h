@@ -46,6 +46,7 @@ class Machine {
   [[nodiscard]] virtual Result<std::string> agent_path(const std::string& configured) const = 0;
   // Whether the node's agent answers that listens there.
   [[nodiscard]] virtual Status ask_node_agent(const std::string& socket) const = 0;
+  [[nodiscard]] virtual std::string init_path() const = 0;  // tidewaiter-init; empty: there is none
 };
 
 // The machine this runs on.

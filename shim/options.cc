@@ -58,16 +58,20 @@ NameAndValue split_at_equals(std::string_view text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-// "-abVALUE": only the last letter can have a value, and only it matters to us: flags mean nothing here.
+// "-abVALUE": only the last letter can have a value. Of flags alone it is the last one as well.
 Found read_letters(std::span<const Option> options, std::string_view letters) {
+  const Option* flag = nullptr;
   for (std::size_t i = 0; i < letters.size(); ++i) {
     const Option* option = find_letter(options, letters[i]);
     if (option == nullptr) return {};
-    if (option->value == Value::kNone) continue;
+    if (option->value == Value::kNone) {
+      flag = option;
+      continue;
+    }
     const std::string_view rest = letters.substr(i + 1);
     return {option, rest.empty() ? std::nullopt : std::optional(rest)};
   }
-  return {};
+  return {flag, std::nullopt};
 }
 
 // REQUIRES: `argument` begins with '-' and is neither "-" nor "--".
@@ -155,8 +159,9 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
     const std::string_view argument = line.argv[i];
     if (only_arguments || !is_option(argument)) {
       result.id = argument;
-      if (rest_is_program) break;
-      continue;
+      if (!rest_is_program) continue;
+      result.id_index = i;
+      break;
     }
     if (argument == "--") {
       only_arguments = true;
@@ -166,6 +171,7 @@ ContainerOptions read_container_options(const CommandLine& line, Spelling spelli
     const Found found = read_option(options, spelling, argument);
     std::string_view value = found.value.value_or(std::string_view());
     if (found.wants_next() && i + 1 < count) value = line.argv[++i];
+    result.has_unknown = result.has_unknown || found.option == nullptr;
     if (found.option == nullptr) continue;
     if (named(*found.option, "bundle")) result.bundle = value;
     if (named(*found.option, "config")) result.config = value;

@@ -54,6 +54,8 @@ struct ContainerOptions {
   std::optional<ValuePlace> resources;  // --resources, of update
   std::vector<std::string> cgroups;     // --cgroup, of exec
   std::vector<std::string> given;       // of the options, as they are written: "--memory", without the value
+  std::size_t id_index = 0;             // of `exec`: where in `argv` the id is; 0: there is none
+  bool has_unknown = false;             // an option that is none of our tables', and may have a value
 };
 
 // Reads what follows the command. The container id is the first argument of `exec` that is no option, and

@@ -9,9 +9,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "oci/base/system.h"
+#include "oci/spec/config.h"
+#include "oci/spec/members.h"
 
 namespace tidewaiter::shim {
 namespace {
@@ -38,8 +41,19 @@ Result<std::string> named_runtime(const std::string& path, const std::string& wh
   return path;
 }
 
-// Runs `argv` and waits; `quiet` sends its output nowhere.
-Result<int> run_child(const std::string& program, char* const* argv, bool quiet) {
+enum class Output {
+  kOurs,
+  kNowhere,
+  kRead,  // its standard output is read, and the rest goes nowhere
+};
+
+constexpr std::size_t kMaxOutput = 16U << 20U;
+
+// Runs `argv` and waits. `text`: what was read.
+Result<int> run_child(const std::string& program, char* const* argv, Output output,
+                      std::string* text = nullptr) {
+  sys::Pipe pipe;
+  if (output == Output::kRead) pipe = TRY(sys::pipe());
   // A caller may have us ignore SIGCHLD, and then a child's status is lost; the runtime gets its setting
   // back.
   struct sigaction childs {};
@@ -55,13 +69,23 @@ Result<int> run_child(const std::string& program, char* const* argv, bool quiet)
   }
   if (pid == 0) {
     ::sigaction(SIGCHLD, &callers, nullptr);
-    if (quiet) {
+    if (output != Output::kOurs) {
       const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-      ::dup2(null, STDOUT_FILENO);
+      ::dup2(output == Output::kRead ? pipe.write_end.get() : null, STDOUT_FILENO);
       ::dup2(null, STDERR_FILENO);
     }
     ::execv(program.c_str(), argv);
     ::_exit(127);
+  }
+  pipe.write_end.reset();
+  Status was_read;
+  if (output == Output::kRead) {
+    auto found = sys::read_all(pipe.read_end.get(), kMaxOutput);
+    if (found)
+      *text = std::move(*found);
+    else
+      was_read = tl::unexpected(found.error());
+    pipe.read_end.reset();  // who writes more than that is not waited for
   }
   int status = 0;
   int waited = 0;
@@ -70,7 +94,26 @@ Result<int> run_child(const std::string& program, char* const* argv, bool quiet)
   const int error = errno;
   ::sigaction(SIGCHLD, &callers, nullptr);  // which the real runtime is to inherit
   if (waited < 0) return fail(error, "wait for " + program);
+  TRY(was_read);
   return status;
+}
+
+// Has the runtime tell the state of a container. `text`: where to; null: nowhere.
+Result<int> run_state(const std::string& runtime, const CommandLine& line, const std::string& id,
+                      std::string* text) {
+  // Not the caller's other options: "no such container" must not end up in its --log.
+  std::vector<std::string> words = {runtime};
+  if (!line.root.empty()) words.insert(words.end(), {"--root", line.root});
+  words.insert(words.end(), {"state", id});
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const int status =
+      TRY(run_child(runtime, argv.data(), text == nullptr ? Output::kNowhere : Output::kRead, text));
+  if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
+    return fail("ask " + runtime + " about container " + id);
+  return WEXITSTATUS(status);
 }
 
 // The caller's arguments with the runtime's own path as the first: crun takes the name it is called by for a
@@ -129,7 +172,7 @@ Error become_runtime(const std::string& runtime, const CommandLine& line) {
 Result<int> run_runtime(const std::string& runtime, const CommandLine& line) {
   std::string path = runtime;
   const std::vector<char*> argv = arguments_for(path, line);
-  return run_child(path, argv.data(), false);
+  return run_child(path, argv.data(), Output::kOurs);
 }
 
 void end_like(int wait_status) {
@@ -146,18 +189,18 @@ void end_like(int wait_status) {
 }
 
 Result<bool> runtime_knows(const std::string& runtime, const CommandLine& line, const std::string& id) {
-  // Not the caller's other options: "no such container" must not end up in its --log.
-  std::vector<std::string> words = {runtime};
-  if (!line.root.empty()) words.insert(words.end(), {"--root", line.root});
-  words.insert(words.end(), {"state", id});
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const int status = TRY(run_child(runtime, argv.data(), true));
-  if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
-    return fail("ask " + runtime + " about container " + id);
-  return WEXITSTATUS(status) == 0;
+  return TRY(run_state(runtime, line, id, nullptr)) == 0;
+}
+
+Result<pid_t> container_pid(const std::string& runtime, const CommandLine& line, const std::string& id) {
+  std::string text;
+  if (TRY(run_state(runtime, line, id, &text)) != 0) return fail(ESRCH, "container " + id);
+  // The runtime's, not checked any further.
+  const auto state = spec::parse_json(text, runtime + " state " + id);
+  if (!state) return tl::unexpected(state.error());
+  const spec::Json* pid = spec::member(*state, "pid");
+  if (pid == nullptr || !pid->is_number_integer() || *pid <= 0) return fail(ESRCH, "container " + id);
+  return pid->get<pid_t>();
 }
 
 }  // namespace tidewaiter::shim

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 
@@ -28,6 +30,10 @@ Result<int> run_runtime(const std::string& runtime, const CommandLine& line);
 
 // Ends this process as the child with this wait status ended, a signal included.
 [[noreturn]] void end_like(int wait_status);
+
+// The pid of the container's first process, by the runtime's `state`, under the caller's --root. An error
+// where there is no such container, or it has ended.
+Result<pid_t> container_pid(const std::string& runtime, const CommandLine& line, const std::string& id);
 
 // Whether the runtime has a container `id` (its `state` succeeds), under the caller's --root.
 Result<bool> runtime_knows(const std::string& runtime, const CommandLine& line, const std::string& id);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -110,6 +111,11 @@ Agent::Agent(Kernel& kernel, Channel keeper, Message begin, std::unique_ptr<Slot
   take(Begin::kCreator, creator_);
   take(Begin::kBundle, bundle_lock_);
   take(Begin::kGrace, grace_);
+  UniqueFd timer;
+  UniqueFd first_process;
+  take(Begin::kDeadline, timer);
+  take(Begin::kDeadline, first_process);
+  if (first_process.valid()) deadline_.emplace(std::move(timer), std::move(first_process));
   UniqueFd requests;
   UniqueFd notified;
   take(Begin::kTracer, requests);
@@ -140,6 +146,7 @@ Status Agent::prepare() {
   }
   if (creator_.valid()) TRY(watch(creator_.get(), EPOLLIN));
   if (grace_.valid()) TRY(watch(grace_.get(), EPOLLIN));
+  if (deadline_) TRY(watch(deadline_->timer(), EPOLLIN));
   if (!record_.id.empty()) TRY(adopt_id(record_.id));
   Status opened = open_hosts();
   // The container that is being created needs it; a running one is not to end for it.
@@ -152,8 +159,8 @@ Status Agent::prepare() {
 Status Agent::open_hosts() {
   Destinations* destinations = supervision_.destinations();
   if (destinations == nullptr || !destinations->next_refresh() || !record_.hosts) return {};
-  hosts_ =
-      TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts));
+  hosts_ = TRY(container::HostsFile::open(state_folder_ + "/" + container::Record::kHostsName, *record_.hosts,
+                                          record_.pinned_hosts));
   // The runtime is about to look at it, or an earlier worker has written the same.
   return hosts_->write(hosts_lines(destinations->present()));
 }
@@ -183,7 +190,7 @@ Status Agent::watch_state_folder() {
   inotify_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_.valid()) return fail(errno, "inotify_init1");
   if (::inotify_add_watch(inotify_.get(), state_folder_.c_str(),
-                          IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
+                          IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
     return fail(errno, "watch " + state_folder_);
   }
   return watch(inotify_.get(), EPOLLIN);
@@ -262,6 +269,8 @@ void Agent::dispatch(int fd) {
     creator_pending_ = false;
     stop_watching(grace_.get());
     grace_.reset();
+  } else if (deadline_ && fd == deadline_->timer()) {
+    stop_container();
   } else if (fd == inotify_.get() || fd == folder_changed_.get()) {
     if (const Status restored = restore_state_folder(); !restored) {
       log::error("the state folder was removed and cannot be made again",
@@ -330,6 +339,8 @@ Status Agent::obey(Message message) {
     case Word::kRestored:
     case Word::kLock:
     case Word::kListener:
+    case Word::kDeadline:
+    case Word::kStopping:
     case Word::kMoved:
     case Word::kReloaded:
     case Word::kFinished:
@@ -345,6 +356,7 @@ Status Agent::obey(Message message) {
 Status Agent::go() {
   gone_ = true;
   std::vector<unsigned> known;
+  known.reserve(inherited_.size());
   for (const auto& [number, notify_fd] : inherited_) known.push_back(number);
   slots_->forget_others(known);
   if ((facts_ & Begin::kMoved) == 0) leave_cgroup();
@@ -414,6 +426,7 @@ Status Agent::begin_session(std::uint64_t connection, Handover handover) {
   if (!number) return fail(EMFILE, "too many processes executed into the container");
   // Not when the one before ends: it may have ended without its filter.
   slots_->start_over(*number) = 0;
+  TRY(set_deadline(handover));
   // From here on the keeper passes it on, with whatever is noted under that number.
   TRY(keeper_.send(Word::kSessionBegun, connection, *number, {}, {},
                    static_cast<std::uint32_t>(handover.index)));
@@ -433,6 +446,51 @@ Status Agent::start_session(unsigned number, UniqueFd notify_fd) {
   TRY(watch(session->notify_fd(), 0));
   sessions_.push_back(std::move(session));
   return {};
+}
+
+// The first hand-over is that of the container, later ones are of what is executed in it.
+Status Agent::set_deadline(const Handover& handover) {
+  if (!record_.timeout || deadline_) return {};
+  if ((facts_ & Begin::kOutlives) != 0) {
+    log::warning("an agent has died, and with it when the container was to be stopped",
+                 {{"container", record_.id}});
+    return {};
+  }
+  const pid_t first = handover.state.init_pid != 0 ? handover.state.init_pid : handover.state.pid;
+  deadline_ = TRY(Deadline::set(first, handover.notify_fd.get(), std::chrono::seconds(*record_.timeout),
+                                std::chrono::seconds(record_.stop_grace)));
+  if (!deadline_) return {};
+  TRY(watch(deadline_->timer(), EPOLLIN));
+  return keeper_.send(Word::kDeadline, 0, 0, std::array{deadline_->timer(), deadline_->first_process()});
+}
+
+// Asked to end when the time is over, killed each time after that.
+void Agent::stop_container() {
+  if (!deadline_->passed()) return;
+  const bool asked = (facts_ & Begin::kStopping) != 0;
+  facts_ |= Begin::kStopping;
+  // Before: whoever dies in between leaves one to the next that kills.
+  (void)keeper_.send(Word::kStopping);
+  const Status sent = deadline_->signal(asked ? SIGKILL : static_cast<int>(record_.stop_signal));
+  if (sent) {
+    events_->append(to_json_line(stop_event(asked)));
+  } else if (sent.error().code != ESRCH) {
+    log::error("the container's time is over, and it cannot be stopped",
+               {{"container", record_.id}, {"error", sent.error().message()}});
+  }
+}
+
+Event Agent::stop_event(bool killed) const {
+  Event event;
+  event.container = record_.id;
+  event.policy = supervision_.policy().name;
+  event.rule = "/limits/timeout";
+  event.category = policy::Category::kProcess;
+  event.identity.pid = deadline_->first_pid();
+  event.verdict = killed ? EventVerdict::kKilled : EventVerdict::kStopped;
+  event.reason = killed ? "it did not end when it was asked to" : "its time is over";
+  event.received = std::chrono::steady_clock::now();
+  return event;
 }
 
 Status Agent::adopt_id(const std::string& id) {
@@ -481,26 +539,32 @@ bool Agent::in_state_folder(const char* name) const {
 
 bool Agent::state_folder_is_whole() const {
   using container::Record;
-  return in_state_folder(Record::kLockName) && in_state_folder(Record::kFileName) &&
-         in_state_folder(Record::kSocketName);
+  return in_state_folder(Record::kFileName) && in_state_folder(Record::kSocketName) &&
+         container::agent_alive(state_folder_);
 }
 
-// Only what is missing: the lock that is there is held by the keeper, and runtimes may be on their way to the
-// socket.
+bool Agent::another_serves() const {
+  const pid_t pid = container::agent_pid(state_folder_);
+  return pid != 0 && pid != keeper_pid_;
+}
+
+// The keeper holds it, unless it is not the keeper's any more.
+Status Agent::hold_lock() {
+  // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and
+  // end it for all of them.
+  const bool shared = (facts_ & Begin::kShared) != 0;
+  const auto lock = lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, ""));
+  if (lock) return keeper_.send(Word::kLock, 0, 0, std::array{lock->get()});
+  if (lock.error().code == EWOULDBLOCK && !another_serves()) return {};
+  return tl::unexpected(lock.error());
+}
+
+// Only what is missing: runtimes may be on their way to the socket.
 Status Agent::make_state_folder() {
   using container::Record;
   TRY(sys::make_directories(state_folder_, 0700));
   TRY(watch_state_folder());
-  if (!in_state_folder(Record::kLockName)) {
-    // A node's keeper signs it itself: who read its pid alone would take it for this container's agent, and
-    // end it for all of them.
-    const bool shared = (facts_ & Begin::kShared) != 0;
-    const UniqueFd lock =
-        TRY(lock_state_folder(state_folder_, shared ? "" : container::lock_text(keeper_pid_, "")));
-    TRY(keeper_.send(Word::kLock, 0, 0, std::array{lock.get()}));
-  } else if (const pid_t pid = container::agent_pid(state_folder_); pid != 0 && pid != keeper_pid_) {
-    return fail("another agent serves " + state_folder_);
-  }
+  TRY(hold_lock());
   if (!in_state_folder(Record::kFileName)) TRY(container::write_record(state_folder_, whole(record_)));
   if (!in_state_folder(Record::kSocketName)) {
     const UniqueFd listener = TRY(listen_unix(state_folder_ + "/" + Record::kSocketName));
@@ -556,6 +620,7 @@ void Agent::clean_up() {
   // need the folder again, and `delete` removes it.
   if (may_outlive_) return;
   restore_bundle();
+  if (another_serves()) return;
   // The folder first: closing an inotify takes the kernel 20 ms, for which `delete` would wait.
   if (!id_link_.empty()) (void)sys::unlink(id_link_);
   if (const Status removed = sys::remove_tree(state_folder_); !removed) {

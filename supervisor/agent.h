@@ -13,11 +13,13 @@
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
+#include "supervisor/deadline.h"
 #include "supervisor/handover.h"
 #include "supervisor/keeper/channel.h"
 #include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
 #include "supervisor/node/folder_watches.h"
+#include "supervisor/report/event.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/session.h"
 #include "supervisor/slots.h"
@@ -86,12 +88,17 @@ class Agent {
   void read_connection(std::uint64_t number);
   Status begin_session(std::uint64_t connection, Handover handover);
   Status start_session(unsigned number, UniqueFd notify_fd);
+  Status set_deadline(const Handover& handover);
+  void stop_container();
+  [[nodiscard]] Event stop_event(bool killed) const;
   [[nodiscard]] std::optional<unsigned> free_number() const;
   void leave_cgroup();
   Status adopt_id(const std::string& id);
   Status restore_state_folder();
   [[nodiscard]] bool in_state_folder(const char* name) const;
   [[nodiscard]] bool state_folder_is_whole() const;
+  [[nodiscard]] bool another_serves() const;
+  Status hold_lock();
   Status make_state_folder();
   // Puts the bundle's config back: the runtime reads it once, before it connects or at the latest before it
   // ends, and keeps a copy of its own for what comes later.
@@ -110,6 +117,7 @@ class Agent {
   UniqueFd creator_;      // pidfd of the process that becomes the runtime; invalid when unknown
   UniqueFd bundle_lock_;  // lock_bundle(); invalid where the runtime is not about to read the bundle
   UniqueFd grace_;        // timerfd: how long to wait for a runtime whose pid nobody told
+  std::optional<Deadline> deadline_;
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<KeptNames> kept_names_;
   std::unique_ptr<RemoteTracer> tracer_;  // absent: the sessions trace by themselves

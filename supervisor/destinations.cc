@@ -20,6 +20,25 @@ std::string does_not_resolve(const std::string& name, const Error& error) {
   return "host name \"" + name + "\" does not resolve: " + error.message();
 }
 
+// As Resolver::resolve(), but that a pinned name is what the policy says, as it is in the container.
+std::vector<Result<Resolution>> resolve(const policy::Policy& policy, Resolver& resolver,
+                                        const std::vector<std::string>& names, int stop) {
+  std::vector<std::string> others;
+  for (const std::string& name : names) {
+    if (policy::pinned_host(policy, name) == nullptr) others.push_back(name);
+  }
+  auto answers = others.empty() ? std::vector<Result<Resolution>>{} : resolver.resolve(others, stop);
+  std::vector<Result<Resolution>> results;
+  auto answer = answers.begin();
+  for (const std::string& name : names) {
+    if (const auto* host = policy::pinned_host(policy, name))
+      results.push_back(Resolution{.addresses = host->addresses, .ttl = std::nullopt});
+    else
+      results.push_back(std::move(*answer++));
+  }
+  return results;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Destinations>> Destinations::make(const policy::Policy& policy, Resolver& resolver,
@@ -30,7 +49,8 @@ Result<std::unique_ptr<Destinations>> Destinations::make(const policy::Policy& p
   made->kept_ = kept;
   const bool known = made->restore();
   const auto names = made->names_.due({});
-  const auto results = names.empty() ? std::vector<Result<Resolution>>{} : resolver.resolve(names, -1);
+  const auto results =
+      names.empty() ? std::vector<Result<Resolution>>{} : resolve(policy, resolver, names, -1);
   const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < names.size(); ++i) {
     made->names_.take(names[i], results[i], now);
@@ -82,7 +102,7 @@ policy::Decision Destinations::decide(const policy::Policy& policy,
 bool Destinations::refresh(const policy::Policy& policy, Resolver& resolver, int stop) {
   names_.expire(std::chrono::steady_clock::now());
   if (const auto names = names_.due(std::chrono::steady_clock::now()); !names.empty()) {
-    const auto results = resolver.resolve(names, stop);
+    const auto results = resolve(policy, resolver, names, stop);
     const auto now = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < names.size(); ++i) names_.take(names[i], results[i], now);
     // Before it counts: what has been refused once is not to be allowed by the next worker.

@@ -20,6 +20,8 @@
 #include "oci/container/settings.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/worker_process.h"
+#include "supervisor/names/dns_resolver.h"
+#include "supervisor/names/told_names.h"
 #include "supervisor/node/node.h"
 #include "supervisor/node/shared_worker.h"
 
@@ -32,6 +34,7 @@ struct Options {
   UniqueFd worker;
   UniqueFd shared_worker;
   std::string replace;
+  std::vector<std::string> resolve;
   bool node = false;
 };
 
@@ -59,6 +62,7 @@ Result<Options> parse_options(int argc, char** argv) {
       ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime")
       ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle")
       ("replace", po::value(&options.replace), "of this state folder: have the agent go on as this version")
+      ("resolve", po::value(&options.resolve)->multitoken(), "say what these host names stand for, and end")
       ("node", "supervise all containers: listen at the agent_socket of the configuration")
       ("shared-worker-fd", po::value(&shared_worker_fd), "the channel to the node's agent; then nothing else is given")
       ("worker-fd", po::value(&worker_fd), "the channel to the keeper; then nothing else is given");
@@ -71,7 +75,7 @@ Result<Options> parse_options(int argc, char** argv) {
   } catch (const po::error& error) {
     return fail(error.what());
   }
-  if (!options.replace.empty() || options.node) return options;
+  if (!options.replace.empty() || !options.resolve.empty() || options.node) return options;
   if (shared_worker_fd >= 0) {
     options.shared_worker = TRY(inherited(shared_worker_fd, "shared-worker-fd"));
     return options;
@@ -148,6 +152,10 @@ int main(int argc, char** argv) {
     return replaced ? 0 : 1;
   }
   ::signal(SIGPIPE, SIG_IGN);
+  if (!options->resolve.empty()) {
+    std::cout << supervisor::told_names(supervisor::dns_resolver(), options->resolve) << std::flush;
+    return 0;
+  }
   if (options->worker.valid()) return supervisor::run_worker(supervisor::Channel(std::move(options->worker)));
   if (options->shared_worker.valid()) {
     return supervisor::run_shared_worker(supervisor::Channel(std::move(options->shared_worker)));

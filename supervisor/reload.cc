@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "oci/container/bundle.h"
+#include "oci/policy/check_identity.h"
 #include "oci/policy/check_limits.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_deny.h"
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
 
@@ -89,6 +91,13 @@ std::string difference(const policy::Plan& a, const policy::Plan& b) {
   return {};
 }
 
+// The file rules that hold in a container: its processes were told of them when they began, and what is
+// denied was covered before.
+std::optional<policy::FilesPolicy> held_files(const policy::Policy& policy) {
+  if (policy.mode == policy::Mode::kAudit || !policy.files) return std::nullopt;
+  return policy.files->restricts() || policy::covers(policy) ? policy.files : std::nullopt;
+}
+
 }  // namespace
 
 Result<std::optional<container::Record>> reread_policy(const container::Record& record) {
@@ -105,9 +114,23 @@ Result<std::optional<container::Record>> reread_policy(const container::Record& 
     return fail(record.policy_path + " needs other limits than the container was created with" +
                 kCreateAgain);
   }
+  if (held_files(old) != held_files(file->policy)) {
+    return fail(record.policy_path + " needs other file rules than the container was created with" +
+                kCreateAgain);
+  }
+  // In audit mode nobody is given one, but for the hosts.
+  const bool begins_or_ends = old.identity && old.identity->concerns_processes() &&
+                              policy::gives_identity(old) != policy::gives_identity(file->policy);
+  if (old.identity != file->policy.identity || begins_or_ends) {
+    return fail(record.policy_path + " gives another identity than the container was created with" +
+                kCreateAgain);
+  }
   // What they become depends on where the container was created, and is the same for both.
-  old.limits.reset();
-  file->policy.limits.reset();
+  for (policy::Policy* one : {&old, &file->policy}) {
+    one->limits.reset();
+    one->files.reset();
+    one->identity.reset();
+  }
   const auto config = TRY(in_context(record.policy_path, original_config(record)));
   // By its name; nothing can be executed here. Both are compiled for the same one.
   const auto kind = record.runtime.empty()

@@ -82,6 +82,7 @@ Result<Supervision> Supervision::make(const container::Record& record, Resolver&
   }
   supervision.exempts_start_ = record.exempts_start;
   supervision.told_of_execs_ = record.told_of_execs;
+  supervision.init_file_ = record.init_file;
   return supervision;
 }
 
@@ -131,6 +132,10 @@ policy::Decision Supervision::decide_bind(const policy::Endpoint& local) const {
 
 policy::Decision Supervision::decide_exec(std::span<const policy::Execution> programs) const {
   return policy::decide_exec(policy(), programs);
+}
+
+bool Supervision::is_init(dev_t device, ino_t inode) const {
+  return init_file_ && *init_file_ == container::Record::File{device, inode};
 }
 
 policy::Decision Supervision::unnamed_family(bool harmless) const {

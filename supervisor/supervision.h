@@ -1,6 +1,7 @@
 #pragma once
 
 #include <linux/seccomp.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <memory>
@@ -72,6 +73,9 @@ class Supervision {
   [[nodiscard]] policy::Decision decide_bind(const policy::Endpoint& local) const;
   // REQUIRES: policy().exec.
   [[nodiscard]] policy::Decision decide_exec(std::span<const policy::Execution> programs) const;
+  // Whether a file, as stat(2) tells it, is the tidewaiter-init of this container. By its path alone it could
+  // be any: whose image has a link on the way may put another there.
+  [[nodiscard]] bool is_init(dev_t device, ino_t inode) const;
   // The decision on a socket family that network rules cannot name.
   [[nodiscard]] policy::Decision unnamed_family(bool harmless) const;
 
@@ -102,6 +106,7 @@ class Supervision {
   std::unique_ptr<MemoryBudget> captured_arguments_ = std::make_unique<MemoryBudget>(std::size_t{80} << 20U);
   bool exempts_start_ = false;
   bool told_of_execs_ = false;
+  std::optional<container::Record::File> init_file_;
 };
 
 }  // namespace tidewaiter::supervisor

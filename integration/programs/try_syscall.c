@@ -30,6 +30,7 @@ static const struct {
     {"kcmp", SYS_kcmp},
     {"kexec_load", SYS_kexec_load},
     {"keyctl", SYS_keyctl},
+    {"landlock_create_ruleset", SYS_landlock_create_ruleset},
     {"mbind", SYS_mbind},
     {"mkdir", SYS_mkdir},
     {"modify_ldt", SYS_modify_ldt},

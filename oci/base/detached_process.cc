@@ -33,11 +33,11 @@ constexpr bool kOneVfork = false;
 Result<DetachedProcess> DetachedProcess::start(const std::function<void()>& body, Memory memory) {
   const bool copy = memory == Memory::kOwn || kOneVfork;
   // Nothing between a vfork(2) and its child's end may return from this function.
-  const pid_t between = copy ? ::fork() : ::vfork();  // NOLINT(clang-analyzer-security*)
+  const pid_t between = copy ? ::fork() : ::vfork();  // NOLINT(*-unsafe-functions,clang-analyzer-security*)
   if (between < 0) return fail(errno, "fork");
   if (between == 0) {
     ::setsid();
-    const pid_t pid = copy ? ::fork() : ::vfork();  // NOLINT(clang-analyzer-security*)
+    const pid_t pid = copy ? ::fork() : ::vfork();  // NOLINT(*-unsafe-functions,clang-analyzer-security*)
     if (pid == 0) body();
     ::_exit(pid < 0 ? 1 : 0);
   }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -325,6 +326,11 @@ Status replace_file(const std::string& path, std::string_view data, mode_t mode,
   Replacement replacement = TRY(Replacement::write(path, data, mode, Sync::kBytes, suffix));
   TRY(replacement.take_place());
   return in_context("replace " + path, sync_directory(parent_of(replacement.path())));
+}
+
+int landlock_version() {
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return version > 0 ? static_cast<int>(version) : 0;
 }
 
 Status make_directories(const std::string& path, mode_t mode) {

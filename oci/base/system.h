@@ -87,6 +87,9 @@ class Replacement {
 Status replace_file(const std::string& path, std::string_view data, mode_t mode = 0600,
                     std::string_view suffix = {});
 
+// The kernel's Landlock version (ABI); 0: it has none, or it is switched off (landlock_create_ruleset(2)).
+int landlock_version();
+
 // mkdir for each missing part; existing parts are left as they are. New ones get `mode`.
 Status make_directories(const std::string& path, mode_t mode);
 

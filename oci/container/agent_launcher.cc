@@ -325,6 +325,22 @@ Status make_state_folder(const std::string& state_folder) {
   return {};
 }
 
+// What is installed beside this program.
+Result<std::string> beside_us(std::string_view name) {
+  const std::string own = TRY(sys::readlink("/proc/self/exe"));
+  return own.substr(0, own.rfind('/') + 1) + std::string(name);
+}
+
+Result<UniqueFd> keep_in(const std::string& state_folder, const Record& record,
+                         const std::function<Status()>& meanwhile) {
+  const UniqueFd held = TRY(lock_folder(state_folder, Lock::kExclusive, Wait::kYes));
+  TRY(write_record(state_folder, record));
+  TRY(sys::open(state_folder + "/" + Record::kLockName, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  UniqueFd kept = TRY(lock(state_folder + "/" + Record::kLockName, O_RDONLY, Lock::kExclusive, Wait::kNo));
+  TRY(meanwhile());
+  return kept;
+}
+
 }  // namespace
 
 AgentSource AgentSource::node(std::string socket) {
@@ -338,12 +354,14 @@ Result<AgentSource> AgentSource::configured(const std::string& agent, const std:
   return AgentSource(TRY(agent_path(agent)));
 }
 
+std::string init_path() {
+  const auto path = beside_us("tidewaiter-init");
+  return path && ::access(path->c_str(), X_OK) == 0 ? *path : "";
+}
+
 Result<std::string> agent_path(const std::string& configured) {
   std::string path = configured;
-  if (path.empty()) {
-    const std::string own = TRY(sys::readlink("/proc/self/exe"));
-    path = own.substr(0, own.rfind('/')) + "/tidewaiter-agent";
-  }
+  if (path.empty()) path = TRY(beside_us("tidewaiter-agent"));
   if (::access(path.c_str(), X_OK) != 0) return fail(errno, "agent " + path);
   return path;
 }
@@ -371,11 +389,12 @@ Status launch_agent(const AgentSource& agent, const std::string& state_folder, c
   return launched;
 }
 
-Status keep_record(const std::string& state_folder, const Record& record) {
+Result<UniqueFd> keep_record(const std::string& state_folder, const Record& record,
+                             const std::function<Status()>& meanwhile) {
   TRY(make_state_folder(state_folder));
-  Status written = write_record(state_folder, record);
-  if (!written) static_cast<void>(sys::remove_tree(state_folder));
-  return written;
+  auto kept = keep_in(state_folder, record, meanwhile);
+  if (!kept) static_cast<void>(sys::remove_tree(state_folder));
+  return kept;
 }
 
 Status ensure_agent(const AgentSource& agent, const std::string& state_folder, milliseconds timeout) {

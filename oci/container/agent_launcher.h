@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "oci/base/result.h"
+#include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
 
 // Starting a container's agent, and the hand-over of everything it needs.
@@ -63,9 +64,12 @@ Status launch_agent(const AgentSource& agent, const std::string& state_folder, c
                     Creator creator, int bundle_lock = -1, std::chrono::milliseconds timeout = kReadyTimeout,
                     const std::function<Status()>& meanwhile = {});
 
-// Makes `state_folder` for a container that needs no agent, and writes `record` into it. On failure nothing
-// stays behind. An existing state folder is an error.
-Status keep_record(const std::string& state_folder, const Record& record);
+// Makes `state_folder`, with `record` in it, for a container that needs no agent: what `meanwhile` does
+// belongs to it, and on failure nothing stays behind. The lock of an agent is in the result: as long as
+// anybody holds it, nobody takes the folder for that of a container that is gone. An existing state folder is
+// an error.
+Result<UniqueFd> keep_record(const std::string& state_folder, const Record& record,
+                             const std::function<Status()>& meanwhile);
 
 // Gives an existing container an agent again if its own is no longer alive.
 Status ensure_agent(const AgentSource& agent, const std::string& state_folder,
@@ -92,6 +96,9 @@ Status replace_agent(const std::string& state_folder);
 // Ends what a dead agent could not: restores the bundle and removes the folder `name`. One that is not there
 // is a success, one whose agent is alive an error. REQUIRES: the container is gone.
 Status clear_state_folder(const std::string& name);
+
+// tidewaiter-init, beside /proc/self/exe; empty where this machine has none.
+std::string init_path();
 
 // The agent's executable: settings.agent, or `tidewaiter-agent` beside /proc/self/exe.
 Result<std::string> agent_path(const std::string& configured);

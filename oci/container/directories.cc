@@ -153,7 +153,7 @@ Result<std::string> state_folder_name(const std::string& id, const std::string& 
   if (id.find('/') != std::string::npos) return fail("container id " + id + ": contains a slash");
   if (id.find('\0') != std::string::npos) return fail("container id: contains a NUL byte");
   if (socket_path_fits(state_directory, id)) return id;
-  const std::string name = shortened(id);
+  std::string name = shortened(id);
   if (socket_path_fits(state_directory, name)) return name;
   return fail(ENAMETOOLONG, state_directory + ": too long for the path of a socket below it");
 }

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
@@ -21,6 +23,8 @@ namespace {
 constexpr std::size_t kLargestBase = 1U << 20U;
 // Where the names begin. It is there without any, too: the base may hold such a line of its own.
 constexpr std::string_view kHead = "# Host names that the policy allows\n";
+constexpr std::string_view kPinnedHead = "# Host names that the policy pins\n";
+constexpr std::string_view kBlanks = " \t\r\v\f";  // isspace(3), as the C library's reader has it
 
 class Lock {
  public:
@@ -50,6 +54,66 @@ Result<UniqueFd> open_below(const std::string& root, const std::string& path) {
   return file;
 }
 
+// As names are compared: the case of letters does not count (hosts(5)), and a dot at the end says nothing.
+std::string folded(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  std::string text(name);
+  for (char& c : text) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
+// The words of a line, without its comment, or what no C program would read.
+std::vector<std::string_view> words_of(std::string_view line) {
+  constexpr std::string_view kEnds("#\0", 2);
+  line = line.substr(0, line.find_first_of(kEnds));
+  std::vector<std::string_view> words;
+  for (std::size_t begin = 0; (begin = line.find_first_not_of(kBlanks, begin)) != std::string_view::npos;) {
+    const std::size_t end = std::min(line.find_first_of(kBlanks, begin), line.size());
+    words.push_back(line.substr(begin, end - begin));
+    begin = end;
+  }
+  return words;
+}
+
+// Calls visit(line), without its end, for each.
+template <typename Visit>
+void each_line(std::string_view text, const Visit& visit) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    visit(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+std::set<std::string> names_of(std::string_view pinned) {
+  std::set<std::string> names;
+  each_line(pinned, [&names](std::string_view line) {
+    const auto words = words_of(line);
+    for (std::size_t i = 1; i < words.size(); ++i) names.insert(folded(words[i]));
+  });
+  return names;
+}
+
+// `text` without these names. A line that has none of them stays as it is, and one that has no other goes.
+std::string without(std::string_view text, const std::set<std::string>& names) {
+  std::string kept;
+  each_line(text, [&](std::string_view line) {
+    const auto words = words_of(line);
+    const auto is_one = [&names](std::string_view word) { return names.contains(folded(word)); };
+    const bool any = words.size() > 1 && std::any_of(words.begin() + 1, words.end(), is_one);
+    if (!any) {
+      kept.append(line) += '\n';
+      return;
+    }
+    std::string left;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+      if (!is_one(words[i])) left.append("\t").append(words[i]);
+    }
+    if (!left.empty()) kept.append(words[0]).append(left) += '\n';
+  });
+  return kept;
+}
+
 // From kHead on, without what fills `text` up.
 std::string_view names_in(std::string_view text) {
   const std::size_t head = text.rfind(kHead);
@@ -60,13 +124,13 @@ std::string_view names_in(std::string_view text) {
 
 }  // namespace
 
-Result<HostsFile> HostsFile::open(const std::string& path, spec::HostsBase base) {
+Result<HostsFile> HostsFile::open(const std::string& path, spec::HostsBase base, std::string pinned) {
   // It does not wait for a lease that the container has taken on its file (F_SETLEASE).
   UniqueFd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644));
   // Whatever the umask: the container's user reads it.
   if (::fchmod(file.get(), 0644) != 0) return fail(errno, path);
   UniqueFd lock = TRY(sys::open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  return HostsFile(std::move(file), std::move(lock), std::move(base));
+  return HostsFile(std::move(file), std::move(lock), std::move(base), std::move(pinned));
 }
 
 Status HostsFile::write(std::string_view names) {
@@ -90,6 +154,8 @@ Status HostsFile::follow_base() {
 Status HostsFile::replace(std::string text, std::string_view names) {
   if (!text.empty() && text.back() != '\n') text += '\n';
   text += names;
+  if (!pinned_.empty())
+    text = std::string(kPinnedHead).append(pinned_).append(without(text, names_of(pinned_)));
   // Never shorter than before, and in one go: a reader in between sees no end of an old line.
   const auto size = static_cast<std::size_t>(TRY(sys::fstat(file_.get())).st_size);
   text.resize(std::max(text.size(), size), '\n');

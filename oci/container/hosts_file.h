@@ -9,14 +9,17 @@
 
 namespace tidewaiter::container {
 
-// The file that the bundle binds over the container's /etc/hosts: what the container would have had there,
-// its base, and behind it the names that the policy allows, so that they resolve without DNS. It is written
-// in place, for the container holds the file and not its name, and under a lock, for the agent writes it
-// whenever an address or the base changes, and the shim before the container starts.
+// The file that the bundle binds over the container's /etc/hosts: the names that the policy pins; what the
+// container would have had there, its base; and behind it the names that the policy allows, so that they
+// resolve without DNS. Of the pinned names nothing but the policy says what they stand for: programs take all
+// lines of a name together (getaddrinfo(3)), so the others lose it. It is written in place, for the container
+// holds the file and not its name, and under a lock, for the agent writes it whenever an address or the base
+// changes, and the shim before the container starts.
 class HostsFile {
  public:
-  // Makes the file at `path`, readable for everyone, or takes up the one that is there.
-  static Result<HostsFile> open(const std::string& path, spec::HostsBase base);
+  // Makes the file at `path`, readable for everyone, or takes up the one that is there. `pinned`: lines as
+  // hosts(5) has them, with one name each.
+  static Result<HostsFile> open(const std::string& path, spec::HostsBase base, std::string pinned = {});
 
   // Writes what the base holds now, and the names: lines as hosts(5) has them.
   Status write(std::string_view names);
@@ -31,8 +34,8 @@ class HostsFile {
   void take_base_changes() const;
 
  private:
-  HostsFile(UniqueFd file, UniqueFd lock, spec::HostsBase base)
-      : file_(std::move(file)), lock_(std::move(lock)), base_(std::move(base)) {}
+  HostsFile(UniqueFd file, UniqueFd lock, spec::HostsBase base, std::string pinned)
+      : file_(std::move(file)), lock_(std::move(lock)), base_(std::move(base)), pinned_(std::move(pinned)) {}
   // REQUIRES: the file is locked. `text`: the base. `names`: whole lines, from kHead on.
   Status replace(std::string text, std::string_view names);
   Result<std::string> read_base();
@@ -43,6 +46,7 @@ class HostsFile {
   // likes.
   UniqueFd lock_;
   spec::HostsBase base_;
+  std::string pinned_;
   UniqueFd changes_;  // inotify
 };
 

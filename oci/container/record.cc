@@ -64,6 +64,14 @@ Result<spec::HostsBase> read_hosts(const Json& document) {
   return hosts;
 }
 
+Result<Record::File> read_file_id(const Json& document) {
+  if (!document.is_object()) return fail(std::string("expected an object, found ") + document.type_name());
+  Record::File file;
+  TRY(read_member(document, "device", file.device));
+  TRY(read_member(document, "inode", file.inode));
+  return file;
+}
+
 Result<Record> from_json(const Json& document) {
   if (!document.is_object()) return fail("expected an object");
   std::uint64_t version = 0;
@@ -91,6 +99,10 @@ Result<Record> from_json(const Json& document) {
   if (document.contains("restart_seconds")) {
     TRY(read_member(document, "restart_seconds", record.restart_seconds));
   }
+  if (document.contains("init")) TRY(read_member(document, "init", record.init));
+  if (const auto file = document.find("init_file"); file != document.end()) {
+    record.init_file = TRY(in_context("/init_file", read_file_id(*file)));
+  }
   // Absent, not null, when the bundle has no filter of its own.
   if (const auto own = document.find("own_seccomp"); own != document.end()) record.own_seccomp = *own;
   if (const auto hosts = document.find("hosts"); hosts != document.end()) {
@@ -98,8 +110,18 @@ Result<Record> from_json(const Json& document) {
   }
   if (document.contains("agent")) TRY(read_member(document, "agent", record.agent));
   if (document.contains("open_files")) TRY(read_member(document, "open_files", record.open_files.emplace()));
-  for (const auto& [key, value] : {std::pair{"shuts_real_time", &record.shuts_real_time},
-                                   std::pair{"sees_others", &record.sees_others}}) {
+  if (document.contains("timeout")) {
+    TRY(read_member(document, "timeout", record.timeout.emplace()));
+    TRY(read_member(document, "stop_signal", record.stop_signal));
+    TRY(read_member(document, "stop_grace", record.stop_grace));
+  }
+  for (const auto& [key, value] :
+       {std::pair{"shuts_real_time", &record.shuts_real_time}, std::pair{"sees_others", &record.sees_others},
+        std::pair{"holds_process", &record.holds_process}}) {
+    if (document.contains(key)) TRY(read_member(document, key, *value));
+  }
+  for (const auto& [key, value] :
+       {std::pair{"processors", &record.processors}, std::pair{"pinned_hosts", &record.pinned_hosts}}) {
     if (document.contains(key)) TRY(read_member(document, key, *value));
   }
   return record;
@@ -124,8 +146,19 @@ Json to_json(const Record& record) {
   document["restart_seconds"] = record.restart_seconds;
   if (!record.agent) document["agent"] = false;
   if (record.open_files) document["open_files"] = *record.open_files;
+  if (record.timeout) {
+    document["timeout"] = *record.timeout;
+    document["stop_signal"] = record.stop_signal;
+    document["stop_grace"] = record.stop_grace;
+  }
   if (record.shuts_real_time) document["shuts_real_time"] = true;
   if (record.sees_others) document["sees_others"] = true;
+  if (record.holds_process) document["holds_process"] = true;
+  if (!record.processors.empty()) document["processors"] = record.processors;
+  if (!record.pinned_hosts.empty()) document["pinned_hosts"] = record.pinned_hosts;
+  if (!record.init.empty()) document["init"] = record.init;
+  if (record.init_file)
+    document["init_file"] = {{"device", record.init_file->device}, {"inode", record.init_file->inode}};
   if (record.own_seccomp) document["own_seccomp"] = *record.own_seccomp;
   if (record.hosts) document["hosts"] = {{"root", record.hosts->root}, {"path", record.hosts->path}};
   return document;

@@ -144,6 +144,12 @@ constexpr std::string_view kMountsExecReason =
     "a mount over an allowed path makes another program, or another socket, of it, and what is mounted "
     "nowhere has paths of its own";
 
+constexpr std::string_view kMountsDenyReason =
+    "what is denied lies under a mount: without that, or in another mount of the same, it would be seen";
+constexpr std::string_view kNamespacesDenyReason =
+    "in a mount namespace that is made empty, or is another's, what is denied lies under nothing";
+constexpr std::string_view kKernelDenyReason = "code in the kernel sees every file";
+
 constexpr BaselineRow kBaseline[] = {
     {.name = "io_uring",
      .syscalls = kIoUring,
@@ -300,6 +306,7 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "clone3",
      .reason = "its flags are in memory, where no filter sees which namespaces it makes; ENOSYS makes the C "
                "library call clone instead"},
@@ -311,10 +318,12 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
      .exec_reason = kNamespacesExecReason,
-     .limits_reason = kNamespacesLimitsReason},
+     .limits_reason = kNamespacesLimitsReason,
+     .deny_reason = kNamespacesDenyReason},
     {.name = "namespaces",
      .syscalls = kUnshare,
      .tests = kUnsharesNamespace,
@@ -323,10 +332,12 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
      .exec_reason = kNamespacesExecReason,
-     .limits_reason = kNamespacesLimitsReason},
+     .limits_reason = kNamespacesLimitsReason,
+     .deny_reason = kNamespacesDenyReason},
     {.name = "namespaces",
      .syscalls = kSetns,
      .errno_value = EPERM,
@@ -334,10 +345,12 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = kNamespaces,
      .reason = kNamespacesReason,
      .exec_reason = kNamespacesExecReason,
-     .limits_reason = kNamespacesLimitsReason},
+     .limits_reason = kNamespacesLimitsReason,
+     .deny_reason = kNamespacesDenyReason},
     {.name = "ptrace",
      .syscalls = kPtrace,
      .errno_value = EPERM,
@@ -396,8 +409,10 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "open_by_handle_at",
-     .reason = "with CAP_DAC_READ_SEARCH it opens files of the host that no mount of the container shows"},
+     .reason = "with CAP_DAC_READ_SEARCH it opens files of the host that no mount of the container shows",
+     .deny_reason = "opens what lies under a mount"},
     {.name = "seccomp_listener",
      .syscalls = kSeccomp,
      .tests = kListener,
@@ -421,9 +436,11 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "bpf",
      .reason = "puts programs into the kernel, which can redirect connections and overwrite the memory of "
-               "processes"},
+               "processes",
+     .deny_reason = kKernelDenyReason},
     {.name = "kexec",
      .syscalls = kKexec,
      .errno_value = EPERM,
@@ -431,8 +448,10 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "kexec",
-     .reason = "starts another kernel, which knows of no policy"},
+     .reason = "starts another kernel, which knows of no policy",
+     .deny_reason = kKernelDenyReason},
     {.name = "modules",
      .syscalls = kModules,
      .errno_value = EPERM,
@@ -440,8 +459,10 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "kernel modules",
-     .reason = "code in the kernel is under no policy"},
+     .reason = "code in the kernel is under no policy",
+     .deny_reason = kKernelDenyReason},
     {.name = "mounts",
      .syscalls = kMakeMount,
      .errno_value = EPERM,
@@ -449,19 +470,23 @@ constexpr BaselineRow kBaseline[] = {
      .for_bind = true,
      .for_exec = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "mounting file systems (mount, fsopen)",
      .reason = kMountsReason,
      .exec_reason = kMountsExecReason,
-     .limits_reason = kMountsLimitsReason},
+     .limits_reason = kMountsLimitsReason,
+     .deny_reason = kMountsDenyReason},
     {.name = "mounts",
      .syscalls = kChangeMounts,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "moving, changing and taking away mounts",
      .reason = kMountsExecReason,
-     .limits_reason = kMountsLimitsReason},
+     .limits_reason = kMountsLimitsReason,
+     .deny_reason = kMountsDenyReason},
     {.name = "mounts",
      .syscalls = kOpenTree,
      .tests = kClonesTree,
@@ -469,19 +494,23 @@ constexpr BaselineRow kBaseline[] = {
      .for_exec = true,
      .for_unix = true,
      .for_limits = true,
+     .for_deny = true,
      .what = "moving, changing and taking away mounts",
      .reason = kMountsExecReason,
-     .limits_reason = kMountsLimitsReason},
+     .limits_reason = kMountsLimitsReason,
+     .deny_reason = kMountsDenyReason},
     {.name = "mounts",
      .syscalls = kOpenTreeAttr,
      .errno_value = EPERM,
      .for_exec = true,
      .for_unix = true,
      .for_limits = true,
+     .for_deny = true,
      .where_known = true,
      .what = "open_tree_attr",
      .reason = "clones mounts like open_tree",
-     .limits_reason = kMountsLimitsReason},
+     .limits_reason = kMountsLimitsReason,
+     .deny_reason = kMountsDenyReason},
     {.name = "chroot",
      .syscalls = kChroot,
      .errno_value = EPERM,
@@ -532,6 +561,28 @@ constexpr OpenWay kLeftOpen[] = {
      .reason =
          "who runs as the user of such a process, and has no fewer capabilities, sees the files that it "
          "sees (/proc/PID/root): keep writable cgroups from whoever shares the pid namespace"},
+    {.for_deny = true,
+     .what = "denied files that somebody outside replaces",
+     .reason = "who renames another file to a denied name, or removes what has it, on the host or in another "
+               "container, takes the cover away: deny the folder that such a file is in"},
+    {.for_deny = true,
+     .what = "other names of what lies below a denied folder",
+     .reason = "hard links that were made to it before lead to it all the same"},
+    {.for_deny = true,
+     .what = "folders in front of a denied path",
+     .reason = "who may rename one can make another path of the denied name; and for a later container on "
+               "the same file system what was denied lies under the folder's new name: deny what is at the "
+               "top of a volume, or refuse the renaming by /files/write"},
+    {.for_deny = true,
+     .what = "other device files for a denied device",
+     .reason =
+         "for those with CAP_MKNOD, of devices that the container's cgroup admits; a list of /files/write "
+         "refuses to make any"},
+    {.for_deny = true,
+     .what = "processes of others in sight",
+     .reason =
+         "who may look at a process outside the container, as in a shared pid namespace, sees what that "
+         "sees (/proc/PID/root), unless a list of /files is beside"},
     {.for_exec = true,
      .what = "files received from another container",
      .reason = "a descriptor passed over a Unix socket has the path that its file has there"},
@@ -609,12 +660,13 @@ std::string reason_for(const BaselineRow& row, const Policy& policy) {
   network.network = policy.network;
   const bool for_exec = row.for_exec && policy.exec && policy.exec->restricts();
   const bool for_limits = concerns_limits(row, policy);
+  const bool for_deny = concerns_deny(row, policy);
   const auto own = [](bool needed, std::string_view reason) { return needed ? reason : std::string_view(); };
   const bool common = concerns(row, network) || (for_exec && row.exec_reason.empty()) ||
-                      (for_limits && row.limits_reason.empty());
+                      (for_limits && row.limits_reason.empty()) || (for_deny && row.deny_reason.empty());
   std::string reason;
-  for (const std::string_view part :
-       {own(common, row.reason), own(for_exec, row.exec_reason), own(for_limits, row.limits_reason)}) {
+  for (const std::string_view part : {own(common, row.reason), own(for_exec, row.exec_reason),
+                                      own(for_limits, row.limits_reason), own(for_deny, row.deny_reason)}) {
     if (part.empty()) continue;
     reason += reason.empty() ? "" : "; ";
     reason += part;

@@ -7,10 +7,10 @@
 
 #include "oci/policy/policy.h"
 
-// What network and exec rules, and limits, need beside their own words. Rules are decided where connect(2),
-// bind(2) and execve(2) are called, so the other ways to the same have to be shut, or named as open; limits
-// are kept in files that nobody within may come to write to. What is shut can be given back by name: the
-// policy's `unsafe_allow`.
+// What network and exec rules, limits and denied files need beside their own words. Rules are decided where
+// connect(2), bind(2) and execve(2) are called, so the other ways to the same have to be shut, or named as
+// open; limits are kept in files that nobody within may come to write to; what is denied lies under mounts
+// that nobody may look under. What is shut can be given back by name: the policy's `unsafe_allow`.
 
 namespace tidewaiter::policy {
 
@@ -28,12 +28,14 @@ struct BaselineRow {
   bool for_limits = false;     // needed when a cgroup holds a limit
   bool beside_others = false;  // and then only where the container sees processes of others
   bool of_memory = false;      // and then only where memory is limited
+  bool for_deny = false;       // needed when files are denied
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
   std::string_view reason;
   std::string_view exec_reason = {};    // why exec rules need it; empty: for the same reason
   std::string_view limits_reason = {};  // likewise limits
+  std::string_view deny_reason = {};    // likewise denied files
 };
 std::span<const BaselineRow> baseline();
 
@@ -53,6 +55,7 @@ struct OpenWay {
   bool for_limits = false;
   bool beside_others = false;
   bool of_memory = false;
+  bool for_deny = false;
   std::string_view what;
   std::string_view reason;
 };
@@ -65,13 +68,20 @@ bool concerns_limits(const Row& row, const Policy& policy) {
          (!row.beside_others || policy.limits->sees_others) && (!row.of_memory || policy.limits->memory);
 }
 
+// Whether denied files need it.
+template <typename Row>
+bool concerns_deny(const Row& row, const Policy& policy) {
+  return row.for_deny && policy.files && !policy.files->deny.empty();
+}
+
 // Whether a row concerns this policy.
 template <typename Row>
 bool concerns(const Row& row, const Policy& policy) {
   return (policy.network && ((row.for_connect && policy.network->restricts_connect()) ||
                              (row.for_bind && policy.network->restricts_bind()) ||
                              (row.for_unix && policy.network->names_unix()))) ||
-         (row.for_exec && policy.exec && policy.exec->restricts()) || concerns_limits(row, policy);
+         (row.for_exec && policy.exec && policy.exec->restricts()) || concerns_limits(row, policy) ||
+         concerns_deny(row, policy);
 }
 
 // The entry of unsafe_allow that gives the row back, or nullptr. Writing to procfs comes with ptrace and

@@ -37,15 +37,22 @@ struct UnifiedFile {
   std::string_view name;
   std::string_view pointer;  // of the limit that it would replace
   std::string_view instead;  // where the bundle can say the same
-  std::optional<std::uint64_t> Limits::*limit;
+  HasLimit has;
 };
 constexpr UnifiedFile kUnifiedFiles[] = {
-    {"memory.max", "/limits/memory", "memory/limit", &Limits::memory},
-    {"memory.swap.max", "/limits/memory", "memory/swap", &Limits::memory},
-    {"pids.max", "/limits/processes", "pids/limit", &Limits::processes},
-    {"cpu.max", "/limits/cpus", "cpu/quota and cpu/period", &Limits::cpu_time},
-    {"cpu.max.burst", "/limits/cpus", "cpu/burst", &Limits::cpu_time},
+    {"memory.max", "/limits/memory", "memory/limit", kHas<&Limits::memory>},
+    {"memory.swap.max", "/limits/memory", "memory/swap", kHas<&Limits::memory>},
+    {"pids.max", "/limits/processes", "pids/limit", kHas<&Limits::processes>},
+    {"cpu.max", "/limits/cpus", "cpu/quota and cpu/period", kHas<&Limits::cpu_time>},
+    {"cpu.max.burst", "/limits/cpus", "cpu/burst", kHas<&Limits::cpu_time>},
+    {"cpuset.cpus", "/identity/cpus", "cpu/cpus", kHas<&Limits::processors>},
 };
+
+// Where in the policy it says what the container's cgroup holds.
+std::string place_of(const Limits& limits) {
+  const bool others = limits.memory || limits.processes || limits.cpu_time;
+  return others || !limits.processors ? "/limits" : "/identity/cpus";
+}
 
 Status check_unified_files(const Input& input) {
   const ordered_json* resources = resources_of(input.config);
@@ -55,7 +62,8 @@ Status check_unified_files(const Input& input) {
 // crun and runc hand properties of these names to systemd, which holds to them whenever it looks again.
 constexpr std::string_view kSystemdProperty = "org.systemd.property.";
 constexpr std::string_view kStartup = "Startup";
-constexpr std::string_view kLimitingProperties[] = {"CPU", "DisableControllers", "Memory", "Tasks"};
+constexpr std::string_view kLimitingProperties[] = {"AllowedCPUs", "CPU", "DisableControllers", "Memory",
+                                                    "Tasks"};
 
 Status check_systemd_properties(const Input& input) {
   const ordered_json* annotations = member(input.config, "annotations");
@@ -67,8 +75,8 @@ Status check_systemd_properties(const Input& input) {
     if (property.starts_with(kStartup)) property.remove_prefix(kStartup.size());
     const auto begins = [property](std::string_view name) { return property.starts_with(name); };
     if (std::none_of(std::begin(kLimitingProperties), std::end(kLimitingProperties), begins)) continue;
-    return fail("the annotation " + key +
-                " would have systemd set another limit than the policy's /limits: take the annotation away");
+    return fail("the annotation " + key + " would have systemd set another limit than the policy's " +
+                place_of(input.limits) + ": take the annotation away");
   }
   return {};
 }
@@ -89,8 +97,8 @@ Status check_subgroups(const Input& input) {
   for (const std::string_view name : kSubgroupAnnotations) {
     const std::string key(name);
     if (!leads_up(text_member(*annotations, key.c_str()))) continue;
-    return fail("the annotation " + key +
-                " leads out of the cgroup that holds the policy's /limits: expected a path without \"..\"");
+    return fail("the annotation " + key + " leads out of the cgroup that holds the policy's " +
+                place_of(input.limits) + ": expected a path without \"..\"");
   }
   return {};
 }
@@ -116,9 +124,10 @@ Writing writing_to(const ordered_json& mount) {
   return writing;
 }
 
-constexpr std::string_view kMakeReadOnly =
-    ": through it the container could write another limit into its cgroup than the policy's /limits: make it "
-    "read-only";
+std::string make_read_only(const Limits& limits) {
+  return ": through it the container could write another limit into its cgroup than the policy's " +
+         place_of(limits) + ": make it read-only";
+}
 
 // What the runtime binds.
 struct Bind {
@@ -130,13 +139,13 @@ struct Bind {
 
 // What the container would see of cgroups through `source`. A bind mount that is read-only leaves what is
 // mounted below its source as it is.
-Status check_seen(const Bind& bind, const runtime::Source& source) {
+Status check_seen(const Input& input, const Bind& bind, const runtime::Source& source) {
   if (source.cgroup && !bind.writing.refused) {
-    return fail(bind.place + std::string(kMakeReadOnly) +
+    return fail(bind.place + make_read_only(input.limits) +
                 " (\"ro\", or \"rro\" where it holds other mounts)");
   }
   if (bind.recursive && source.holds_cgroups) {
-    return fail(bind.place + std::string(kMakeReadOnly) +
+    return fail(bind.place + make_read_only(input.limits) +
                 " with what is mounted below it (\"rro\"; \"ro\" is not enough)");
   }
   return {};
@@ -159,11 +168,12 @@ bool is_read_only(const Bind& bind) {
 // A runtime mounts in the order of the bundle, and in the folder that the root file system is in. So a source
 // in that folder shows the container's cgroups when it is bound, whatever lies there before; and so does one
 // that has the folder in it. Runtimes bind them without the "ro" that they were mounted with.
-Status check_own_root(const Bind& bind, const runtime::Source& source, const runtime::Source& root) {
+Status check_own_root(const Input& input, const Bind& bind, const runtime::Source& source,
+                      const runtime::Source& root) {
   for (const std::string& path : source.paths) {
     for (const std::string& own : root.paths) {
       if (!spec::is_below(path, own) && !(bind.recursive && spec::is_below(own, path))) continue;
-      return fail(bind.place + std::string(kMakeReadOnly) +
+      return fail(bind.place + make_read_only(input.limits) +
                   " (\"ro\", or \"rro\" where it is recursive), since it leads to the container's own root "
                   "folder, in which the runtime mounts the cgroup");
     }
@@ -176,18 +186,19 @@ Status check_mount(const Input& input, const ordered_json& mount, const std::str
   const Writing writing = writing_to(mount);
   const std::string type = text_member(mount, "type");
   if ((type == "cgroup" || type == "cgroup2") && !writing.refused)
-    return fail(place + std::string(kMakeReadOnly) + " (\"ro\")");
+    return fail(place + make_read_only(input.limits) + " (\"ro\")");
   if (spec::has_option(mount, "remount")) {
     return fail(place +
                 "/options: \"remount\" may make the container's cgroup writable, and so another limit "
-                "than the policy's /limits: give the mount that is meant its options at once");
+                "than the policy's " +
+                place_of(input.limits) + ": give the mount that is meant its options at once");
   }
   if (!spec::is_bind(mount)) return {};
   const Bind bind{text_member(mount, "source"), place, spec::is_recursive(mount), writing};
   if (is_read_only(bind)) return {};
   const runtime::Source source = TRY(looked_at(input, bind));
-  TRY(check_seen(bind, source));
-  return check_own_root(bind, source, root);
+  TRY(check_seen(input, bind, source));
+  return check_own_root(input, bind, source, root);
 }
 
 Status check_cgroup_mounts(const Input& input) {
@@ -198,7 +209,7 @@ Status check_cgroup_mounts(const Input& input) {
     const Bind bind{text_member(*root, "path"), "/root/path", true, Writing{}};
     if (!bind.source.empty()) {
       own_root = TRY(looked_at(input, bind));
-      TRY(check_seen(bind, own_root));
+      TRY(check_seen(input, bind, own_root));
     }
   }
   const ordered_json* mounts = member(input.config, "mounts");
@@ -295,8 +306,26 @@ Status check_other_processes(const Input& input) {
   return fail(
       "/process/capabilities: with " + name +
       ", and processes in sight that are not its own, the container reaches cgroups through them "
-      "(/proc/PID/root), and could write another limit than the policy's /limits: take the capability "
+      "(/proc/PID/root), and could write another limit than the policy's " +
+      place_of(input.limits) +
+      ": take the capability "
       "away, or give it a pid namespace of its own, as in {\"type\": \"pid\"}, and no /proc of the host's");
+}
+
+// With its first process the kernel ends all others of a pid namespace, and no others.
+Status check_timeout(const Input& input) {
+  if (!input.limits.timeout) return {};
+  const ordered_json* linux_part = member(input.config, "linux");
+  const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
+  if (namespaces != nullptr && namespaces->is_array() &&
+      std::any_of(namespaces->begin(), namespaces->end(), [](const ordered_json& one) {
+        return text_member(one, "type") == "pid" && text_member(one, "path").empty();
+      })) {
+    return {};
+  }
+  return fail(
+      "/linux/namespaces: the policy's /limits/timeout needs a pid namespace of the container's own, as in "
+      "{\"type\": \"pid\"}: what it leaves behind would go on");
 }
 
 // The kernel holds processes of a real-time class to no quota. Empty: `process` is none, and makes none.
@@ -348,6 +377,7 @@ constexpr Check kChecks[] = {
     {"names of capabilities", check_names_of_capabilities},
     {"CAP_SYS_RESOURCE", check_open_files_capability},
     {"other processes", check_other_processes},
+    {"timeout", check_timeout},
     {"real time", check_real_time},
 };
 
@@ -366,7 +396,7 @@ Status check_unified(const Limits& limits, const ordered_json& resources, const 
   const ordered_json* unified = member(resources, "unified");
   if (unified == nullptr) return {};
   for (const UnifiedFile& file : kUnifiedFiles) {
-    if (!(limits.*file.limit) || member(*unified, std::string(file.name).c_str()) == nullptr) continue;
+    if (!file.has(limits) || member(*unified, std::string(file.name).c_str()) == nullptr) continue;
     std::string text = place;
     text.append("/unified/")
         .append(file.name)
@@ -394,8 +424,8 @@ tl::unexpected<Error> started_in_real_time() {
 
 Status check_executed_cgroup(const Limits& limits, const std::string& cgroup) {
   if (!limits.needs_cgroup() || !leads_up(cgroup.substr(cgroup.rfind(':') + 1))) return {};
-  return fail("--cgroup: " + cgroup +
-              " leads out of the cgroup that holds the policy's /limits: expected a path without \"..\"");
+  return fail("--cgroup: " + cgroup + " leads out of the cgroup that holds the policy's " + place_of(limits) +
+              ": expected a path without \"..\"");
 }
 
 }  // namespace tidewaiter::policy

@@ -12,7 +12,11 @@
 #include <utility>
 
 #include "oci/policy/baseline.h"
+#include "oci/policy/check_identity.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_deny.h"
+#include "oci/policy/compile_files.h"
+#include "oci/policy/compile_identity.h"
 #include "oci/policy/compile_limits.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
@@ -20,8 +24,11 @@
 #include "oci/seccomp/law.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
+#include "oci/spec/init_mount.h"
 #include "oci/spec/members.h"
+#include "oci/spec/mounts.h"
 #include "oci/spec/procfs_mount.h"
+#include "oci/spec/stop_signal.h"
 
 namespace tidewaiter::policy {
 namespace {
@@ -114,7 +121,8 @@ Status check_bypass_annotations(const Input& input) {
 }
 
 // A program's path is told from the root of its mount namespace: in the host's, every path would have the
-// bundle's folder in front, and no rule would mean what it says.
+// bundle's folder in front, and no rule would mean what it says. Of files, what enforces the rules would be
+// mounted into the host.
 Status check_mount_namespace(const Input& input) {
   const auto name_path = [](const std::vector<UnixRule>& rules) {
     return std::any_of(rules.begin(), rules.end(), [](const UnixRule& rule) { return !rule.abstract; });
@@ -122,7 +130,9 @@ Status check_mount_namespace(const Input& input) {
   const auto& network = input.policy.network;
   const bool exec = supervises(input.policy, Operation::kExec);
   const bool sockets = network && (name_path(network->unix_allow) || name_path(network->unix_deny));
-  if (!exec && !sockets) return {};
+  const bool files =
+      input.policy.files && (input.policy.files->restricts() || !input.policy.files->deny.empty());
+  if (!exec && !sockets && !files) return {};
   const ordered_json* linux_part = member(input.config, "linux");
   const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
   if (namespaces != nullptr && namespaces->is_array()) {
@@ -131,12 +141,19 @@ Status check_mount_namespace(const Input& input) {
       if (type != nullptr && *type == "mount" && member(one, "path") == nullptr) return {};
     }
   }
-  return fail("/linux/namespaces: a policy with " + std::string(exec ? "/exec" : "unix: paths") +
+  return fail("/linux/namespaces: a policy with " +
+              std::string(exec    ? "/exec"
+                          : files ? "/files"
+                                  : "unix: paths") +
               " needs a mount namespace of the container's own, as in {\"type\": \"mount\"}");
 }
 
 Status check_own_limits(const Input& input) {
   return check_limits(input.policy, input.config, input.surroundings);
+}
+
+Status check_own_identity(const Input& input) {
+  return check_identity(input.policy, input.config, input.surroundings);
 }
 
 // One after the other: the first that fails is told.
@@ -152,6 +169,7 @@ constexpr Check kChecks[] = {
     {"bypass annotations", check_bypass_annotations},
     {"mount namespace", check_mount_namespace},
     {"limits", check_own_limits},
+    {"identity", check_own_identity},
 };
 
 Status check_listener(const Listener& listener) {
@@ -334,6 +352,9 @@ Policy for_bundle(Policy policy, const ordered_json& config) {
   return policy;
 }
 
+// By which an agent comes to a container that has nothing else to ask it.
+constexpr const char* kCompany = "exit_group";
+
 class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
@@ -351,20 +372,44 @@ class Compiler {
 
   Result<Plan> run() {
     for (const Check& check : kChecks) TRY(check.run({policy_, config_, runtime_, surroundings_}));
+    TRY(check_files(policy_, listener_));
     TRY(demand_syscalls());
     TRY(demand_operations());
     TRY(demand_end_of_start());
+    demand_company();
     std::erase_if(demands_, [](const auto& entry) {
       return entry.second.unconditional() && entry.second.otherwise == kAllow;
     });
     plan_.config = config_;
+    const bool init = needs_init(policy_, listener_);
+    // Before anything else is made of the bundle's profile: the law of the filter then holds of the one that
+    // lets tidewaiter-init restrict itself.
+    if (init) landlock_calls_ = TRY(allow_landlock(plan_.config));
     if (!demands_.empty()) TRY(merge_into_bundle());
+    TRY(check_company());
     TRY(bind_hosts_file());
     if (closes_procfs()) TRY(spec::make_procfs_read_only(plan_.config));
     std::vector<PlanRow> limits = TRY(apply_limits(policy_, surroundings_, plan_.config));
+    std::vector<PlanRow> identity =
+        TRY(apply_identity(policy_, surroundings_, state_folder(), plan_.config, plan_.files));
+    if (!plan_.files.empty()) TRY(check_state_folder());
+    // Behind every other mount, those of the identity among them.
+    const std::string init_place = init ? TRY(spec::init_place(plan_.config)) : "";
+    if (covers(policy_)) {
+      TRY(cover_denied(plan_.config, *policy_.files, listener_, init_place));
+      plan_.covers_files = !listener_.denied_files.empty();
+    }
+    // The last mount: a link of the image could lead any other over it.
+    if (init) plan_.init = TRY(put_init(plan_.config, *policy_.files, listener_));
+    plan_.holds_process = gives_identity(policy_) && policy_.identity->concerns_processes();
+    plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty() || !plan_.init.empty() ||
+                       plan_.covers_files;
     if (holds_limits(policy_)) {
-      plan_.limited = policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.remembered = plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
+      plan_.processors = policy_.limits->processors ? processors_of(plan_.config) : "";
       plan_.open_files = policy_.limits->open_files;
+      plan_.timeout = policy_.limits->timeout;
+      if (plan_.timeout) plan_.stop_signal = TRY(spec::stop_signal(config_));
       plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
       plan_.sees_others = policy_.limits->sees_others;
     }
@@ -372,6 +417,9 @@ class Compiler {
     describe_network();
     describe_exec();
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
+    for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
+    for (PlanRow& row : denied_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
+    std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
     describe_start();
     describe_names();
     describe_baseline();
@@ -439,6 +487,24 @@ class Compiler {
       notify_where_allowed(demands_[name]);
     }
     return {};
+  }
+
+  [[nodiscard]] bool has_timeout() const { return holds_limits(policy_) && policy_.limits->timeout; }
+
+  // Whoever is to stop the container has to be handed it, and learns by the same descriptor of its end: there
+  // is an agent where anything notifies. Each process makes this call once, and none with this argument, of
+  // which exit_group(2) has but the lower half; the kernel then runs it as it is.
+  void demand_company() {
+    if (!has_timeout()) return;
+    constexpr std::uint64_t kNobodys = 0x7469'6465'7761'6974;
+    auto& demand = demands_[kCompany];
+    demand.cases.insert(demand.cases.begin(), {{{.index = 0, .value = kNobodys}}, kNotify});
+  }
+
+  [[nodiscard]] Status check_company() const {
+    if (!has_timeout() || plan_.supervised()) return {};
+    return fail("/limits/timeout: the bundle's own seccomp profile refuses `" + std::string(kCompany) +
+                "`, by which an agent would be told of the container: expected one that allows it");
   }
 
   static void notify_where_allowed(seccomp::SyscallDemand& demand) {
@@ -529,7 +595,7 @@ class Compiler {
   }
 
   Status merge_into_bundle() {
-    const ordered_json* own = own_seccomp(config_);
+    const ordered_json* own = own_seccomp(plan_.config);
     const seccomp::Profile profile = own == nullptr
                                          ? seccomp::unconfined_profile()
                                          : TRY(in_context("/linux/seccomp", seccomp::parse_profile(*own)));
@@ -565,12 +631,28 @@ class Compiler {
     return names;
   }
 
-  // Names that the policy allows resolve without DNS, and to the addresses that it means.
+  // Of the hosts file and of what else is bound.
+  [[nodiscard]] std::string state_folder() const {
+    const std::string& file = listener_.hosts_file;
+    return file.substr(0, std::min(file.rfind('/'), file.size()));
+  }
+
+  [[nodiscard]] Status check_state_folder() const {
+    if (spec::is_utf8(listener_.hosts_file)) return {};
+    return fail("the hosts file's path is not UTF-8, as config.json has to be: " + listener_.hosts_file);
+  }
+
+  static std::string processors_of(const ordered_json& config) {
+    return spec::text_member(config["linux"]["resources"]["cpu"], "cpus");
+  }
+
+  // Names that the policy allows resolve without DNS, and to the addresses that it means; those that it pins
+  // do, be they allowed or not.
   Status bind_hosts_file() {
-    if (!plan_.supervised() || allowed_names().empty()) return {};
-    if (!spec::is_utf8(listener_.hosts_file)) {
-      return fail("the hosts file's path is not UTF-8, as config.json has to be: " + listener_.hosts_file);
-    }
+    plan_.agent_keeps_hosts = plan_.supervised() && !allowed_names().empty();
+    if (policy_.identity) plan_.pinned_hosts = pinned_lines(policy_.identity->hosts);
+    if (!plan_.agent_keeps_hosts && plan_.pinned_hosts.empty()) return {};
+    TRY(check_state_folder());
     plan_.hosts = TRY(spec::bind_over_hosts(plan_.config, listener_.hosts_file));
     return {};
   }
@@ -592,13 +674,14 @@ class Compiler {
 
   // Who may be interrupted by SIGKILL alone while the agent has its call cannot be stopped by whoever traces
   // an execve of it to the end.
-  void drop_killable_wait(ordered_json& seccomp) const {
+  void drop_killable_wait(ordered_json& seccomp) {
     const auto flags = seccomp.find("flags");
     if (!supervises(policy_, Operation::kExec) || flags == seccomp.end() || !flags->is_array()) return;
     ordered_json kept = ordered_json::array();
     for (const ordered_json& flag : *flags) {
       if (flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") kept.push_back(flag);
     }
+    drops_killable_wait_ = kept.size() < flags->size();
     *flags = std::move(kept);
   }
 
@@ -703,10 +786,12 @@ class Compiler {
     add_row(Origin::kLeftOpen, std::move(what), Mechanism::kNobody, "none", std::move(note));
   }
 
-  static std::string note_on(const NetworkRule& rule) {
-    return std::holds_alternative<HostName>(rule.host)
-               ? "resolved when the container starts, and again when the answer's time (TTL) is over"
-               : "";
+  [[nodiscard]] std::string note_on(const NetworkRule& rule) const {
+    const auto* host = std::get_if<HostName>(&rule.host);
+    if (host == nullptr) return "";
+    if (const PinnedHost* one = pinned_host(policy_, host->name))
+      return "stands for the addresses in " + one->pointer;
+    return "resolved when the container starts, and again when the answer's time (TTL) is over";
   }
 
   // "connect, sendmsg, sendto with an address": the calls of these operations for which `wanted` holds.
@@ -795,6 +880,13 @@ class Compiler {
   }
 
   void describe_start() {
+    if (drops_killable_wait_) {
+      add_row(
+          Origin::kStart, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV leaves the bundle's flags",
+          Mechanism::kFilter, "none",
+          "whoever traces an execve to its end could not stop a thread that only SIGKILL interrupts while "
+          "it waits for the agent");
+    }
     if (!plan_.exempts_start) return;
     add_row(
         Origin::kStart, "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
@@ -804,8 +896,10 @@ class Compiler {
   }
 
   void describe_names() {
-    if (!plan_.hosts) return;
-    const auto names = allowed_names();
+    if (!plan_.agent_keeps_hosts) return;
+    auto names = allowed_names();
+    std::erase_if(names, [this](const std::string& name) { return pinned_host(policy_, name) != nullptr; });
+    if (names.empty()) return;
     add_row(Origin::kNames, "/etc/hosts, read-only, with " + join({names.begin(), names.end()}),
             Mechanism::kRuntime, "none",
             "behind what the container has there anyway; the agent brings it up to date when the addresses "
@@ -870,7 +964,9 @@ class Compiler {
   std::set<std::string, std::less<>> unknown_calls_;  // of the baseline; libseccomp is older than they are
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
+  bool drops_killable_wait_ = false;                   // the bundle's filter had that flag
   std::set<std::string, std::less<>> operations_;      // calls that notify because they are operations
+  std::vector<std::string> landlock_calls_;            // which the bundle's own profile would have refused
   std::map<std::string, std::string_view> undecided_;  // calls that should, and cannot: name -> reason
   Plan plan_;
 };

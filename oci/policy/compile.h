@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,10 +18,12 @@ namespace tidewaiter::policy {
 
 // Who enforces a rule once the container runs.
 enum class Mechanism {
-  kRuntime,  // the OCI runtime, from the bundle
-  kFilter,   // the kernel, by the seccomp filter alone
-  kAgent,    // the agent, asked by a notification
-  kNobody,   // nothing enforces it: what this version leaves open
+  kRuntime,   // the OCI runtime, from the bundle
+  kCgroup,    // the kernel, by the cgroup that the OCI runtime makes from the bundle
+  kFilter,    // the kernel, by the seccomp filter alone
+  kAgent,     // the agent, asked by a notification
+  kLandlock,  // the kernel, by what tidewaiter-init puts on each process
+  kNobody,    // nothing enforces it: what this version leaves open
 };
 
 // Why a row is in the plan.
@@ -29,6 +32,7 @@ enum class Origin {
   kBaseline,  // network or exec rules would not hold without it
   kStart,     // the runtime's start of a container cannot be told from the workload without it
   kNames,     // host names of the policy resolve in the container by it
+  kFiles,     // file rules are enforced by it
   kLeftOpen,  // nothing is held
 };
 
@@ -58,16 +62,31 @@ struct Plan {
   // each execve would cost a notification, and none would be possible once the agent has died.
   bool told_of_execs = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason
-  // Where network.allow has host names: what the agent's hosts file, which the bundle binds over /etc/hosts,
-  // begins with. Relative paths are the bundle's (spec::in_bundle()).
+  // Where network.allow or identity.hosts has host names: what the hosts file, which the bundle binds over
+  // /etc/hosts, is made from. Relative paths are the bundle's (spec::in_bundle()).
   std::optional<spec::HostsBase> hosts;
+  std::string pinned_hosts;        // the lines of identity.hosts, which come first in it
+  bool agent_keeps_hosts = false;  // else it is written when the container is created, and when it is started
+  // What else the bundle binds from the container's state folder: names of files there, and what is in them.
+  std::map<std::string, std::string> files;
+  // limits.timeout, and the signal that asks the container's first process to end by itself.
+  std::optional<std::chrono::seconds> timeout;
+  int stop_signal = 0;  // of signal(7)
   // limits.open_files, to which processes that are executed in the container later have to be held, for the
   // bundle says nothing of them.
   std::optional<std::uint64_t> open_files;
-  bool limited = false;  // limits are held: `exec` and `update` have to know of the container
+  // `exec`, `start` or `update` have to know of the container, or it has files of its state folder: that is
+  // kept, even where no agent is needed.
+  bool remembered = false;
   // Likewise those under limits.cpus: no quota holds a real-time process.
   bool shuts_real_time = false;
-  bool sees_others = false;   // policy::Limits::sees_others, for who decides later
+  bool sees_others = false;    // policy::Limits::sees_others, for who decides later
+  std::string processors;      // what identity.cpus left of them here, as cpuset(7) writes it; empty: all
+  bool holds_process = false;  // identity: of processes that are executed later too (hold_process())
+  // What has to stand before the arguments of every program that is executed in the container; empty:
+  // nothing. The config has it before those of the container's own.
+  std::vector<std::string> init;
+  bool covers_files = false;  // Listener::denied_file is mounted, and has to be there
   std::vector<PlanRow> rows;  // in policy order, then what was added, then what is left open
 
   // Whether an agent has to listen: without it listenerPath is left out, for a runtime would connect to
@@ -75,10 +94,18 @@ struct Plan {
   [[nodiscard]] bool supervised() const { return !notified.empty(); }
 };
 
+// What is on this machine for the container.
 struct Listener {
   std::string path;        // absolute, at most 107 bytes
   std::string metadata;    // handed to the agent unchanged in the container process state
-  std::string hosts_file;  // where the agent keeps the container's hosts file; absolute
+  std::string hosts_file;  // where the container's hosts file is kept, and Plan::files beside it; absolute
+  // tidewaiter-init; empty where nobody would put it before what is executed in the container later.
+  std::string init_program = {};
+  int landlock = 0;  // the kernel's Landlock version (ABI); 0: none
+  // A socket that nobody listens on, to cover denied files with; empty where nobody would make it. Absolute.
+  std::string denied_file = {};
+  // Of files.deny the paths that are there and no folders (shim/denied_paths.h).
+  std::set<std::string, std::less<>> denied_files = {};
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

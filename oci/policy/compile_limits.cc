@@ -4,13 +4,17 @@
 #include <array>
 #include <charconv>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "oci/policy/byte_size.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/cpu_list.h"
+#include "oci/policy/duration.h"
 #include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 #include "oci/spec/open_files.h"
@@ -51,10 +55,10 @@ std::string note(std::string_view beyond, const Tighter& chosen, const std::stri
          (chosen.own ? "; the bundle's own limit, " + own_words + ", is tighter" : "");
 }
 
-PlanRow row(const char* pointer, std::string what, std::string note) {
+PlanRow row(Mechanism mechanism, const char* pointer, std::string what, std::string note) {
   return {.pointer = pointer,
           .what = std::move(what),
-          .mechanism = Mechanism::kRuntime,
+          .mechanism = mechanism,
           .cost = "none",
           .note = std::move(note)};
 }
@@ -78,7 +82,7 @@ Result<PlanRow> apply_memory(const Limits& limits, ordered_json& resources, cons
   memory["limit"] = chosen.value;
   // crun takes 0 for no swap at all under cgroup v2, runc for nothing said: no swap is the tighter.
   memory["swap"] = own_both == 0 ? chosen.value : both.value;
-  return row("/limits/memory", memory_words(limits),
+  return row(Mechanism::kCgroup, "/limits/memory", memory_words(limits),
              note("its processes are killed", chosen, byte_size_words(chosen.value)));
 }
 
@@ -90,7 +94,7 @@ Result<PlanRow> apply_processes(const Limits& limits, ordered_json& resources, c
   ordered_json& pids = *TRY(spec::object_in(resources, "pids", parent));
   const Tighter limit = tighter(*limits.processes, TRY(spec::signed_in(pids, "limit", parent + "/pids")));
   pids["limit"] = limit.value;
-  return row("/limits/processes", processes_words(limits),
+  return row(Mechanism::kCgroup, "/limits/processes", processes_words(limits),
              note("fork(2) and clone(2) fail with EAGAIN", limit, std::to_string(limit.value)));
 }
 
@@ -132,8 +136,10 @@ Result<PlanRow> apply_cpus(const Limits& limits, ordered_json& resources, const 
     cpu["quota"] = period == Limits::kCpuPeriod ? *limits.cpu_time : quota_in(period);
   }
   cpu["period"] = period;
-  return row("/limits/cpus", cpus_words(limits),
-             note("everything in the container waits", chosen, cpus_words(own)));
+  return row(
+      Mechanism::kCgroup, "/limits/cpus", cpus_words(limits),
+      note("everything in the container waits; no quota holds real-time classes, so RLIMIT_RTPRIO is 0",
+           chosen, cpus_words(own)));
 }
 
 // What the bundle does not say is inherited from who starts the runtime, who may have a right to real-time
@@ -150,6 +156,65 @@ Status shut_real_time(ordered_json& config) {
   });
   if (!said) rlimits.push_back({{"type", kRealTimePriority}, {"hard", 0}, {"soft", 0}});
   return {};
+}
+
+std::string processors_words(const Limits& limits) {
+  const Processors& wanted = *limits.processors;
+  if (!wanted.these.empty()) return "no processors but " + cpu_list_text(wanted.these);
+  return wanted.count == 1 ? "one processor" : "at most " + std::to_string(wanted.count) + " processors";
+}
+
+// Of those that whoever starts the runtime may run on, the ones that the container can have; these where
+// there are none.
+std::set<unsigned> processors_at_hand(const runtime::Surroundings& surroundings) {
+  const auto online = parse_cpu_list(surroundings.online);
+  if (!online) return surroundings.processors;
+  std::set<unsigned> both;
+  std::set_intersection(online->begin(), online->end(), surroundings.processors.begin(),
+                        surroundings.processors.end(), std::inserter(both, both.end()));
+  return both.empty() ? *online : both;
+}
+
+// Of the bundle's processors, or of all where it names none, those that the policy leaves.
+Result<std::set<unsigned>> chosen_processors(const Processors& wanted, const std::string& own,
+                                             const std::string& place,
+                                             const runtime::Surroundings& surroundings) {
+  std::set<unsigned> given = processors_at_hand(surroundings);
+  if (!own.empty()) given = TRY(in_context(place, parse_cpu_list(own)));
+  std::set<unsigned> chosen;
+  if (wanted.these.empty()) {
+    for (const unsigned number : given) {
+      if (chosen.size() < wanted.count) chosen.insert(number);
+    }
+    if (chosen.empty()) return fail("/identity/cpus: which processors there are is not known");
+    return chosen;
+  }
+  if (own.empty()) return wanted.these;
+  std::set_intersection(given.begin(), given.end(), wanted.these.begin(), wanted.these.end(),
+                        std::inserter(chosen, chosen.end()));
+  if (chosen.empty()) {
+    return fail(place + ": expected one at least of the processors " + cpu_list_text(wanted.these) +
+                ", which the policy's /identity/cpus leaves, found \"" + own + "\"");
+  }
+  return chosen;
+}
+
+Result<PlanRow> apply_processors(const Limits& limits, const runtime::Surroundings& surroundings,
+                                 ordered_json& resources, const std::string& parent) {
+  ordered_json& cpu = *TRY(spec::object_in(resources, "cpu", parent));
+  const std::string place = parent + "/cpu/cpus";
+  if (const ordered_json* own = member(cpu, "cpus"); own != nullptr && !own->is_string())
+    return fail(place + ": expected text, as in \"0-3\", found " + spec::dump_json(*own, -1));
+  const std::string own = text_member(cpu, "cpus");
+  const std::string chosen =
+      cpu_list_text(TRY(chosen_processors(*limits.processors, own, place, surroundings)));
+  cpu["cpus"] = chosen;
+  return row(
+      Mechanism::kCgroup, "/identity/cpus", processors_words(limits),
+      "here " + chosen + (own.empty() ? "" : ", of the bundle's " + own) +
+          ", as sched_getaffinity(2) says; and /proc/cpuinfo and /sys/devices/system/cpu, where they are "
+          "mounted, but not /proc/stat, the folders below /sys/devices/system, and the processors "
+          "themselves");
 }
 
 std::string open_files_words(const Limits& limits) {
@@ -170,30 +235,42 @@ Result<PlanRow> apply_open_files(const Limits& limits, const runtime::Surroundin
     // Without an entry it would inherit these.
     spec::add_open_files(process, std::min(surroundings.soft_open_files, most), std::min(own, most));
   }
-  return row("/limits/open_files", open_files_words(limits),
+  return row(Mechanism::kRuntime, "/limits/open_files", open_files_words(limits),
              note("opening fails with EMFILE; of processes that are executed in it as well, where tidewaiter "
                   "stands in front of the runtime",
                   {own, own < most}, std::to_string(own)));
 }
 
+std::string timeout_words(const Limits& limits) {
+  return "stopped when it has been there for " + duration_words(*limits.timeout);
+}
+
+PlanRow describe_timeout(const Limits& limits) {
+  return row(Mechanism::kAgent, "/limits/timeout", timeout_words(limits),
+             "from its creation on, by the clock on the wall; its first process gets its stop signal, and " +
+                 duration_words(Limits::kStopGrace) + " later SIGKILL, with which all others end");
+}
+
 // One limit of the file: how it is put into words, and into the bundle.
 struct Entry {
   const char* pointer;
-  std::optional<std::uint64_t> Limits::*limit;
+  HasLimit has;
   std::string_view controller;  // of the cgroup that holds it; empty: none has to
   std::string (*words)(const Limits&);
 };
 constexpr Entry kEntries[] = {
-    {"/limits/memory", &Limits::memory, "memory", memory_words},
-    {"/limits/processes", &Limits::processes, "pids", processes_words},
-    {"/limits/cpus", &Limits::cpu_time, "cpu", cpus_words},
-    {"/limits/open_files", &Limits::open_files, "", open_files_words},
+    {"/limits/memory", kHas<&Limits::memory>, "memory", memory_words},
+    {"/limits/processes", kHas<&Limits::processes>, "pids", processes_words},
+    {"/limits/cpus", kHas<&Limits::cpu_time>, "cpu", cpus_words},
+    {"/limits/open_files", kHas<&Limits::open_files>, "", open_files_words},
+    {"/limits/timeout", kHas<&Limits::timeout>, "", timeout_words},
+    {"/identity/cpus", kHas<&Limits::processors>, "cpuset", processors_words},
 };
 
 std::vector<PlanRow> rows_in_audit(const Limits& limits) {
   std::vector<PlanRow> rows;
   for (const Entry& entry : kEntries) {
-    if (!(limits.*entry.limit)) continue;
+    if (!entry.has(limits)) continue;
     rows.push_back({.pointer = entry.pointer,
                     .what = entry.words(limits) + " (audit: not held)",
                     .mechanism = Mechanism::kNobody,
@@ -210,7 +287,7 @@ template <typename Concerns>
 std::string pointers(const Limits& limits, const Concerns& concerns) {
   std::string text;
   for (const Entry& entry : kEntries) {
-    if (entry.controller.empty() || !(limits.*entry.limit) || !concerns(entry)) continue;
+    if (entry.controller.empty() || !entry.has(limits) || !concerns(entry)) continue;
     text += (text.empty() ? "" : ", ") + std::string(entry.pointer);
   }
   return text;
@@ -243,8 +320,7 @@ Status check_cgroups(const Limits& limits, const ordered_json& config, const run
         "under version 1 an ordinary user has none: boot with systemd.unified_cgroup_hierarchy=1, run "
         "the container as root");
   }
-  const ordered_json* linux_part = member(config, "linux");
-  const bool named = linux_part != nullptr && !text_member(*linux_part, "cgroupsPath").empty();
+  const bool named = !spec::cgroup_of(config).empty();
   if (!found.initial_root && runtime.passes_over_cgroups && !named) {
     return not_held(all,
                     "an ordinary user's " + std::string(runtime.name) +
@@ -274,6 +350,32 @@ Status check_cgroups(const Limits& limits, const ordered_json& config, const run
   return {};
 }
 
+// Under cgroup version 1 the kernel would say EINVAL. Under version 2 it gives a cgroup none of whose
+// processors is there those of its parent (Documentation/admin-guide/cgroup-v2.rst, "cpuset.cpus.effective").
+Status check_processors(const Limits& limits, const ordered_json& config,
+                        const runtime::Surroundings& found) {
+  if (!limits.processors) return {};
+  const std::set<unsigned>& these = limits.processors->these;
+  const ordered_json* linux_part = member(config, "linux");
+  const ordered_json* resources = linux_part == nullptr ? nullptr : member(*linux_part, "resources");
+  const ordered_json* cpu = resources == nullptr ? nullptr : member(*resources, "cpu");
+  const std::string own = cpu == nullptr ? "" : text_member(*cpu, "cpus");
+  if (these.empty() && own.empty()) return {};
+  const auto online = TRY(in_context(found.online_file, parse_cpu_list(found.online)));
+  if (!std::includes(online.begin(), online.end(), these.begin(), these.end())) {
+    return fail("/identity/cpus: expected some of the machine's processors, " + cpu_list_text(online) + " (" +
+                found.online_file + "), found " + cpu_list_text(these));
+  }
+  if (own.empty()) return {};
+  const std::string place = std::string(kResources) + "/cpu/cpus";
+  const std::set<unsigned> chosen = TRY(chosen_processors(*limits.processors, own, place, found));
+  const auto is_online = [&online](unsigned number) { return online.contains(number); };
+  if (std::any_of(chosen.begin(), chosen.end(), is_online)) return {};
+  return fail(place + ": expected some of the machine's processors, " + cpu_list_text(online) + " (" +
+              found.online_file + "), found \"" + own + "\": of these /identity/cpus would leave " +
+              cpu_list_text(chosen) + ", and where none is there the kernel gives all");
+}
+
 }  // namespace
 
 Result<std::vector<PlanRow>> apply_limits(const Policy& policy, const runtime::Surroundings& surroundings,
@@ -291,8 +393,10 @@ Result<std::vector<PlanRow>> apply_limits(const Policy& policy, const runtime::S
       rows.push_back(TRY(apply_cpus(limits, resources, kResources)));
       TRY(shut_real_time(config));
     }
+    if (limits.processors) rows.push_back(TRY(apply_processors(limits, surroundings, resources, kResources)));
   }
   if (limits.open_files) rows.push_back(TRY(apply_open_files(limits, surroundings, config)));
+  if (limits.timeout) rows.push_back(describe_timeout(limits));
   return rows;
 }
 
@@ -311,13 +415,15 @@ Status hold_resources(const Limits& limits, ordered_json& resources) {
   if (limits.processes && speaks_of("pids", {"limit"})) TRY(apply_processes(limits, resources, ""));
   if (limits.cpu_time && speaks_of("cpu", {"burst", "period", "quota"}))
     TRY(apply_cpus(limits, resources, ""));
+  if (limits.processors && speaks_of("cpu", {"cpus"})) TRY(apply_processors(limits, {}, resources, ""));
   return {};
 }
 
 Status check_machine(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
                      const runtime::Surroundings& surroundings) {
   if (!holds_limits(policy) || !policy.limits->needs_cgroup()) return {};
-  return check_cgroups(*policy.limits, config, runtime, surroundings);
+  TRY(check_cgroups(*policy.limits, config, runtime, surroundings));
+  return check_processors(*policy.limits, config, surroundings);
 }
 
 }  // namespace tidewaiter::policy

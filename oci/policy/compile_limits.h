@@ -9,8 +9,8 @@
 #include "oci/policy/policy.h"
 #include "oci/runtime/surroundings.h"
 
-// A policy's limits, as linux.resources and process.rlimits of the bundle. Of policy and bundle the tighter
-// counts, each value by itself.
+// A policy's limits, and the processors of its identity, as linux.resources and process.rlimits of the
+// bundle. Of policy and bundle the tighter counts, each value by itself.
 
 namespace tidewaiter::policy {
 

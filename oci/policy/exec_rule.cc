@@ -17,7 +17,10 @@ Status check_exec_path(std::string_view path) {
   if (path.empty() || (!path.starts_with('/') && !path.starts_with("**")))
     return fail(
         "expected an absolute path, or a glob over one, as in \"/usr/bin/git\" or \"/usr/lib/**\", found " +
-        quote(path));
+        quote(path) +
+        (path.starts_with('~') || path.starts_with('$')
+             ? "; no shell replaces " + quote(path.substr(0, path.find('/'))) + " here"
+             : ""));
   return check_path_glob(path, "program");
 }
 

@@ -172,11 +172,15 @@ std::string section(const Plan& plan, Origin origin, std::string_view title, std
 std::string_view to_string(Mechanism mechanism) {
   switch (mechanism) {
     case Mechanism::kRuntime:
-      return "runtime";
+      return "OCI";
+    case Mechanism::kCgroup:
+      return "cgroup";
     case Mechanism::kFilter:
       return "filter";
     case Mechanism::kAgent:
       return "agent";
+    case Mechanism::kLandlock:
+      return "landlock";
     case Mechanism::kNobody:
       return "nobody";
   }
@@ -187,7 +191,7 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
   std::string text = headline(plan, origin, width);
   if (any(plan, Origin::kRule)) {
     constexpr std::size_t kRule = 18;
-    constexpr std::size_t kBy = 7;
+    constexpr std::size_t kBy = 8;
     constexpr std::size_t kGaps = 6;
     const std::size_t rest = width - kRule - kBy - kGaps;
     // "one notification per refused call", where there is room for it.
@@ -202,6 +206,7 @@ std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t
   }
   text += section(plan, Origin::kStart, "Added, so that the runtime can start the container:", width);
   text += section(plan, Origin::kNames, "Added, so that these names resolve without DNS:", width);
+  text += section(plan, Origin::kFiles, "Added, so that the file rules hold:", width);
   text += section(plan, Origin::kBaseline,
                   "Added, so that the rules hold; a [name] in the policy's unsafe_allow gives back:", width);
   if (!plan.dropped_architectures.empty()) {
@@ -232,6 +237,7 @@ nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin) 
   json["rules"] = rows_json(plan, Origin::kRule);
   json["start"] = rows_json(plan, Origin::kStart);
   json["names"] = rows_json(plan, Origin::kNames);
+  json["files"] = rows_json(plan, Origin::kFiles);
   json["baseline"] = rows_json(plan, Origin::kBaseline);
   json["left_open"] = rows_json(plan, Origin::kLeftOpen);
   json["notified"] = plan.notified;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "oci/base/result.h"
@@ -16,5 +17,21 @@ Status check_path_glob(std::string_view glob, std::string_view what);
 
 // Whether the whole of `text` matches: `*` stands for any characters.
 bool matches_text(std::string_view glob, std::string_view text);
+
+// How much may be spent on comparing globs with globs: globs can be written for which it takes long, and
+// lists of them.
+struct Effort {
+  std::size_t left = 0;  // steps: some take a few nanoseconds, some a hundred
+  // Whether there was enough left to spend it. Once there was not, nothing is left.
+  bool spend(std::size_t steps) {
+    left = steps <= left ? left - steps : 0;
+    return left > 0;
+  }
+};
+
+// Whether `wide` matches every absolute path, or every text, that `narrow` matches. No where it would take
+// too long to tell, by itself or by what is left of `effort`.
+bool covers_path(std::string_view wide, std::string_view narrow, Effort& effort);
+bool covers_text(std::string_view wide, std::string_view narrow, Effort& effort);
 
 }  // namespace tidewaiter::policy

@@ -24,13 +24,16 @@ struct Mistake {
 tl::expected<Policy, std::vector<Mistake>> parse(std::string_view text, const std::string& source,
                                                  const std::string& name);
 
+// What the policy in this file is called: its base name without ".json".
+std::string name_of(const std::string& path);
+
 // A policy, and the text it was read from, for whoever hands on exactly what was checked.
 struct PolicyFile {
   Policy policy;
   std::string text;
 };
 
-// parse() of a file. Name is the file's base name without ".json". The error is one line: the first
+// parse() of a file, by its name_of(). The error is one line: the first
 // mistake, and how many more there are. A file of more than 16 MiB is an error.
 Result<PolicyFile> load_file(const std::string& path);
 Result<Policy> load(const std::string& path);

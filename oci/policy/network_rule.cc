@@ -9,6 +9,7 @@
 
 #include "oci/policy/address.h"
 #include "oci/policy/glob.h"
+#include "oci/policy/meant.h"
 #include "oci/policy/wording.h"
 
 namespace tidewaiter::policy {
@@ -52,9 +53,43 @@ std::optional<unsigned> parse_decimal(std::string_view text, unsigned max) {
   return value <= max ? std::optional(value) : std::nullopt;
 }
 
+Result<std::vector<PortRange>> parse_ports(std::string_view text);
+
+// `; write "80"`: what is no port, and means one.
+std::string port_hint(std::string_view text) {
+  const auto write = [](std::string_view ports) {
+    return parse_ports(ports) ? "; write \"" + std::string(ports) + "\"" : std::string();
+  };
+  if (const unsigned port = service_port(text); port != 0) return write(std::to_string(port));
+  if (text == "all" || text == "any" || text == "**") return write("*");
+  const std::size_t first = text.find_first_not_of(' ');
+  const std::size_t last = text.find_last_not_of(' ');
+  if (first != std::string_view::npos && last + 1 - first < text.size() &&
+      parse_decimal(text.substr(first, last + 1 - first), 65535))
+    return "; leave out the space";
+  if (text.size() > 1 && text.front() == '>' && parse_decimal(text.substr(1), 65534))
+    return write(std::to_string(*parse_decimal(text.substr(1), 65534) + 1) + "-65535");
+  if (text.size() > 1 && text.back() == '+' && parse_decimal(text.substr(0, text.size() - 1), 65535))
+    return write(std::string(text.substr(0, text.size() - 1)) + "-65535");
+  // Leading zeros.
+  const std::size_t digits = text.find_first_not_of('0');
+  if (digits != std::string_view::npos && digits > 0 && parse_decimal(text.substr(digits), 65535))
+    return write(text.substr(digits));
+  for (const std::string_view separator : {":", "..", "–", "/"}) {
+    const std::size_t at = text.find(separator);
+    if (at == std::string_view::npos) continue;
+    const std::string_view rest = text.substr(at + separator.size());
+    if (!parse_decimal(text.substr(0, at), 65535)) return {};
+    if (separator != "/" && parse_decimal(rest, 65535))
+      return write(std::string(text.substr(0, at)) + "-" + std::string(rest));
+  }
+  return {};
+}
+
 Result<std::uint16_t> parse_port(std::string_view text) {
   const auto port = parse_decimal(text, 65535);
-  if (!port) return fail("expected a port from 0 to 65535 in decimal, found " + quote(text));
+  if (!port)
+    return fail("expected a port from 0 to 65535 in decimal, found " + quote(text) + port_hint(text));
   return static_cast<std::uint16_t>(*port);
 }
 
@@ -65,6 +100,9 @@ Result<std::vector<PortRange>> parse_ports(std::string_view text) {
     if (item.empty())
       return fail("expected ports as in \"443\", \"80,443\", \"8000-8010\" or \"*\", found " + quote(text));
     const std::size_t dash = item.find('-');
+    if (dash != std::string_view::npos && dash > 0 && dash + 1 == item.size() &&
+        parse_decimal(item.substr(0, dash), 65535))
+      return fail("the range " + quote(item) + " has no end; write \"" + std::string(item) + "65535\"");
     const std::uint16_t first = TRY(parse_port(item.substr(0, dash)));
     const std::uint16_t last =
         dash == std::string_view::npos ? first : TRY(parse_port(item.substr(dash + 1)));
@@ -129,20 +167,38 @@ Result<Prefix> parse_one_address(const IpAddress& address) {
   return Prefix{address, bit_count(address.family)};
 }
 
+// `; write "10.0.0.0/8"`, for 10.0.0.0/255.0.0.0.
+std::string netmask_hint(std::string_view address, std::string_view mask_text) {
+  const auto mask = parse_address(mask_text);
+  const auto host = parse_address(address);
+  if (!mask || !host || mask->family != IpAddress::Family::kIpv4 || host->family != mask->family) return {};
+  for (unsigned length = 0; length <= 32; ++length) {
+    IpAddress ones;
+    ones.bytes = {0xff, 0xff, 0xff, 0xff};
+    if (network_of(ones, length) == *mask)
+      return "; write \"" + to_string(network_of(*host, length)) + "/" + std::to_string(length) + "\"";
+  }
+  return {};
+}
+
 Result<Prefix> parse_cidr(std::string_view text) {
   const std::size_t slash = text.find('/');
   const std::string_view address_text = text.substr(0, slash);
   const std::string_view length_text = text.substr(slash + 1);
   const auto address = parse_unconverted(address_text);
   if (!address) {
+    if (address_text.empty())
+      return fail("expected an IP address before the \"/\" of a CIDR, found " + quote(text) +
+                  "; for a Unix socket write " + quote("unix:" + std::string(text)));
     if (looks_numeric(address_text)) return fail(not_an_address(address_text));
-    return fail("expected an IP address before the \"/\" of a CIDR, found " + quote(address_text));
+    return fail("expected an IP address before the \"/\" of a CIDR, found " + quote(address_text) +
+                (parse_decimal(length_text, 128) ? "" : "; a rule names hosts, not what lies on them"));
   }
   const unsigned max = bit_count(address->family);
   const auto length = parse_decimal(length_text, max);
   if (!length)
     return fail("expected a prefix length from 0 to " + std::to_string(max) + ", found " +
-                quote(length_text));
+                quote(length_text) + netmask_hint(address_text, length_text));
   const IpAddress network = network_of(*address, *length);
   if (network != *address)
     return fail(quote(text) + " has bits set beyond its prefix length; write \"" + to_string(network) + "/" +
@@ -162,35 +218,38 @@ Result<Prefix> parse_ipv6_target(std::string_view text, std::string_view rule) {
               quote(rule));
 }
 
-Result<HostName> parse_host_name(std::string_view text) {
-  // The dot at the end says that no search domain is to be appended.
-  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
-  if (name.find('*') != std::string::npos)
-    return fail("expected a whole host name or \"*\", found " + quote(text) +
-                "; a \"*\" within a name is not supported");
-  if (looks_numeric(name)) return fail(not_one_address(text));
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) >= 0x80)
-      return fail("expected a host name in ASCII, found " + quote(text) +
-                  "; write its punycode form (xn--…)");
-    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
-      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
-                  ", which contains " + quote(std::string_view(&c, 1)));
+// `; write "10.1.0.0/16"`, for 10.1.*; none for other stars.
+std::string star_hint(std::string_view text) {
+  std::vector<std::string_view> parts = split(text, '.');
+  std::string network;
+  std::size_t numbers = 0;
+  while (numbers < parts.size() && parse_decimal(parts[numbers], 255)) {
+    network += std::string(parts[numbers]) + ".";
+    ++numbers;
   }
-  if (name.size() > kMaxHostName)
-    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
-                std::to_string(name.size()));
-  for (const std::string_view label : split(name, '.')) {
-    if (label.empty())
-      return fail("the host name " + quote(text) +
-                  " has an empty part; expected one as in \"api.example.com\"");
-    if (label.size() > kMaxLabel)
-      return fail("a part of a host name has at most " + std::to_string(kMaxLabel) + " characters, found " +
-                  quote(label));
-    if (label.front() == '-' || label.back() == '-')
-      return fail("a part of a host name cannot begin or end with \"-\", found " + quote(label));
-  }
-  return HostName{std::move(name)};
+  const bool stars = numbers > 0 && numbers < parts.size() && parts.size() <= 4 &&
+                     std::all_of(parts.begin() + static_cast<std::ptrdiff_t>(numbers), parts.end(),
+                                 [](std::string_view part) { return part == "*"; });
+  if (!stars) return {};
+  for (std::size_t i = numbers; i < 4; ++i) network += i == 3 ? "0" : "0.";
+  return "; write \"" + network + "/" + std::to_string(numbers * 8) + "\"";
+}
+
+// What to write instead of a host name with a letter that none has.
+std::string letter_hint(std::string_view text) {
+  if (text.front() == '@') return "; for an abstract Unix socket write " + quote("unix:" + std::string(text));
+  if (text.front() == '$') return "; variables are not replaced here";
+  if (const std::size_t at = text.find('@'); at != std::string_view::npos)
+    return "; a rule has no user: leave out " + quote(text.substr(0, at + 1));
+  if (text.find(',') != std::string_view::npos) return "; write a rule for each";
+  return {};
+}
+
+// Two addresses with a hyphen between them.
+bool is_address_range(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  return dash != std::string_view::npos && parse_address(text.substr(0, dash)) &&
+         looks_numeric(text.substr(dash + 1));
 }
 
 using Host = std::variant<AnyHost, Prefix, HostName>;
@@ -214,6 +273,56 @@ Status check_forgotten_brackets(std::string_view text, const Prefix& prefix) {
               "\" for an address and a port");
 }
 
+// What the rule is for a URL, `rest` of which follows "scheme://".
+std::string scheme_hint(std::string_view scheme, std::string_view rest) {
+  const auto write = [](const std::string& rule) {
+    return parse_network_rule(rule) ? "; write " + quote(rule) : std::string();
+  };
+  const std::string lower = lower_case(scheme);
+  if (lower == "tcp" || lower == "udp" || lower == "icmp") return write(lower + "://" + std::string(rest));
+  std::string_view host = rest.substr(0, rest.find_first_of("/?#"));
+  if (const std::size_t at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
+  if (host.empty()) return {};
+  for (const std::string_view transport : {"tcp", "udp"})
+    if (lower == std::string(transport) + "4" || lower == std::string(transport) + "6")
+      return write(std::string(transport) + "://" + std::string(host));
+  if (lower == "quic") return write("udp://" + std::string(host));
+  const unsigned port = service_port(scheme);
+  if (port == 0) return {};
+  const std::size_t colon = host.rfind(':');
+  const bool has_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
+  return write(std::string(service_scheme(scheme)) + std::string(host) +
+               (has_port ? "" : ":" + std::to_string(port)));
+}
+
+// "tcp:host:443" for "tcp://host:443". With one colon it is a host name and a port.
+Status check_forgotten_slashes(std::string_view text) {
+  for (const std::string_view scheme : {"tcp:", "udp:", "icmp:"}) {
+    if (!text.starts_with(scheme) || text.substr(scheme.size()).starts_with("//")) continue;
+    std::string_view rest = text.substr(scheme.size());
+    while (rest.starts_with('/')) rest.remove_prefix(1);
+    const bool one_colon = rest.find(':') == std::string_view::npos;
+    if (rest.empty() || (one_colon && parse_decimal(rest, 65535))) continue;
+    return fail("expected \"//\" behind " + quote(scheme) + ", found " + quote(text) + "; write " +
+                quote(std::string(scheme) + "//" + std::string(rest)));
+  }
+  return {};
+}
+
+// "host:443/tcp", as ports are written for podman and in Kubernetes.
+Status check_transport_behind(std::string_view text) {
+  for (const std::string_view transport : {"/tcp", "/udp"}) {
+    const std::size_t colon = text.rfind(':');
+    if (!text.ends_with(transport) || colon == std::string_view::npos) continue;
+    const std::string_view ports = text.substr(colon + 1, text.size() - transport.size() - colon - 1);
+    if (ports.empty() || text.find("://") != std::string_view::npos) continue;
+    return fail("expected the transport in front, found " + quote(text) + "; write " +
+                quote(std::string(transport.substr(1)) + "://" +
+                      std::string(text.substr(0, text.size() - transport.size()))));
+  }
+  return {};
+}
+
 // Takes the scheme off `text`.
 Status parse_scheme(std::string_view& text, NetworkRule& rule) {
   const std::size_t end = text.find("://");
@@ -223,22 +332,77 @@ Status parse_scheme(std::string_view& text, NetworkRule& rule) {
   if (scheme != "tcp" && scheme != "udp" && scheme != "icmp")
     return fail(
         "expected \"tcp://\", \"udp://\", \"icmp://\", \"unix:\" or no scheme for TCP and UDP, found " +
-        quote(std::string(scheme) + "://"));
+        quote(std::string(scheme) + "://") + scheme_hint(scheme, text));
   rule.tcp = scheme == "tcp";
   rule.udp = scheme == "udp";
   rule.icmp = scheme == "icmp";
   return {};
 }
 
+// An address or a transport in front of the ports to bind, or a transport behind them.
+Status check_ports_alone(std::string_view text) {
+  std::string_view ports = text;
+  if (const std::size_t scheme = ports.find("://"); scheme != std::string_view::npos)
+    ports.remove_prefix(scheme + 3);
+  for (const std::string_view transport : {"/tcp", "/udp"})
+    if (ports.ends_with(transport)) ports.remove_suffix(transport.size());
+  if (const std::size_t colon = ports.rfind(':'); colon != std::string_view::npos) {
+    // "8000:8010" is a range in some firewalls.
+    if (parse_decimal(ports.substr(0, colon), 65535)) return {};
+    ports.remove_prefix(colon + 1);
+  }
+  if (ports == text || !parse_ports(ports)) return {};
+  return fail("expected ports alone, which are those of TCP and UDP at every address, found " + quote(text) +
+              "; write " + quote(ports));
+}
+
 }  // namespace
+
+Result<HostName> parse_host_name(std::string_view text) {
+  // The dot at the end says that no search domain is to be appended.
+  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+  if (name.find('*') != std::string::npos)
+    return fail("expected a whole host name or \"*\", found " + quote(text) +
+                "; a \"*\" within a name is not supported" + star_hint(text));
+  if (is_address_range(text))
+    return fail("expected one address or a CIDR, found the range " + quote(text) +
+                "; write the CIDRs it is made of");
+  if (looks_numeric(name)) return fail(not_one_address(text));
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) >= 0x80)
+      return fail("expected a host name in ASCII, found " + quote(text) +
+                  "; write its punycode form (xn--…)");
+    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
+      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
+                  ", which contains " + quote(std::string_view(&c, 1)) + letter_hint(text));
+  }
+  if (name.size() > kMaxHostName)
+    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
+                std::to_string(name.size()));
+  for (const std::string_view label : split(name, '.')) {
+    if (label.empty())
+      return fail("the host name " + quote(text) +
+                  " has an empty part; expected one as in \"api.example.com\"");
+    if (label.size() > kMaxLabel)
+      return fail("a part of a host name has at most " + std::to_string(kMaxLabel) + " characters, found " +
+                  quote(label));
+    if (label.front() == '-' || label.back() == '-')
+      return fail("a part of a host name cannot begin or end with \"-\", found " + quote(label));
+  }
+  return HostName{std::move(name)};
+}
 
 Result<NetworkRule> parse_network_rule(std::string_view text) {
   NetworkRule rule;
   rule.text = text;
   rule.ports = {PortRange{}};
   std::string_view rest = text;
+  TRY(check_forgotten_slashes(text));
+  TRY(check_transport_behind(text));
   TRY(parse_scheme(rest, rule));
-  if (rest.empty()) return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text));
+  if (rest.empty() || rest.starts_with('!'))
+    return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
+                (rest.empty() ? "" : "; what is refused goes into \"deny\""));
 
   if (rest.front() == '[') {
     const std::size_t end = rest.find(']');
@@ -267,6 +431,9 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
     return rule;
   }
   const std::size_t colon = rest.find(':');
+  if (colon == 0)
+    return fail("expected a host in front of the ports, found " + quote(text) + "; for every host write " +
+                quote("*" + std::string(rest)));
   rule.host = TRY(parse_target(rest.substr(0, colon)));
   if (colon != std::string_view::npos)
     rule.ports = TRY(parse_destination_ports(rest.substr(colon + 1), rule));
@@ -308,6 +475,7 @@ Result<UnixRule> parse_unix_rule(std::string_view text) {
 Result<BindRule> parse_bind_rule(std::string_view text) {
   BindRule rule;
   rule.text = text;
+  TRY(check_ports_alone(text));
   rule.ports = TRY(parse_ports(text));
   return rule;
 }

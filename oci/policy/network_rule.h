@@ -27,6 +27,9 @@ namespace tidewaiter::policy {
 // on it.
 Result<NetworkRule> parse_network_rule(std::string_view text);
 
+// A host name alone, as a rule may have it.
+Result<HostName> parse_host_name(std::string_view text);
+
 // Whether a rule of those lists is one for parse_unix_rule().
 bool is_unix_rule(std::string_view text);
 Result<UnixRule> parse_unix_rule(std::string_view text);

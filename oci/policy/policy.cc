@@ -16,4 +16,14 @@ bool Prefix::contains(const IpAddress& candidate) const {
   return ((address.bytes[whole] ^ candidate.bytes[whole]) & mask) == 0;
 }
 
+const PinnedHost* pinned_host(const Policy& policy, std::string_view name) {
+  if (!policy.identity) return nullptr;
+  const std::vector<PinnedHost>& hosts = policy.identity->hosts;
+  const auto found =
+      std::find_if(hosts.begin(), hosts.end(), [name](const PinnedHost& one) { return one.name == name; });
+  return found == hosts.end() ? nullptr : &*found;
+}
+
+bool names_processors(const Policy& policy) { return policy.limits && policy.limits->processors; }
+
 }  // namespace tidewaiter::policy

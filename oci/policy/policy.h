@@ -1,9 +1,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -156,6 +160,13 @@ struct ExecPolicy {
 
 // --- limits: how much of the machine a container may use -----------------------------------------
 
+// Which processors, by their numbers: so many of those that the container would have, or these.
+struct Processors {
+  unsigned count = 0;        // 0: `these`
+  std::set<unsigned> these;  // empty: `count`
+  bool operator==(const Processors&) const = default;
+};
+
 // Each by itself; absent: what the bundle says.
 struct Limits {
   // Of `cpu_time`: what the kernel takes where nobody names another (default_cfs_period in
@@ -165,16 +176,90 @@ struct Limits {
   std::optional<std::uint64_t> memory;     // bytes, swap among them
   std::optional<std::uint64_t> processes;  // and threads
   std::optional<std::uint64_t> cpu_time;  // "cpus" in the file: microseconds of all processors per kCpuPeriod
-  std::optional<std::uint64_t> open_files;  // of one process (RLIMIT_NOFILE)
+  std::optional<std::uint64_t> open_files;      // of one process (RLIMIT_NOFILE)
+  std::optional<std::chrono::seconds> timeout;  // from the container's creation on; then it is stopped
+  // "cpus" of "identity" in the file, which stands here because the container's cgroup holds it.
+  std::optional<Processors> processors;
+
+  // How long a container has that was asked to end because of `timeout`, before it is killed: as long as
+  // podman's and Docker's `stop` leaves it.
+  static constexpr std::chrono::seconds kStopGrace{10};
 
   // Not of the file but of the bundle: whether the container sees processes of others, which need not be
   // under any limit.
   bool sees_others = false;
 
   // Whether anything is limited that only a cgroup can limit for the whole container.
-  [[nodiscard]] bool needs_cgroup() const { return memory || processes || cpu_time; }
+  [[nodiscard]] bool needs_cgroup() const { return memory || processes || cpu_time || processors; }
 
   bool operator==(const Limits&) const = default;
+};
+
+// Whether a member of Limits is there: kHas<&Limits::memory>, for tables.
+using HasLimit = bool (*)(const Limits&);
+template <auto Member>
+inline constexpr HasLimit kHas = [](const Limits& limits) { return (limits.*Member).has_value(); };
+
+// --- files: which files may be read, written, executed ---------------------------------------------
+
+// A file, or a directory and everything below it.
+struct FileRule {
+  std::string pointer;  // "/files/read/0"
+  std::string path;     // absolute, canonical: no symbolic link is followed to what it names
+
+  bool operator==(const FileRule&) const = default;
+};
+
+// What is written or executed may be read as well. See landlock.h in oci/base for what each list comes to.
+struct FilesPolicy {
+  std::optional<std::vector<FileRule>> read;   // absent: every file; empty: none but those of the others
+  std::optional<std::vector<FileRule>> write;  // absent: every file; empty: none
+  std::optional<std::vector<FileRule>> exec;   // absent: every file; empty: none
+  std::vector<FileRule> deny;                  // beats the others; see compile_deny.h
+  bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
+
+  // Whether each process has to be restricted.
+  [[nodiscard]] bool restricts() const { return read.has_value() || write.has_value() || exec.has_value(); }
+
+  bool operator==(const FilesPolicy&) const = default;
+};
+
+// --- identity: whom the workload takes itself for, and its machine --------------------------------
+
+// A name of the container's hosts file (hosts(5)), and in network rules.
+struct PinnedHost {
+  std::string pointer;  // "/identity/hosts/db.example"
+  std::string name;     // as in HostName
+  std::vector<IpAddress> addresses;
+  bool operator==(const PinnedHost&) const = default;
+};
+
+// The variables that a process begins with.
+struct EnvPolicy {
+  bool clean = false;                                    // nothing but what `pass` and `set` name
+  std::vector<std::string> pass;                         // globs over names (matches_text())
+  std::vector<std::pair<std::string, std::string>> set;  // name, value; each name once
+  bool operator==(const EnvPolicy&) const = default;
+};
+
+// As the container's user namespace has them.
+struct UserPolicy {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> additional_gids;
+  bool operator==(const UserPolicy&) const = default;
+};
+
+struct Identity {
+  std::optional<std::string> hostname;
+  std::vector<PinnedHost> hosts;  // each name once
+  std::optional<EnvPolicy> env;
+  std::optional<UserPolicy> user;
+
+  // Whether each process has to be told apart from what the bundle, or who executes it, says of it.
+  [[nodiscard]] bool concerns_processes() const { return hostname || env || user; }
+
+  bool operator==(const Identity&) const = default;
 };
 
 // --- events ---------------------------------------------------------------------------------------
@@ -200,9 +285,18 @@ struct Policy {
   std::optional<NetworkPolicy> network;
   std::optional<ExecPolicy> exec;
   std::optional<Limits> limits;
+  std::optional<FilesPolicy> files;
+  std::optional<Identity> identity;
   std::vector<SyscallRule> syscalls;
   EventsPolicy events;
   std::vector<UnsafeAllow> unsafe_allow;
 };
+
+// What identity.hosts says of the name, which is as in HostName; nullptr: nothing, so whoever wants to know
+// is to resolve it.
+const PinnedHost* pinned_host(const Policy& policy, std::string_view name);
+
+// Whether identity.cpus is there: then it counts what processors the machine has.
+bool names_processors(const Policy& policy);
 
 }  // namespace tidewaiter::policy

@@ -1,20 +1,11 @@
 #include "oci/runtime/runtime_traits.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <optional>
 
+#include "oci/base/program_output.h"
 #include "oci/base/system.h"
-
-extern char** environ;
 
 namespace tidewaiter::runtime {
 namespace {
@@ -119,73 +110,6 @@ std::optional<Kind> kind_in(std::string_view text) {
   return std::nullopt;
 }
 
-// A started program, ended at the latest when this goes.
-class Child {
- public:
-  explicit Child(pid_t pid) : pid_(pid) {}
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    // The group too: a wrapper script may have started the runtime and wait for it.
-    ::kill(-pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-  }
-
- private:
-  pid_t pid_;
-};
-
-// Starts `PATH --version` with its output in `output`, in a process group of its own, with no signal blocked.
-Result<pid_t> start_version(const std::string& path, int output) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  if (::posix_spawn_file_actions_init(&actions) != 0) return fail(ENOMEM, "posix_spawn");
-  if (::posix_spawnattr_init(&attributes) != 0) {
-    ::posix_spawn_file_actions_destroy(&actions);
-    return fail(ENOMEM, "posix_spawn");
-  }
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-
-  std::string argument_0 = path;
-  std::string argument_1 = "--version";
-  std::array<char*, 3> arguments = {argument_0.data(), argument_1.data(), nullptr};
-  pid_t pid = 0;
-  int code = ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (code == 0) code = ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  if (code == 0) code = ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  if (code == 0) code = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments.data(), environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (code != 0) return fail(code, "run " + path + " --version");
-  return pid;
-}
-
-// The first line of `fd`, of what arrives before `deadline`.
-Result<std::string> read_line(int fd, std::chrono::steady_clock::time_point deadline) {
-  std::string text;
-  while (text.size() < kMaxVersionText && text.find('\n') == std::string::npos) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return fail(ETIMEDOUT, "");
-    struct pollfd ready {};
-    ready.fd = fd;
-    ready.events = POLLIN;
-    const int count = ::poll(&ready, 1, static_cast<int>(left.count()));
-    if (count < 0 && errno != EINTR) return fail(errno, "poll");
-    if (count <= 0) continue;
-    std::array<char, 512> piece{};
-    const std::size_t size = TRY(sys::read(fd, piece.data(), piece.size()));
-    if (size == 0) break;
-    text.append(piece.data(), size);
-  }
-  return text.substr(0, text.find('\n'));
-}
-
 }  // namespace
 
 std::string_view Traits::why_never_notify(std::string_view syscall) const {
@@ -196,12 +120,7 @@ std::string_view Traits::why_never_notify(std::string_view syscall) const {
 }
 
 Result<std::string> version_line(const std::string& path) {
-  sys::Pipe pipe = TRY(sys::pipe());
-  const auto deadline = std::chrono::steady_clock::now() + kVersionTimeout;
-  const pid_t pid = TRY(start_version(path, pipe.write_end.get()));
-  const Child child(pid);
-  pipe.write_end.reset();
-  return in_context("wait for " + path + " --version", read_line(pipe.read_end.get(), deadline));
+  return output_of({path, "--version"}, Until::kLineEnd, kMaxVersionText, kVersionTimeout);
 }
 
 bool name_chooses_handler(std::string_view path) {

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <limits>
+#include <memory>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -23,6 +25,7 @@ namespace tidewaiter::runtime {
 namespace {
 
 constexpr std::string_view kMountPoint = "/sys/fs/cgroup";
+constexpr const char* kOnline = "/sys/devices/system/cpu/online";
 
 // A line of /proc/self/mountinfo (proc(5)).
 struct Mount {
@@ -119,6 +122,44 @@ void find_controllers(const Files& files, const std::string& own, Surroundings& 
                       std::inserter(found.withheld, found.withheld.end()));
 }
 
+// The folder of a slice, below that of the systemd that makes it: "/a.slice/a-b.slice" (systemd.slice(5)).
+std::string folder_of_slice(const std::string& slice) {
+  constexpr std::string_view kEnd = ".slice";
+  if (slice == "-.slice" || !slice.ends_with(kEnd)) return "";
+  std::string folder;
+  for (std::size_t dash = slice.find('-'); dash != std::string::npos; dash = slice.find('-', dash + 1))
+    folder += "/" + slice.substr(0, dash) + std::string(kEnd);
+  return folder + "/" + slice;
+}
+
+// Of version 2, the cgroup above the one that the bundle names so: by its path, or as SLICE:PREFIX:NAME. A
+// slice that is not named is the one that crun and runc take by themselves. What a relative path is relative
+// to is up to the runtime.
+std::string cgroup_above(const Files& files, const std::string& cgroup, bool initial_root) {
+  if (cgroup.starts_with('/')) return std::filesystem::path(cgroup).lexically_normal().parent_path();
+  const std::size_t colon = cgroup.find(':');
+  if (colon == std::string::npos) return "";
+  std::string slice = cgroup.substr(0, colon);
+  if (slice.empty()) slice = initial_root ? "system.slice" : "user.slice";
+  return (initial_root ? "" : delegated_cgroup(own_cgroup(files))) + folder_of_slice(slice);
+}
+
+// As far as they are there: a runtime makes the rest, which has what is above.
+void find_left_processors(const Files& files, const std::string& cgroup, Surroundings& found) {
+  std::string folder = cgroup_above(files, cgroup, found.initial_root);
+  while (true) {
+    if (folder == "/") folder.clear();
+    const std::string file = std::string(kMountPoint) + folder + "/cpuset.cpus.effective";
+    if (auto text = files.read(file); text && text->find_first_not_of(" \n") != std::string::npos) {
+      found.online = *std::move(text);
+      found.online_file = file;
+      return;
+    }
+    if (folder.empty()) return;
+    folder.resize(folder.rfind('/'));
+  }
+}
+
 class OwnFiles : public Files {
  public:
   [[nodiscard]] Result<std::string> read(const std::string& path) const override {
@@ -135,6 +176,39 @@ class OwnFiles : public Files {
                  type == CGROUP_SUPER_MAGIC || type == CGROUP2_SUPER_MAGIC};
   }
 };
+
+// Of /proc/self/uid_map or gid_map: the first number of each line is in the namespace.
+std::vector<IdRange> id_ranges(const Files& files, const std::string& path) {
+  std::vector<IdRange> ranges;
+  std::istringstream lines(files.read(path).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    IdRange range;
+    std::uint64_t outside = 0;
+    if (std::istringstream(line) >> range.first >> outside >> range.count) ranges.push_back(range);
+  }
+  return ranges;
+}
+
+// Those that this process may run on, however many the kernel was built for.
+std::set<unsigned> own_processors() {
+  constexpr std::size_t kMost = 1U << 20U;
+  std::set<unsigned> processors;
+  for (std::size_t count = CPU_SETSIZE; count <= kMost; count *= 2) {
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(count),
+                                                               [](cpu_set_t* one) { CPU_FREE(one); });
+    const std::size_t size = CPU_ALLOC_SIZE(count);
+    if (set == nullptr) break;
+    if (::sched_getaffinity(0, size, set.get()) != 0) {
+      if (errno == EINVAL) continue;  // the kernel's are more
+      break;
+    }
+    for (unsigned number = 0; number < count; ++number) {
+      if (CPU_ISSET_S(number, size, set.get())) processors.insert(number);
+    }
+    break;
+  }
+  return processors;
+}
 
 // Where `path` will be, of which at least the last part is not there. REQUIRES: it is absolute.
 std::string place_of_missing(const Files& files, const std::filesystem::path& path) {
@@ -183,10 +257,15 @@ void look(const Files& files, const std::string& path, const Surroundings& found
 Surroundings Surroundings::of_a_full_machine() {
   Surroundings full;
   full.cgroups = Cgroups::kV2;
-  full.controllers = {"cpu", "memory", "pids"};
+  full.controllers = {"cpu", "cpuset", "memory", "pids"};
   full.counts_swap = true;
   full.soft_open_files = ~std::uint64_t{0};
   full.hard_open_files = ~std::uint64_t{0};
+  full.uids = {{0, std::numeric_limits<std::uint32_t>::max()}};
+  full.gids = full.uids;
+  for (unsigned number = 0; number < 8; ++number) full.processors.insert(number);
+  full.online = "0-7";
+  full.online_file = kOnline;
   return full;
 }
 
@@ -244,6 +323,13 @@ void look_at_sources(const Files& files, const std::string& folder, const std::v
   }
 }
 
+void look_at_processors(const Files& files, const std::string& cgroup, Surroundings& found) {
+  found.online_file = kOnline;
+  found.online = files.read(kOnline).value_or("");
+  if (found.cgroups == Cgroups::kV2) find_left_processors(files, cgroup, found);
+  found.cpuinfo = files.read("/proc/cpuinfo").value_or("");
+}
+
 bool runs_in_real_time() {
   // With SCHED_RESET_ON_FORK it is none of these.
   const int scheduler = ::sched_getscheduler(0);
@@ -255,6 +341,9 @@ Surroundings look_around(bool initial_root) {
   found.initial_root = initial_root;
   find_cgroups(own_files(), found);
   found.real_time = runs_in_real_time();
+  found.uids = id_ranges(own_files(), "/proc/self/uid_map");
+  found.gids = id_ranges(own_files(), "/proc/self/gid_map");
+  found.processors = own_processors();
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     found.soft_open_files = limit.rlim_cur;

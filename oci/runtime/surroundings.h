@@ -8,7 +8,8 @@
 
 #include "oci/base/result.h"
 
-// What a runtime that is started here and now finds beside the bundle, as far as limits depend on it.
+// What a runtime that is started here and now finds beside the bundle, as far as limits and the identity
+// depend on it.
 
 namespace tidewaiter::runtime {
 
@@ -30,6 +31,13 @@ struct Source {
   std::vector<std::string> paths = {};
 };
 
+// User or group ids that a user namespace has (user_namespaces(7)): the first, and how many.
+struct IdRange {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  bool operator==(const IdRange&) const = default;
+};
+
 // By itself, that nothing is there: whoever does not look holds no limit.
 struct Surroundings {
   bool initial_root = true;      // root of the initial user namespace
@@ -44,6 +52,12 @@ struct Surroundings {
   bool real_time = false;  // who starts the runtime has a real-time scheduling class, which is inherited
   std::vector<std::string> cgroup_mounts;              // where cgroup file systems are mounted, anywhere
   std::map<std::string, Source, std::less<>> sources;  // of those that were looked at; as the bundle has them
+  std::vector<IdRange> uids;                           // of this process's user namespace
+  std::vector<IdRange> gids;
+  std::set<unsigned> processors;  // that this process may run on (sched_getaffinity(2))
+  std::string online;             // that the container can have (cpuset(7), "List format")
+  std::string online_file;        // which says so
+  std::string cpuinfo;            // what /proc/cpuinfo says of them
 
   // As root has them on a machine that has everything: for what depends on no machine, and for tests.
   static Surroundings of_a_full_machine();
@@ -76,6 +90,12 @@ void find_cgroups(const Files& files, Surroundings& found);
 // at. REQUIRES: find_cgroups().
 void look_at_sources(const Files& files, const std::string& folder, const std::vector<std::string>& sources,
                      Surroundings& found);
+
+// Reads `online` and `cpuinfo`: what the machine has, or, under cgroup version 2, what is left where the
+// runtime makes the container's cgroup, for one that asks for others only has those. `cgroup`: how the bundle
+// names it (/linux/cgroupsPath). Apart from the rest, for it takes the kernel a while to tell, and few want
+// to know. REQUIRES: find_cgroups().
+void look_at_processors(const Files& files, const std::string& cgroup, Surroundings& found);
 
 // Whether this process has a real-time scheduling class that its children inherit.
 bool runs_in_real_time();

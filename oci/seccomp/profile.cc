@@ -200,6 +200,7 @@ std::vector<ProfileRule> as_separate_rules(const ProfileRule& rule) {
   }
   if (!repeated) return {rule};
   std::vector<ProfileRule> rules;
+  rules.reserve(rule.args.size());
   for (const policy::ArgumentTest& test : rule.args) rules.push_back({rule.names, rule.action, {test}});
   return rules;
 }

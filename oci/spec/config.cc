@@ -266,9 +266,15 @@ bool is_utf8(const std::string& text) {
 }
 
 Status check_process_key_case(const Json& process, const std::string& place) {
-  TRY(check_keys(
-      process, place,
-      {"apparmorProfile", "capabilities", "noNewPrivileges", "rlimits", "scheduler", "selinuxLabel"}));
+  TRY(check_keys(process, place,
+                 {"apparmorProfile", "args", "capabilities", "env", "noNewPrivileges", "rlimits", "scheduler",
+                  "selinuxLabel", "user"}));
+  if (const Json* capabilities = child(process, "capabilities")) {
+    TRY(check_keys(*capabilities, place + "/capabilities",
+                   {"ambient", "bounding", "effective", "inheritable", "permitted"}));
+  }
+  if (const Json* user = child(process, "user"))
+    TRY(check_keys(*user, place + "/user", {"additionalGids", "gid", "uid"}));
   if (const Json* scheduler = child(process, "scheduler"))
     TRY(check_keys(*scheduler, place + "/scheduler", {"policy"}));
   return check_keys_of_each(process, "rlimits", place, {"hard", "soft", "type"});
@@ -280,19 +286,20 @@ Status check_resources_key_case(const Json& resources, const std::string& place)
     TRY(check_keys(*memory, place + "/memory", {"limit", "swap"}));
   if (const Json* pids = child(resources, "pids")) TRY(check_keys(*pids, place + "/pids", {"limit"}));
   if (const Json* cpu = child(resources, "cpu"))
-    TRY(check_keys(*cpu, place + "/cpu", {"burst", "period", "quota"}));
+    TRY(check_keys(*cpu, place + "/cpu", {"burst", "cpus", "period", "quota"}));
   return {};
 }
 
 Status check_key_case(const Json& config) {
-  TRY(check_keys(config, "", {"annotations", "linux", "mounts", "process", "root"}));
+  TRY(check_keys(config, "", {"annotations", "hostname", "linux", "mounts", "process", "root"}));
   if (const Json* root = child(config, "root")) TRY(check_keys(*root, "/root", {"path"}));
   TRY(check_keys_of_each(config, "mounts", "", {"destination", "options", "source", "type"}));
   if (const Json* process = child(config, "process")) TRY(check_process_key_case(*process, "/process"));
   const Json* linux_part = child(config, "linux");
   if (linux_part == nullptr) return {};
   TRY(check_keys(*linux_part, "/linux",
-                 {"cgroupsPath", "maskedPaths", "namespaces", "readonlyPaths", "resources", "seccomp"}));
+                 {"cgroupsPath", "gidMappings", "maskedPaths", "namespaces", "readonlyPaths", "resources",
+                  "seccomp", "sysctl", "uidMappings"}));
   TRY(check_keys_of_each(*linux_part, "namespaces", "/linux", {"path", "type"}));
   if (const Json* resources = child(*linux_part, "resources"))
     TRY(check_resources_key_case(*resources, "/linux/resources"));

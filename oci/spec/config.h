@@ -26,11 +26,11 @@ std::string dump_json(const Json& document, int indent = 2);
 // Whether `text` can be a JSON string without a change. A path may hold any bytes.
 bool is_utf8(const std::string& text);
 
-// An error when a key of what is read here and written anew (the seccomp profile, linux.readonlyPaths, what
-// is limited), or of what decides how (process.noNewPrivileges, the namespaces, the mounts), is spelt in
-// other letter case. crun takes it for an unknown key; runc, whose JSON reader ignores case (Go
-// encoding/json), takes it for the one it resembles, and so would read another filter, or another limit, than
-// we wrote.
+// An error when a key of what is read here and written anew (the seccomp profile, linux.readonlyPaths,
+// process.args, what is limited), or of what decides how (process.noNewPrivileges, the namespaces, the
+// mounts), is spelt in other letter case. crun takes it for an unknown key; runc, whose JSON reader ignores
+// case (Go encoding/json), takes it for the one it resembles, and so would read another filter, or another
+// limit, than we wrote.
 Status check_key_case(const Json& config);
 // The same of a process alone, as `exec --process` names one.
 Status check_process_key_case(const Json& process, const std::string& place);

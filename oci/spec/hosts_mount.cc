@@ -1,5 +1,6 @@
 #include "oci/spec/hosts_mount.h"
 
+#include <functional>
 #include <string_view>
 
 #include "oci/spec/mounts.h"
@@ -9,16 +10,6 @@ namespace {
 
 constexpr std::string_view kHosts = "/etc/hosts";
 
-// The last mount at `destination`: it is what the container sees there.
-Json* mount_at(Json& mounts, std::string_view destination) {
-  Json* last = nullptr;
-  for (Json& mount : mounts) {
-    if (!mount.is_object()) continue;
-    if (absolute(text_member(mount, "destination")) == destination) last = &mount;
-  }
-  return last;
-}
-
 }  // namespace
 
 Result<HostsBase> bind_over_hosts(Json& config, const std::string& source) {
@@ -27,8 +18,10 @@ Result<HostsBase> bind_over_hosts(Json& config, const std::string& source) {
   if (!mounts.is_array()) return fail("/mounts is not an array");
 
   HostsBase base{"/", ""};
-  Json* own = mount_at(mounts, kHosts);
-  Json* etc = mount_at(mounts, "/etc");
+  Json* own = mount_at(config, kHosts);
+  Json* etc = mount_at(config, "/etc");
+  // One over /etc that comes later hides it.
+  if (own != nullptr && etc != nullptr && std::less<>()(own, etc)) own = nullptr;
   if (own != nullptr && is_bind(*own)) {
     base.path = text_member(*own, "source");
   } else if (etc != nullptr && is_bind(*etc)) {
@@ -39,13 +32,9 @@ Result<HostsBase> bind_over_hosts(Json& config, const std::string& source) {
     base.root.clear();
   }
 
+  // In its old place, unless that is hidden.
   if (own == nullptr) own = &mounts.emplace_back(Json::object());
-  // In its old place, for what comes later may lie above it. nosuid and nodev: in a user namespace no mount
-  // may have fewer of them than its source, and a state folder's mostly has both.
-  *own = {{"destination", kHosts},
-          {"type", "bind"},
-          {"source", source},
-          {"options", {"bind", "rprivate", "ro", "nosuid", "nodev", "noexec"}}};
+  *own = bind_of_file(std::string(kHosts), source);
   return base;
 }
 

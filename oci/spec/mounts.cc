@@ -49,6 +49,31 @@ bool is_below(std::string_view path, std::string_view folder) {
   return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
 }
 
+Json* mount_at(Json& config, std::string_view destination) {
+  if (!config.is_object()) return nullptr;
+  const auto mounts = config.find("mounts");
+  if (mounts == config.end() || !mounts->is_array()) return nullptr;
+  Json* last = nullptr;
+  for (Json& mount : *mounts) {
+    if (mount.is_object() && absolute(text_member(mount, "destination")) == destination) last = &mount;
+  }
+  return last;
+}
+
+Json bind_of_file(const std::string& destination, const std::string& source) {
+  // nosuid and nodev: in a user namespace no mount may have fewer of them than its source, and a state
+  // folder's mostly has both.
+  return {{"destination", destination},
+          {"type", "bind"},
+          {"source", source},
+          {"options", {"bind", "rprivate", "ro", "nosuid", "nodev", "noexec"}}};
+}
+
+std::string cgroup_of(const Json& config) {
+  const Json* linux_part = member(config, "linux");
+  return linux_part == nullptr ? "" : text_member(*linux_part, "cgroupsPath");
+}
+
 std::vector<std::string> bind_sources(const Json& config) {
   std::vector<std::string> sources;
   if (const Json* root = member(config, "root")) {

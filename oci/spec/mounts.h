@@ -31,6 +31,16 @@ std::string absolute(const std::string& path);
 // Whether `path` is `folder` or lies below it. Both absolute and without a slash at the end.
 bool is_below(std::string_view path, std::string_view folder);
 
+// The last entry at `destination`, absolute() and without a slash at the end: it is what the container sees
+// there. nullptr: there is none, or /mounts is no array.
+Json* mount_at(Json& config, std::string_view destination);
+
+// An entry that binds the file `source`, of a state folder, read-only.
+Json bind_of_file(const std::string& destination, const std::string& source);
+
+// /linux/cgroupsPath; empty: the bundle names none.
+std::string cgroup_of(const Json& config);
+
 // What the runtime binds into the container, as the bundle has it: the sources of bind mounts, and the root
 // file system. Relative ones are the bundle's.
 std::vector<std::string> bind_sources(const Json& config);

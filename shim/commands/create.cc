@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -8,14 +10,20 @@
 #include <system_error>
 #include <utility>
 
+#include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
+#include "oci/container/bound_files.h"
 #include "oci/container/bundle.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_deny.h"
 #include "oci/policy/load.h"
 #include "oci/spec/config.h"
+#include "oci/spec/mounts.h"
 #include "shim/commands/commands.h"
+#include "shim/denied_paths.h"
 #include "shim/entrypoint.h"
 #include "shim/failure.h"
+#include "shim/init_place.h"
 #include "shim/restorer.h"
 #include "shim/runtime.h"
 #include "shim/supervised.h"
@@ -40,6 +48,11 @@ Result<policy::PolicyFile> read_policy(const std::string& path) {
   return file;
 }
 
+Status make_socket(const std::string& path) {
+  if (::mknod(path.c_str(), S_IFSOCK, 0) != 0) return fail(errno, "make " + path);
+  return {};
+}
+
 Result<Record> make_record(const Invocation& invocation, const ContainerOptions& options,
                            const Bundle& bundle, const std::string& policy_path,
                            const policy::PolicyFile& file, const policy::Plan& plan) {
@@ -55,12 +68,25 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
   record.agent = plan.supervised();
   record.open_files = plan.open_files;
+  if (plan.timeout) {
+    record.timeout = static_cast<std::uint64_t>(plan.timeout->count());
+    record.stop_signal = static_cast<std::uint64_t>(plan.stop_signal);
+    record.stop_grace = static_cast<std::uint64_t>(policy::Limits::kStopGrace.count());
+  }
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.processors = plan.processors;
+  record.holds_process = plan.holds_process;
+  record.init = plan.init;
+  if (!plan.init.empty()) {
+    const struct stat init = TRY(sys::stat(container::init_path()));
+    record.init_file = Record::File{init.st_dev, init.st_ino};
+  }
   record.residual.assign(plan.residual.begin(), plan.residual.end());
   record.exempts_start = plan.exempts_start;
   record.told_of_execs = plan.told_of_execs;
   if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, TRY(locate_bundle(options)).directory);
+  record.pinned_hosts = plan.pinned_hosts;
   record.log_directory = invocation.directories.log;
   record.log_max_bytes = invocation.settings.log_max_bytes;
   record.log_total_bytes = invocation.settings.log_total_bytes;
@@ -68,20 +94,30 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   return record;
 }
 
-// What clears a state folder without an agent when the runtime has ended and no container is there: none was
-// created, or `run` has seen its end. `delete` clears it otherwise.
-std::function<void()> forget_if_gone(const Invocation& invocation, const std::string& state_folder,
-                                     const Record& record) {
+// Asks, when the runtime has ended, whether the container is there: none was created, or `run` has seen its
+// end.
+std::function<bool()> asks_for_container(const Invocation& invocation, const std::string& id) {
   CommandLine line = invocation.line;
   // It is asked from another folder.
   std::error_code ignored;
   if (!line.root.empty()) line.root = std::filesystem::absolute(line.root, ignored);
-  return [runtime = invocation.runtime, line, state_folder, id = record.id, owner = record.config_owner] {
-    if (runtime_knows(runtime, line, id).value_or(true)) return;
-    // Another container of this id may have come already.
-    const auto found = container::read_record(state_folder);
-    if (found && found->config_owner == owner) static_cast<void>(container::clear_state_folder(state_folder));
-  };
+  return [runtime = invocation.runtime, line, id] { return runtime_knows(runtime, line, id).value_or(true); };
+}
+
+// Without an agent a process of ours stays behind to put the bundle back; and where other commands have to
+// know of the container, a state folder.
+Status put_into_effect_unsupervised(const Invocation& invocation, const std::string& state_folder,
+                                    const Record& record, const policy::Plan& plan,
+                                    const std::function<Status()>& install) {
+  if (!plan.remembered) {
+    TRY(install());
+    return restore_when_ended(record.config_path, record.config_owner);
+  }
+  const UniqueFd lock = TRY(container::keep_record(state_folder, record, install));
+  const StateFolder folder{state_folder, lock.get(), asks_for_container(invocation, record.id)};
+  Status left = restore_when_ended(record.config_path, record.config_owner, &folder);
+  if (!left) static_cast<void>(sys::remove_tree(state_folder));
+  return left;
 }
 
 // Puts the plan into effect: the bundle is rewritten while the agent starts, for one waits for the disk and
@@ -91,19 +127,17 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
                        const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
   bool installed = false;
   const auto install = [&]() -> Status {
+    // In the state folder, which is there by now. A mount keeps what it shows when that is gone.
+    TRY(container::write_bound_files(state_folder, plan.files));
+    if (plan.hosts && !plan.agent_keeps_hosts) TRY(container::write_hosts_file(state_folder, record));
+    if (plan.covers_files) TRY(make_socket(state_folder + "/" + Record::kDeniedName));
     TRY(bundle.install(plan.config, record.config_owner));
     installed = true;
     return {};
   };
   if (!plan.supervised()) {
-    if (plan.limited) TRY(container::keep_record(state_folder, record));
-    Status done = install();
-    if (done) {
-      done = restore_when_ended(
-          record.config_path, record.config_owner,
-          plan.limited ? forget_if_gone(invocation, state_folder, record) : std::function<void()>());
-    }
-    if (!done && plan.limited) static_cast<void>(container::clear_state_folder(state_folder));
+    Status done = put_into_effect_unsupervised(invocation, state_folder, record, plan, install);
+    if (!done && installed) static_cast<void>(Bundle::restore(record.config_path, record.config_owner));
     return done;
   }
   const auto agent =
@@ -138,15 +172,25 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
     return fail(bundle->config_path() +
                 " names another policy than a moment ago: create the container again");
   }
-  const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
-                                  state_folder + "/" + Record::kHostsName};
-  const runtime::Surroundings surroundings =
-      file.policy.limits ? invocation.surroundings(bundle->original(), TRY(locate_bundle(options)).directory)
-                         : runtime::Surroundings();
+  const std::string folder = TRY(locate_bundle(options)).directory;
+  policy::Listener listener{state_folder + "/" + Record::kSocketName,
+                            file.policy.name,
+                            state_folder + "/" + Record::kHostsName,
+                            container::init_path(),
+                            sys::landlock_version(),
+                            state_folder + "/" + Record::kDeniedName};
+  if (policy::covers(file.policy))
+    listener.denied_files = TRY(find_denied_files(file.policy.files->deny, bundle->original(), folder));
+  runtime::Surroundings surroundings;
+  if (file.policy.limits || file.policy.identity)
+    surroundings = invocation.surroundings(bundle->original(), folder);
+  if (policy::names_processors(file.policy))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(bundle->original()), surroundings);
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
-  TRY(check_entrypoint(file.policy, *bundle));
+  TRY(check_entrypoint(file.policy, *bundle, plan.config));
+  if (!plan.init.empty()) TRY(check_init_place(bundle->original(), folder, plan.init.front()));
   const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }

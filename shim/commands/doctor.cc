@@ -160,11 +160,21 @@ Findings check_io_uring(const Patient& patient) {
 }
 
 Findings check_landlock(const Patient& patient) {
+  constexpr int kForReading = 2;  // and executing; what each version brought is in oci/base/landlock.h
+  constexpr int kForWriting = 5;
   const int abi = patient.machine.landlock_abi();
-  if (abi > 0)
-    return {
-        ok("Landlock ABI " + std::to_string(abi), "ready for file rules, which this version does not have")};
-  return {ok("no Landlock", "only file rules will need it, which this version does not have")};
+  const std::string fact = abi > 0 ? "Landlock ABI " + std::to_string(abi) : "no Landlock";
+  if (patient.machine.init_path().empty())
+    return {warning(fact + ", and no tidewaiter-init", "containers whose policy has file rules are refused",
+                    "install tidewaiter-init beside tidewaiter, on x86-64")};
+  if (abi >= kForWriting) return {ok(fact, "every file rule of a policy can be enforced")};
+  const std::string lacking = abi >= kForReading ? "containers whose policy has files.write are refused, or "
+                                                   "that goes without truncate and ioctl under "
+                                                   "\"best_effort\""
+                                                 : "containers whose policy has file rules are refused, or "
+                                                   "these are enforced in part or not at all under "
+                                                   "\"best_effort\"";
+  return {warning(fact, lacking, "use Linux 6.10 or newer, with \"landlock\" among its lsm= modules")};
 }
 
 // --- libraries and runtimes -------------------------------------------------------------------------
@@ -301,12 +311,24 @@ Findings check_limits(const Patient& patient) {
   found.initial_root = patient.machine.initial_root();
   runtime::find_cgroups(FilesOf(patient.machine), found);
   policy::Policy every;
-  every.limits = policy::Limits{.memory = 1, .processes = 1, .cpu_time = 1, .open_files = 1};
+  policy::Limits& limits = every.limits.emplace();
+  limits.memory = limits.processes = limits.cpu_time = 1;
   const ordered_json config = {{"linux", {{"cgroupsPath", "/ID"}}}};
   const Status held = policy::check_machine(every, config, runtime::traits(kind), found);
-  if (held) return {ok("cgroups hold limits", "policies can limit memory, processes, cpus and open_files")};
-  return {warning(held.error().message(), "containers under policies with such limits are refused",
-                  "change it, if you want these limits; open_files needs none of it")};
+  if (!held) {
+    return {warning(held.error().message(), "containers under policies with such limits are refused",
+                    "change it, if you want these limits; open_files needs none of it")};
+  }
+  Findings findings = {
+      ok("cgroups hold limits", "policies can limit memory, processes, cpus and open_files")};
+  // Its controller is another, which is not delegated everywhere.
+  every.limits.emplace().processors = policy::Processors{.count = 1, .these = {}};
+  if (const Status named = policy::check_machine(every, config, runtime::traits(kind), found); !named) {
+    findings.push_back(warning(named.error().message(),
+                               "containers under policies with identity.cpus are refused",
+                               "change it, if you want to say which processors they have"));
+  }
+  return findings;
 }
 
 // --- privileges -------------------------------------------------------------------------------------

@@ -1,22 +1,34 @@
 #include "shim/commands/policy.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
 #include "oci/base/system.h"
+#include "oci/base/text_diff.h"
+#include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
 #include "oci/container/settings.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_deny.h"
+#include "oci/policy/compile_files.h"
 #include "oci/policy/explain.h"
 #include "oci/policy/load.h"
+#include "oci/policy/review.h"
 #include "oci/seccomp/bpf.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/mounts.h"
+#include "oci/spec/readable.h"
+#include "shim/bundle_review.h"
 #include "shim/commands/commands.h"
+#include "shim/denied_paths.h"
+#include "shim/init_place.h"
+#include "shim/name_review.h"
 #include "shim/own_options.h"
 #include "shim/runtime.h"
 #include "shim/terminal_text.h"
@@ -29,38 +41,142 @@ using nlohmann::ordered_json;
 using policy::Mistake;
 
 // Where a container's listener would be: nobody connects to it here.
-const policy::Listener kNoListener{"/run/tidewaiter/ID/agent.sock", "", "/run/tidewaiter/ID/hosts"};
+policy::Listener no_listener(int landlock) {
+  return {"/run/tidewaiter/ID/agent.sock", "",       "/run/tidewaiter/ID/hosts",
+          "/usr/bin/tidewaiter-init",      landlock, "/run/tidewaiter/ID/denied"};
+}
 
-// A container as `podman run` without a seccomp profile makes it.
+// What a policy may ask of some kernel is no mistake, though this one may not have it.
+constexpr int kNewestLandlock = std::numeric_limits<int>::max();
+
+// A container as `podman run` without a seccomp profile makes it, so that all is told that one would get.
 ordered_json bare_config() {
-  // With the namespaces that rules ask for and every container has, and a cgroup by name.
-  return ordered_json::parse(
-      R"({"process": {}, "linux": {"cgroupsPath": "/ID", "namespaces": [{"type": "mount"}, {"type": "pid"}]}})");
+  // With the namespaces and the /proc that rules ask for and every container has, and a cgroup by name.
+  return ordered_json::parse(R"({
+    "process": {},
+    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+    "linux": {"cgroupsPath": "/ID", "namespaces": [{"type": "mount"}, {"type": "pid"}]}
+  })");
 }
 
 std::string as_text(const ordered_json& json) {
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-// --- check ------------------------------------------------------------------------------------------
-
-std::vector<Mistake> mistakes_in(const std::string& file) {
-  const auto text = sys::read_file(file);
-  if (!text) return {{file, Error{text.error().code, ""}.message()}};
-  const auto parsed = policy::parse(*text, file, file);
-  if (!parsed) return parsed.error();
-  // What no runtime can do is a mistake of the policy; crun is the one with the fewest limits.
-  const auto plan = policy::compile(*parsed, bare_config(), runtime::traits(runtime::Kind::kCrun),
-                                    kNoListener, runtime::Surroundings::of_a_full_machine());
-  if (!plan) return {{file, plan.error().message()}};
-  return {};
+// Many lines for a terminal.
+std::string terminal_lines(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    result += terminal_text(text.substr(0, end), std::string_view::npos) + "\n";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return result;
 }
 
-ordered_json to_json(const std::string& file, const std::vector<Mistake>& mistakes) {
+// --- check ------------------------------------------------------------------------------------------
+
+using policy::Remark;
+
+// What a policy is checked against.
+struct Background {
+  ordered_json config;
+  runtime::Kind runtime;
+  runtime::Surroundings around;
+  std::optional<container::Bundle> bundle = std::nullopt;  // none: any
+  std::string folder = {};                                 // of the bundle, canonical
+};
+
+Result<Background> background_of(const PolicyCheckOptions& options) {
+  if (!options.bundle)
+    return Background{bare_config(), options.runtime, runtime::Surroundings::of_a_full_machine()};
+  const std::string folder = TRY(sys::realpath(*options.bundle));
+  auto bundle = TRY(container::Bundle::open(folder));
+  Background background{bundle.original(), options.runtime,
+                        runtime::look_around(container::is_initial_root())};
+  runtime::look_at_sources(runtime::own_files(), folder, spec::bind_sources(background.config),
+                           background.around);
+  background.bundle = std::move(bundle);
+  background.folder = folder;
+  return background;
+}
+
+// What `create` asks of the bundle's root file system before file rules are mounted into it.
+Status check_places(const policy::Policy& policy, const policy::Plan& plan, const Background& background) {
+  const std::string& folder = background.folder;
+  if (policy::covers(policy)) TRY(find_denied_files(policy.files->deny, background.config, folder));
+  return plan.init.empty() ? Status() : check_init_place(background.config, folder, plan.init.front());
+}
+
+// What is to be said of one file.
+struct Findings {
+  std::vector<Mistake> mistakes;
+  std::vector<Mistake> warnings;
+};
+
+void add(const std::string& file, std::vector<Remark> remarks, Findings& findings) {
+  for (Remark& remark : remarks) {
+    std::string where = remark.pointer.empty() ? file : file + ": " + remark.pointer;
+    (remark.weight == Remark::Weight::kMistake ? findings.mistakes : findings.warnings)
+        .push_back({std::move(where), std::move(remark.message)});
+  }
+}
+
+Result<Findings> findings_in(const std::string& file, Background& background,
+                             const std::optional<std::string>& resolver) {
+  Findings findings;
+  const auto text = sys::read_file(file);
+  if (!text) {
+    findings.mistakes = {{file, Error{text.error().code, ""}.message()}};
+    return findings;
+  }
+  const auto parsed = policy::parse(*text, file, policy::name_of(file));
+  if (!parsed) {
+    findings.mistakes = parsed.error();
+    return findings;
+  }
+  add(file, policy::review(*parsed), findings);
+  if (resolver) add(file, TRY(review_names(*parsed, *resolver)), findings);
+  if (background.bundle && policy::names_processors(*parsed))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(background.config), background.around);
+  // What no runtime can do, or not with this bundle, is a mistake as well.
+  const runtime::Traits& traits = runtime::traits(background.runtime);
+  const auto plan =
+      policy::compile(*parsed, background.config, traits, no_listener(kNewestLandlock), background.around);
+  if (!plan) findings.mistakes.push_back({file, plan.error().message()});
+  if (!background.bundle) return findings;
+  add(file, review_in_bundle(*parsed, *background.bundle, plan ? plan->config : background.config), findings);
+  if (const Status placed = plan ? check_places(*parsed, *plan, background) : Status(); !placed)
+    findings.mistakes.push_back({file, placed.error().message()});
+  const Status restricted =
+      plan ? policy::check_files(*parsed, no_listener(sys::landlock_version())) : Status();
+  if (!restricted)
+    findings.warnings.push_back(
+        {file, "on this machine the container would be refused: " + restricted.error().message()});
+  if (const Status held = policy::check_machine(*parsed, background.config, traits, background.around); !held)
+    findings.warnings.push_back(
+        {file, "on this machine, to you, the container would be refused: " + held.error().message()});
+  return findings;
+}
+
+ordered_json to_json(const std::vector<Mistake>& mistakes) {
   ordered_json list = ordered_json::array();
   for (const Mistake& mistake : mistakes)
     list.push_back({{"where", mistake.where}, {"message", mistake.message}});
-  return {{"file", file}, {"ok", mistakes.empty()}, {"mistakes", std::move(list)}};
+  return list;
+}
+
+ordered_json to_json(const std::string& file, const Findings& findings) {
+  return {{"file", file},
+          {"ok", findings.mistakes.empty()},
+          {"mistakes", to_json(findings.mistakes)},
+          {"warnings", to_json(findings.warnings)}};
+}
+
+void print(const std::vector<Mistake>& mistakes, std::string_view kind, std::ostream& err) {
+  for (const Mistake& mistake : mistakes) {
+    err << terminal_text(mistake.where, 4096) << ": " << kind << terminal_text(mistake.message, 4096) << "\n";
+  }
 }
 
 // A command line as the verbs below read it, with help in front.
@@ -70,11 +186,14 @@ struct CommandHelp {
 };
 
 constexpr CommandHelp kCheckHelp{
-    "tidewaiter policy check FILE... [--json]",
-    "Names every mistake in each policy FILE, with its place and what would be valid.",
+    "tidewaiter policy check FILE... [--bundle DIR] [--runtime crun|runc|youki|PATH] [--resolve] [--json]",
+    "Names every mistake in each policy FILE, with its place and what would be valid, and warns of rules "
+    "that\n"
+    "can never take effect; with a bundle also of paths that its root file system does not have.",
 };
 constexpr CommandHelp kExplainHelp{
-    "tidewaiter policy explain FILE [--bundle DIR] [--runtime crun|runc|youki|PATH] [--json | --pfc]",
+    "tidewaiter policy explain FILE [--bundle DIR] [--runtime crun|runc|youki|PATH] [--json] [--pfc | "
+    "--diff]",
     "Shows for each rule of the policy FILE what enforces it and what that costs, for the bundle in DIR or\n"
     "a container without a seccomp profile, and what the policy leaves open.",
 };
@@ -83,9 +202,21 @@ void print_help(const CommandHelp& help, const po::options_description& options)
   std::cout << help.usage << "\n\n" << help.text << "\n\n" << options;
 }
 
+// The agent that containers here would get, for it resolves their names; a node's is the same program.
+Result<std::string> agent_in_use() {
+  const auto directories = TRY(container::Directories::locate());
+  const auto settings = TRY(container::Settings::load(directories.config_file, directories.config_named));
+  return container::agent_path(settings.agent);
+}
+
 Result<bool> run_check(int argc, char** argv) {
   po::options_description described("Options");
-  described.add_options()("json", "print a JSON array")("help,h", "print this");
+  described.add_options()                                                                  //
+      ("bundle,b", po::value<std::string>(), "the folder of a bundle (config.json)")       //
+      ("runtime", po::value<std::string>(), "crun, runc, youki or a path; default: crun")  //
+      ("resolve", "say which host names do not resolve here")                              //
+      ("json", "print a JSON array")                                                       //
+      ("help,h", "print this");
   po::options_description all;
   all.add(described).add_options()("file", po::value<std::vector<std::string>>());
   po::positional_options_description arguments;
@@ -96,8 +227,13 @@ Result<bool> run_check(int argc, char** argv) {
     return true;
   }
   if (!values.contains("file")) return fail("names no file; see --help");
-  return check_policies({values["file"].as<std::vector<std::string>>(), values.contains("json")}, std::cout,
-                        std::cerr);
+  PolicyCheckOptions options;
+  options.files = values["file"].as<std::vector<std::string>>();
+  options.json = values.contains("json");
+  if (values.contains("bundle")) options.bundle = values["bundle"].as<std::string>();
+  if (values.contains("runtime")) options.runtime = TRY(runtime_named(values["runtime"].as<std::string>()));
+  if (values.contains("resolve")) options.resolver = TRY(agent_in_use());
+  return check_policies(options, std::cout, std::cerr);
 }
 
 // --- explain ----------------------------------------------------------------------------------------
@@ -128,6 +264,7 @@ Status run_explain(int argc, char** argv) {
       ("runtime", po::value<std::string>(), "crun, runc, youki or a path; default: the one in use")  //
       ("json", "print JSON")                                                                         //
       ("pfc", "print the seccomp filter as pseudo code instead")                                     //
+      ("diff", "print what becomes of config.json instead; with --json, add before and after")       //
       ("help,h", "print this");
   po::options_description all;
   all.add(described).add_options()("file", po::value<std::string>());
@@ -139,7 +276,10 @@ Status run_explain(int argc, char** argv) {
     return {};
   }
   if (!values.contains("file")) return fail("names no file; see --help");
-  if (values.contains("json") && values.contains("pfc")) return fail("--json and --pfc exclude each other");
+  for (const char* other : {"json", "diff"}) {
+    if (values.contains(other) && values.contains("pfc"))
+      return fail("--" + std::string(other) + " and --pfc exclude each other");
+  }
   PolicyExplainOptions options;
   options.file = values["file"].as<std::string>();
   if (values.contains("bundle")) options.bundle = values["bundle"].as<std::string>();
@@ -147,25 +287,26 @@ Status run_explain(int argc, char** argv) {
       values.contains("runtime") ? TRY(runtime_named(values["runtime"].as<std::string>())) : runtime_in_use();
   options.json = values.contains("json");
   options.pseudo_code = values.contains("pfc");
+  options.diff = values.contains("diff");
   return explain_policy(options, std::cout);
 }
 
 }  // namespace
 
-bool check_policies(const PolicyCheckOptions& options, std::ostream& out, std::ostream& err) {
+Result<bool> check_policies(const PolicyCheckOptions& options, std::ostream& out, std::ostream& err) {
+  Background background = TRY(in_context("bundle", background_of(options)));
   ordered_json list = ordered_json::array();
   bool good = true;
   for (const std::string& file : options.files) {
-    const std::vector<Mistake> mistakes = mistakes_in(file);
-    good = good && mistakes.empty();
+    const Findings findings = TRY(findings_in(file, background, options.resolver));
+    good = good && findings.mistakes.empty();
     if (options.json) {
-      list.push_back(to_json(file, mistakes));
+      list.push_back(to_json(file, findings));
       continue;
     }
-    if (mistakes.empty()) out << terminal_text(file) << ": ok\n";
-    for (const Mistake& mistake : mistakes) {
-      err << terminal_text(mistake.where, 4096) << ": " << terminal_text(mistake.message, 4096) << "\n";
-    }
+    if (findings.mistakes.empty()) out << terminal_text(file) << ": ok\n";
+    print(findings.mistakes, "", err);
+    print(findings.warnings, "warning: ", err);
   }
   if (options.json) out << as_text(list);
   return good;
@@ -182,13 +323,36 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
+  if (policy::names_processors(policy))
+    runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(config), around);
+  policy::Listener listener = no_listener(sys::landlock_version());
+  if (options.bundle && policy::covers(policy)) {
+    listener.denied_files =
+        TRY(in_context(options.file, find_denied_files(policy.files->deny, config, bundle)));
+  }
   const policy::Plan plan =
-      TRY(in_context(options.file, policy::compile(policy, config, traits, kNoListener, around)));
+      TRY(in_context(options.file, policy::compile(policy, config, traits, listener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
   const Status held = policy::check_machine(policy, config, traits, around);
   if (!held) origin.not_here = held.error().message();
   if (options.pseudo_code) return print_pseudo_code(plan, out);
-  out << (options.json ? as_text(policy::explain_json(plan, origin)) : policy::explain_text(plan, origin));
+  const std::string diff = options.diff
+                               ? unified_diff(spec::readable(config), spec::readable(plan.config),
+                                              "config.json", "config.json under the policy " + policy.name)
+                               : "";
+  if (options.json) {
+    ordered_json json = policy::explain_json(plan, origin);
+    if (options.diff) {
+      json["before"] = config;
+      json["after"] = plan.config;
+      json["diff"] = diff;
+    }
+    out << as_text(json);
+  } else if (options.diff) {
+    out << terminal_lines(diff);
+  } else {
+    out << policy::explain_text(plan, origin);
+  }
   return {};
 }
 

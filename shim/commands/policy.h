@@ -13,11 +13,15 @@ namespace tidewaiter::shim {
 struct PolicyCheckOptions {
   std::vector<std::string> files;
   bool json = false;
+  std::optional<std::string> bundle = {};        // whose root file system the paths of rules are looked up in
+  runtime::Kind runtime = runtime::Kind::kCrun;  // the one with the fewest limits
+  std::optional<std::string> resolver = {};  // the agent that is asked about host names; absent: nobody is
 };
 
-// What `tidewaiter policy check` prints: good files, or all as JSON, to `out`; every mistake to `err`. False
-// when any file has one, or cannot be read.
-bool check_policies(const PolicyCheckOptions& options, std::ostream& out, std::ostream& err);
+// What `tidewaiter policy check` prints: good files, or all as JSON, to `out`; every mistake and warning to
+// `err`. False when any file has a mistake, or cannot be read; an error when the bundle cannot,
+// or the agent gives no answer.
+Result<bool> check_policies(const PolicyCheckOptions& options, std::ostream& out, std::ostream& err);
 
 struct PolicyExplainOptions {
   std::string file;
@@ -25,6 +29,7 @@ struct PolicyExplainOptions {
   runtime::Kind runtime = runtime::Kind::kUnknown;
   bool json = false;
   bool pseudo_code = false;  // the filter instead of the plan
+  bool diff = false;         // the bundle before and after instead of the plan; with `json`, beside it
 };
 
 // What `tidewaiter policy explain` prints.

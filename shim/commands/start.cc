@@ -9,8 +9,8 @@
 #include "shim/runtime.h"
 
 // `start`: the runtime's own. podman writes the container's own entries of /etc/hosts between `create` and
-// `start`, when it knows the addresses. The agent follows that, a moment later; the workload is to find them
-// with its first look.
+// `start`, when it knows the addresses. The agent, where there is one, follows that, a moment later; the
+// workload is to find them with its first look.
 
 namespace tidewaiter::shim {
 namespace {
@@ -23,7 +23,7 @@ Status follow_hosts(const Invocation& invocation, const std::string& id) {
   if (!sys::stat(path)) return {};
   const Record record = TRY(container::read_record(state_folder));
   if (!record.hosts) return {};
-  auto hosts = TRY(container::HostsFile::open(path, *record.hosts));
+  auto hosts = TRY(container::HostsFile::open(path, *record.hosts, record.pinned_hosts));
   return hosts.follow_base();
 }
 
@@ -32,7 +32,7 @@ Status follow_hosts(const Invocation& invocation, const std::string& id) {
 int start(const Invocation& invocation) {
   const ContainerOptions options = read_container_options(invocation.line, invocation.spelling());
   if (!options.id.empty() && !invocation.directories.state.empty()) {
-    // No reason not to start it: the agent does the same in a moment.
+    // No reason not to start it: the names that the policy pins, or allows, are there.
     const Status followed = follow_hosts(invocation, options.id);
     if (!followed) report_warning(invocation.line, options.id, followed.error());
   }

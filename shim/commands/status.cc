@@ -85,7 +85,7 @@ constexpr const char* kHelp =
     "system calls for which the agent also holds the bundle's own seccomp profile. An agent that is dead is\n"
     "started again by the next exec; until then, what it would decide fails. AGENT is none where nothing has "
     "to\n"
-    "be decided and the policy limits the open files of what is executed.\n"
+    "be decided, and the policy has limits or file rules.\n"
     "\n";
 
 Status run_status(int argc, char** argv) {

@@ -12,6 +12,7 @@
 #include "oci/container/record.h"
 #include "oci/policy/check_limits.h"
 #include "oci/policy/compile_limits.h"
+#include "oci/policy/cpu_list.h"
 #include "oci/spec/config.h"
 #include "shim/command_tables.h"
 #include "shim/commands/commands.h"
@@ -32,16 +33,17 @@ constexpr std::size_t kMaxResources = 16U << 20U;
 // An option that sets what a policy may limit.
 struct Setting {
   std::string_view option;
-  std::optional<std::uint64_t> policy::Limits::*limit;
+  policy::HasLimit has;
   std::string_view pointer;
 };
 constexpr Setting kSettings[] = {
-    {"--cpu-burst", &policy::Limits::cpu_time, "/limits/cpus"},
-    {"--cpu-period", &policy::Limits::cpu_time, "/limits/cpus"},
-    {"--cpu-quota", &policy::Limits::cpu_time, "/limits/cpus"},
-    {"--memory", &policy::Limits::memory, "/limits/memory"},
-    {"--memory-swap", &policy::Limits::memory, "/limits/memory"},
-    {"--pids-limit", &policy::Limits::processes, "/limits/processes"},
+    {"--cpu-burst", policy::kHas<&policy::Limits::cpu_time>, "/limits/cpus"},
+    {"--cpu-period", policy::kHas<&policy::Limits::cpu_time>, "/limits/cpus"},
+    {"--cpu-quota", policy::kHas<&policy::Limits::cpu_time>, "/limits/cpus"},
+    {"--cpuset-cpus", policy::kHas<&policy::Limits::processors>, "/identity/cpus"},
+    {"--memory", policy::kHas<&policy::Limits::memory>, "/limits/memory"},
+    {"--memory-swap", policy::kHas<&policy::Limits::memory>, "/limits/memory"},
+    {"--pids-limit", policy::kHas<&policy::Limits::processes>, "/limits/processes"},
 };
 
 // Values of options are not changed: runtimes differ in the units they take.
@@ -49,7 +51,7 @@ Status check_option(const policy::Limits& limits, const std::string& written) {
   // To runc one dash is as good as two.
   const std::string option = written.starts_with("--") ? written : "-" + written;
   for (const Setting& setting : kSettings) {
-    if (option != setting.option || !(limits.*setting.limit)) continue;
+    if (option != setting.option || !setting.has(limits)) continue;
     return fail(
         written + ": sets what the policy's " + std::string(setting.pointer) +
         " limits: write it to a file as in linux.resources, of which the tighter counts, and name that by "
@@ -81,8 +83,11 @@ Result<CommandLine> prepare(const Invocation& invocation, const ContainerOptions
   // An id that cannot be ours is the runtime's to refuse.
   if (!state_folder || !sys::stat(*state_folder)) return line;
   const container::Record record = TRY(container::read_record(*state_folder));
-  const policy::Policy policy = TRY(recorded_policy(record));
+  policy::Policy policy = TRY(recorded_policy(record));
   if (!policy::holds_limits(policy) || !policy.limits->needs_cgroup()) return line;
+  if (policy.limits->processors)
+    policy.limits->processors =
+        policy::Processors{.count = 0, .these = TRY(policy::parse_cpu_list(record.processors))};
   for (const std::string& option : options.given) TRY(check_option(*policy.limits, option));
   if (!options.resources) return line;
   char*& argument = line.argv[options.resources->argument];

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 // All that the agent's processes say to each other: words and what goes with them here, requests and orders
 // to the tracing process (tracing.cc, remote_stand_in.cc), the slots' layout. It changes with each of them. A
 // worker of another version than its keeper's goes on only where both speak the same.
-inline constexpr std::uint32_t kProtocol = 6;
+inline constexpr std::uint32_t kProtocol = 7;
 
 // What keeper and worker say to each other. Each message is of a kind, has up to two numbers, may carry
 // descriptors, and some a text.
@@ -44,6 +44,8 @@ enum class Word : std::uint32_t {
   kRestored,        // the bundle is back as it was (`size` 1), or was tried to; its lock is no longer needed
   kLock,            // the state folder got a new lock. Descriptor: it, held
   kListener,        // the state folder got a new socket. Descriptor: it, listening
+  kDeadline,        // the container is to be stopped in time. Descriptors: Begin::kDeadline's
+  kStopping,        // it has been asked to end
   kMoved,           // both processes have left their caller's cgroup
   kReloaded,        // after kReload; `size` 1: the next worker finds another policy in the record
   kFinished,        // nothing is left to serve, as far as the worker can tell
@@ -71,7 +73,10 @@ struct Begin {
   static constexpr std::uint64_t kMoved = 64;     // out of the caller's cgroup
   static constexpr std::uint64_t kEnding = 128;   // an earlier worker has begun to clean up
   static constexpr std::uint64_t kTracer = 256;   // two sockets: RemoteTracer's
-  static constexpr std::uint64_t kShared = 512;   // the worker serves other containers as well
+  static constexpr std::uint64_t kDeadline = 1024;  // a timerfd: when to stop it, and when to kill it; and a
+                                                    // pidfd of its first process
+  static constexpr std::uint64_t kStopping = 2048;  // it has been asked to end
+  static constexpr std::uint64_t kShared = 512;     // the worker serves other containers as well
 };
 
 // One end of a SOCK_SEQPACKET pair.

@@ -416,6 +416,8 @@ Status Keeper::begin(const Employed& employed) const {
   add(inheritance_.creator, Begin::kCreator);
   add(inheritance_.bundle_lock, Begin::kBundle);
   add(grace_, Begin::kGrace);
+  add(deadline_, Begin::kDeadline);
+  add(init_, Begin::kDeadline);
   add(requests_, Begin::kTracer);
   add(notify_, Begin::kTracer);
   return employed.channel.send(Word::kBegin, facts, static_cast<std::uint64_t>(::getpid()), fds,
@@ -608,6 +610,14 @@ void Keeper::obey(Employed& employed, Message message) {
       (void)::fcntl(inheritance_.listener.get(), F_SETFL, O_NONBLOCK);
       if (!watch(inheritance_.listener.get(), Source::kListener))
         accept_again_ = steady_clock::now() + kAcceptPause;
+      return;
+    case Word::kDeadline:
+      if (message.fds.size() != 2) return;
+      deadline_ = std::move(message.fds[0]);
+      init_ = std::move(message.fds[1]);
+      return;
+    case Word::kStopping:
+      facts_ |= Begin::kStopping;
       return;
     case Word::kMoved:
       facts_ |= Begin::kMoved;
@@ -842,6 +852,8 @@ Status Keeper::resume() {
   inheritance_.creator = take_left("creator");
   inheritance_.bundle_lock = take_left("bundle");
   grace_ = take_left("grace");
+  deadline_ = take_left("deadline");
+  init_ = take_left("init");
   slots_ = TRY(Slots::open(take_left("slots")));
   slots_->stand_ins().clear();
   names_.emplace(TRY(KeptNames::open(take_left("names"))));
@@ -925,6 +937,8 @@ std::map<std::string, int> Keeper::files() const {
   if (inheritance_.creator.valid()) files["creator"] = inheritance_.creator.get();
   if (inheritance_.bundle_lock.valid()) files["bundle"] = inheritance_.bundle_lock.get();
   if (grace_.valid()) files["grace"] = grace_.get();
+  if (deadline_.valid()) files["deadline"] = deadline_.get();
+  if (init_.valid()) files["init"] = init_.get();
   for (const auto& [number, connection] : connections_) {
     if (connection.failed) continue;
     files[socket_file(number)] = connection.runtime.socket();

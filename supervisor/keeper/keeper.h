@@ -222,7 +222,9 @@ class Keeper {
   UniqueFd lock_;
   UniqueFd epoll_;
   UniqueFd signals_;
-  UniqueFd grace_;  // timerfd: how long to wait for a runtime whose pid nobody told
+  UniqueFd grace_;     // timerfd: how long to wait for a runtime whose pid nobody told
+  UniqueFd deadline_;  // Begin::kDeadline
+  UniqueFd init_;
   std::unique_ptr<Slots> slots_;
   std::optional<KeptNames> names_;
   Connections connections_;

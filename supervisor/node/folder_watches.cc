@@ -30,8 +30,9 @@ Result<FolderWatches*> FolderWatches::start() {
 
 Status FolderWatches::add(const std::string& folder, int changed) {
   const std::lock_guard lock(mutex_);
-  const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(),
-                                        IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF);
+  const int watch =
+      ::inotify_add_watch(inotify_.get(), folder.c_str(),
+                          IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF);
   if (watch < 0) return fail(errno, "watch " + folder);
   const auto [begin, end] = changed_.equal_range(watch);
   if (std::none_of(begin, end, [&](const auto& each) { return each.second == changed; })) {

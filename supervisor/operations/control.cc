@@ -193,6 +193,7 @@ Result<Control> for_unix(Call& call, const std::vector<Piece>& captured) {
   control.bytes = control.without_descriptors;
   if (control.descriptors.empty()) return control;
   std::vector<std::int32_t> numbers;
+  numbers.reserve(control.descriptors.size());
   for (const UniqueFd& copy : control.descriptors) numbers.push_back(copy.get());
   append(control.bytes, SOL_SOCKET, SCM_RIGHTS, std::as_bytes(std::span(numbers)));
   return control;

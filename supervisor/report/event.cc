@@ -21,6 +21,8 @@ std::string_view to_text(EventVerdict verdict) {
       return "audited";
     case EventVerdict::kKilled:
       return "killed";
+    case EventVerdict::kStopped:
+      return "stopped";
     case EventVerdict::kFailed:
       return "failed";
   }
@@ -79,10 +81,10 @@ std::string to_json_line(const Event& event) {
   append(line, "container", event.container);
   append(line, "policy", event.policy);
   if (!event.rule.empty()) append(line, "rule", event.rule);
-  append(line, "syscall", event.syscall);
+  if (!event.syscall.empty()) append(line, "syscall", event.syscall);
   append(line, "category", policy::to_string(event.category));
   if (event.identity.pid != 0) append(line, "pid", event.identity.pid);
-  append(line, "tid", event.tid);
+  if (!event.syscall.empty()) append(line, "tid", event.tid);
   if (event.identity.parent_pid != 0) append(line, "parent_pid", event.identity.parent_pid);
   if (!event.identity.executable.empty()) append(line, "executable", event.identity.executable);
   if (event.endpoint) {
@@ -100,7 +102,7 @@ std::string to_json_line(const Event& event) {
   append(line, "verdict", to_text(event.verdict));
   line += ",\"denied\":";
   line += event.verdict == EventVerdict::kDenied || event.verdict == EventVerdict::kAudited ||
-                  event.verdict == EventVerdict::kKilled
+                  event.verdict == EventVerdict::kKilled || event.verdict == EventVerdict::kStopped
               ? "true"
               : "false";
   if (event.errno_value != 0) {

@@ -19,19 +19,20 @@ enum class EventVerdict {
   kDenied,   // refused, by policy or by the bundle's own profile
   kAudited,  // would have been refused; mode is audit
   kKilled,   // its process was killed
+  kStopped,  // its container was asked to end
   kFailed,   // failed before anything was decided: a bad descriptor, an unreadable address, an agent out of
              // memory
 };
 
-// What is reported of one notification. docs/operations.md (Events) describes the fields; what is not known
-// is left out of the line.
+// What is reported of one notification, or of a container's end by its policy. docs/operations.md (Events)
+// describes the fields; what is not known is left out of the line.
 struct Event {
   std::string_view container;
   std::string_view policy;
-  std::string_view rule;  // JSON pointer of the deciding rule
-  std::string_view syscall;
+  std::string_view rule;     // JSON pointer of the deciding rule
+  std::string_view syscall;  // empty: none was made
   policy::Category category = policy::Category::kProcess;
-  pid_t tid = 0;
+  pid_t tid = 0;  // who made it
   Identity identity;
   std::optional<policy::Endpoint> endpoint;
   std::string_view unix_name;         // a Unix socket's path, or "@" and its abstract name

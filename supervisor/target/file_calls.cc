@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,7 +67,7 @@ class SystemFileCalls final : public FileCalls {
       return fail(errno, "statx");
     }
     FileStatus status;
-    status.device = static_cast<dev_t>(found.stx_dev_major) << 32U | found.stx_dev_minor;
+    status.device = makedev(found.stx_dev_major, found.stx_dev_minor);
     status.inode = found.stx_ino;
     status.mount = (found.stx_mask & STATX_MNT_ID) != 0 ? found.stx_mnt_id : 0;
     status.mode = found.stx_mode;

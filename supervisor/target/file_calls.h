@@ -13,7 +13,7 @@ namespace tidewaiter::supervisor {
 
 // Which file a descriptor stands for.
 struct FileStatus {
-  dev_t device = 0;
+  dev_t device = 0;  // as stat(2) has it
   ino_t inode = 0;
   std::uint64_t mount = 0;  // id of the mount it was reached through (STATX_MNT_ID); 0: unknown
   mode_t mode = 0;

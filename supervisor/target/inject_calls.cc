@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,7 +261,7 @@ class SystemInjectCalls final : public InjectCalls {
     mapping.start = query.vma_start;
     mapping.end = query.vma_end;
     mapping.offset = query.vma_offset;
-    mapping.device = static_cast<dev_t>(query.dev_major) << 32U | query.dev_minor;
+    mapping.device = makedev(query.dev_major, query.dev_minor);
     mapping.inode = query.inode;
     mapping.writable = (query.vma_flags & PROCMAP_QUERY_VMA_WRITABLE) != 0;
     mapping.shared = (query.vma_flags & PROCMAP_QUERY_VMA_SHARED) != 0;

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 
 #include "oci/base/system.h"
@@ -34,9 +36,12 @@ std::string proc_path(pid_t tid, const char* name) { return "/proc/" + std::to_s
 // The thread group of `tid`, from /proc/TID/status.
 Result<pid_t> thread_group(pid_t tid) {
   const std::string status = TRY(sys::read_file(proc_path(tid, "status"), Kernel::kProcFileLimit));
-  const std::size_t at = status.find("\nTgid:");
+  constexpr std::string_view kLabel = "\nTgid:\t";
+  const std::size_t at = status.find(kLabel);
   pid_t group = 0;
-  if (at == std::string::npos || std::sscanf(status.c_str() + at, "\nTgid: %d", &group) != 1) {
+  if (at == std::string::npos ||
+      std::from_chars(status.data() + at + kLabel.size(), status.data() + status.size(), group).ec !=
+          std::errc{}) {
     return fail(ESRCH, proc_path(tid, "status") + ": no Tgid");
   }
   return group;

@@ -29,8 +29,8 @@ Policy policy_of(const char* text) {
   return *std::move(parsed);
 }
 
-const std::array<Policy, 6>& policies() {
-  static const std::array<Policy, 6> made{
+const std::array<Policy, 7>& policies() {
+  static const std::array<Policy, 7> made{
       policy_of(R"({"version": 1})"),
       policy_of(R"({"version": 1, "syscalls": [{"names": ["ptrace", "clone3"], "action": "errno"},
           {"names": ["personality"], "args": [{"index": 0, "op": "masked_eq", "mask": 255, "value": 8}],
@@ -43,15 +43,22 @@ const std::array<Policy, 6>& policies() {
           "syscalls": [{"names": ["mount"], "action": "errno"}]})"),
       policy_of(
           R"({"version": 1, "limits": {"memory": "64M", "processes": 10, "cpus": 0.5, "open_files": 64}})"),
+      policy_of(R"({"version": 1, "files": {"read": ["/usr"], "write": ["/tmp"], "exec": []},
+          "network": {"allow": ["example.com:443"]}})"),
   };
   return made;
 }
 
-const Listener kListener{"/run/tidewaiter/box/agent.sock", "box", "/run/tidewaiter/box/hosts"};
+const Listener kListener{"/run/tidewaiter/box/agent.sock", "box", "/run/tidewaiter/box/hosts",
+                         "/usr/bin/tidewaiter-init", 7};
 
 // All that a plan does not concern.
 Json rest_of(Json config, const Plan& plan) {
-  if (plan.hosts) config.erase("mounts");
+  if (plan.hosts || !plan.init.empty()) config.erase("mounts");
+  if (!plan.init.empty()) {
+    const auto process = config.find("process");
+    if (process != config.end() && process->is_object()) process->erase("args");
+  }
   if (plan.open_files) {
     const auto process = config.find("process");
     if (process != config.end() && process->is_object()) process->erase("rlimits");
@@ -77,6 +84,15 @@ void check_plan(const Plan& plan, const Json& config) {
   const PlanOrigin origin{"policy", Mode::kEnforce, "/bundle", "crun"};
   static_cast<void>(explain_text(plan, origin));
   MUST(explain_json(plan, origin).at("supervised") == plan.supervised());
+  if (!plan.init.empty()) {
+    const Json& mount = plan.config.at("mounts").back();
+    MUST(mount.at("source") == kListener.init_program && mount.at("destination") == plan.init.front());
+    const Json::json_pointer args("/process/args");
+    if (plan.config.contains(args) && plan.config.at(args).is_array() && !plan.config.at(args).empty()) {
+      MUST(plan.config.at(args).size() > plan.init.size());
+      for (std::size_t i = 0; i < plan.init.size(); ++i) MUST(plan.config.at(args)[i] == plan.init[i]);
+    }
+  }
   if (!plan.supervised()) return;
   const Json& seccomp = plan.config.at("linux").at("seccomp");
   MUST(seccomp.at("listenerPath") == kListener.path);

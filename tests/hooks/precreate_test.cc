@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hooks/cleanup.h"
 #include "oci/container/record.h"
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
@@ -32,6 +33,16 @@ class Precreate : public HookTest {
 TEST_F(Precreate, ReturnsTheVeryTextWhenNoPolicyApplies) {
   const std::string config = "{ \"ociVersion\":\"1.0.2\",  \"x\": 1e3 }\n";
   EXPECT_EQ(precreate(config, host_).value_or(""), config);
+  EXPECT_TRUE(state_is_empty());
+}
+
+// Nobody would put tidewaiter-init before what is executed in the container later.
+TEST_F(Precreate, RefusesFileRules) {
+  write("etc/policies/files.json", R"({"version": 1, "files": {"read": ["/usr"]}})");
+  const std::string config =
+      R"({"ociVersion":"1.0.2","process":{"args":["sh"]},"annotations":{"io.tidewaiter.policy":"files"},)"
+      R"("linux":{"namespaces":[{"type":"mount"}]}})";
+  EXPECT_THAT(failure(config), HasSubstr("podman's hook cannot use it"));
   EXPECT_TRUE(state_is_empty());
 }
 
@@ -99,6 +110,26 @@ TEST_F(Precreate, LooksAtWhatIsMounted) {
   EXPECT_THAT(failure(config.dump()), HasSubstr("/mounts/0: through it the container could write"));
   config["mounts"][0]["source"] = "run";
   EXPECT_THAT(failure(config.dump()), HasSubstr("relative to the bundle's folder, which is not known here"));
+}
+
+// Which it cleans up at the end, though nobody supervises the container.
+TEST_F(Precreate, KeepsTheFilesOfAnIdentity) {
+  write("etc/policies/named.json", R"({"version": 1,
+      "identity": {"hostname": "build", "hosts": {"db.test": "10.0.0.5"}, "user": {"uid": 7, "gid": 7}}})");
+  Json bundle = Json::parse(config_under("named"));
+  bundle["mounts"] = {{{"destination", "/etc/hostname"}, {"type", "bind"}, {"source", "/run/hostname"}}};
+  const Json config = rewritten(bundle.dump());
+  EXPECT_EQ(config["process"]["user"]["uid"], 7);
+  const std::string file = config["mounts"][0]["source"];
+  EXPECT_EQ(sys::read_file(file).value_or(""), "build\n");
+  const std::string folder = file.substr(0, file.rfind('/'));
+  EXPECT_TRUE(is_state_folder_name(folder.substr(folder.rfind('/') + 1)));
+  EXPECT_EQ(config["mounts"][1]["source"], folder + "/hosts");
+  EXPECT_THAT(sys::read_file(folder + "/hosts").value_or(""), HasSubstr("10.0.0.5\tdb.test\n"));
+  EXPECT_EQ(config["hooks"]["poststop"].at(0)["args"], Json({"tidewaiter-hook", "cleanup", folder}));
+  EXPECT_FALSE(container::agent_alive(folder));
+  ASSERT_TRUE(cleanup(folder, R"({"id": "box"})"));
+  EXPECT_TRUE(state_is_empty());
 }
 
 TEST_F(Precreate, GivesEachContainerAStateFolderOfItsOwn) {

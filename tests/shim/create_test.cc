@@ -136,6 +136,68 @@ TEST_F(CreateTest, WritesLimitsIntoTheBundleAndKeepsARecordForExec) {
   EXPECT_FALSE(exists("run/box"));
 }
 
+TEST_F(CreateTest, WritesTheIdentityIntoTheBundleAndItsFilesIntoTheStateFolder) {
+  write("bundle/config.json", kConfigUnderIdentity);
+  const Outcome outcome = run_create();
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_EQ(seen()["process"]["user"], json::parse(R"({"uid": 7, "gid": 8, "additionalGids": [9]})"));
+  EXPECT_EQ(seen()["process"]["env"], json({"A=1", "C=1"}));
+  // Of this machine, the first that this process may run on.
+  const std::string processor = seen()["linux"]["resources"]["cpu"]["cpus"];
+  EXPECT_EQ(processor.find_first_not_of("0123456789"), std::string::npos) << processor;
+  std::vector<std::string> sources;
+  const json config = seen();
+  for (const json& mount : config["mounts"]) sources.push_back(mount["source"]);
+  EXPECT_THAT(sources, ElementsAre("proc", state_folder_ + "/hosts", state_folder_ + "/cpuinfo"));
+  EXPECT_THAT(read("run/box/hosts"), HasSubstr("10.0.0.5\tdb.test\n"));
+  EXPECT_THAT(read("run/box/cpuinfo"), StartsWith("processor\t: " + processor + "\n"));
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_FALSE(record->agent);
+  EXPECT_TRUE(record->holds_process);
+  EXPECT_EQ(record->processors, processor);
+  EXPECT_EQ(record->pinned_hosts, "10.0.0.5\tdb.test\n");
+  EXPECT_TRUE(record->hosts);
+  EXPECT_EQ(read("bundle/config.json"), kConfigUnderIdentity);
+
+  EXPECT_EQ(run(remove, {"delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, LeavesNothingOfAnIdentityBehindWhereTheContainerDoesNotComeToBe) {
+  write("bundle/config.json", kConfigUnderIdentity);
+  ::setenv("FAKE_EXIT", "3", 1);
+  EXPECT_EQ(run_create().exit_code(), 3);
+  wait_for_agents();
+  EXPECT_FALSE(exists("run/box"));
+  ::unsetenv("FAKE_EXIT");
+  std::filesystem::remove(folder_ / "runtime");
+  Invocation made = invocation({"create", "--bundle", folder_ / "bundle", "box"});
+  made.found->uids = {{0, 7}};
+  expect_refused(
+      run([&] { return create(made); }),
+      "/identity/user/uid: expected one of the users that the container's user namespace has, 0 to 6, "
+      "found 7");
+}
+
+// A program that is found by the PATH of the bundle is not by that of the policy.
+TEST_F(CreateTest, LooksForTheFirstProgramInThePathOfThePolicy) {
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/good");
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/bad");
+  for (const char* each : {"bundle/rootfs/good/sh", "bundle/rootfs/bad/sh"}) {
+    write(each, "x");
+    ASSERT_EQ(::chmod((folder_ / each).c_str(), 0755), 0);
+  }
+  write("etc/policies/path.json", R"({"version": 1, "exec": {"allow": ["/good/sh"]},
+      "identity": {"env": {"set": {"PATH": "/bad"}}}})");
+  write("bundle/config.json", R"({"ociVersion": "1.0.2", "root": {"path": "rootfs"},
+      "process": {"args": ["sh"], "cwd": "/", "env": ["PATH=/good"]}, "linux": {"namespaces": [{"type": "mount"}]},
+      "annotations": {"io.tidewaiter.policy": "path"}})");
+  expect_refused(run_create(), "does not let the container run \"/bad/sh\"");
+}
+
 TEST_F(CreateTest, KeepsNoRecordOfAContainerThatDidNotComeToBe) {
   write("bundle/config.json", kConfigUnderLimits);
   ::setenv("FAKE_EXIT", "3", 1);
@@ -173,6 +235,112 @@ TEST_F(CreateTest, PutsTheBundleOfAFilterAloneBackWhenTheRuntimeHasEnded) {
   EXPECT_THAT(given("runtime", "children"), ElementsAre("[]"));
   EXPECT_THAT(given("runtime", "fd"), Contains("9 /dev/zero"));
   EXPECT_THAT(read("runtime"), HasSubstr("SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"));
+}
+
+TEST_F(CreateTest, KeepsARecordOfFileRulesWithoutAnAgent) {
+  write("bundle/config.json", config_under("files"));
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_EQ(seen()["process"]["args"], json::parse(R"(["/.tidewaiter-init", "r", "r/usr", "--", "sh"])"));
+  EXPECT_FALSE(seen()["linux"].contains("seccomp"));
+  EXPECT_EQ(read("bundle/config.json"), config_under("files"));
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_FALSE(record->agent);
+  EXPECT_THAT(record->init, ElementsAre("/.tidewaiter-init", "r", "r/usr", "--"));
+  EXPECT_FALSE(container::agent_alive(state_folder_));
+}
+
+TEST_F(CreateTest, WritesFileRulesAndIdentityIntoOneBundle) {
+  write("bundle/config.json", config_under("told"));
+  const Outcome outcome = run_create();
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  EXPECT_EQ(seen()["process"]["args"], json::parse(R"(["/.tidewaiter-init", "r", "r/usr", "--", "sh"])"));
+  EXPECT_EQ(seen()["process"]["env"], json::array({"C=1"}));
+  EXPECT_EQ(seen()["process"]["user"], json::parse(R"({"uid": 7, "gid": 8, "additionalGids": []})"));
+  EXPECT_EQ(read("bundle/config.json"), config_under("told"));
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_TRUE(record->holds_process);
+  EXPECT_THAT(record->init, ElementsAre("/.tidewaiter-init", "r", "r/usr", "--"));
+  EXPECT_TRUE(record->init_file);
+}
+
+// What tidewaiter-init becomes is what the policy decides on.
+TEST_F(CreateTest, LooksForTheFirstProgramBehindInit) {
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/bad");
+  write("bundle/rootfs/bad/sh", "x");
+  ASSERT_EQ(::chmod((folder_ / "bundle/rootfs/bad/sh").c_str(), 0755), 0);
+  write("etc/policies/programs.json",
+        R"({"version": 1, "exec": {"allow": ["/good/sh"]}, "files": {"read": ["/"]}})");
+  json config = json::parse(config_under("programs"));
+  config["root"]["path"] = "rootfs";
+  config["process"]["args"] = json::array({"/bad/sh"});
+  write("bundle/config.json", config.dump());
+  expect_refused(run_create(), "does not let the container run \"/bad/sh\"");
+}
+
+TEST_F(CreateTest, LeavesNoRecordWhereNoContainerHasComeOfIt) {
+  write("bundle/config.json", config_under("files"));
+  ::setenv("FAKE_EXIT", "1", 1);
+  EXPECT_EQ(run_create().exit_code(), 1);
+  wait_for_agents();
+  EXPECT_FALSE(exists("run/box"));
+  EXPECT_FALSE(is_rewritten());
+  ::unsetenv("FAKE_EXIT");
+
+  // The id is taken as long as there is the container.
+  EXPECT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  EXPECT_EQ(run_create().exit_code(), 1);
+  wait_for_agents();
+  EXPECT_TRUE(exists("run/box/record.json"));
+  EXPECT_EQ(run(remove, {"delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, CoversWhatIsDenied) {
+  write("etc/policies/deny.json", R"({"version": 1, "files": {"deny": ["/etc/key", "/new"]}})");
+  std::filesystem::create_directories(folder_ / "bundle/rootfs/etc");
+  write("bundle/rootfs/etc/key", "hidden");
+  json config = json::parse(config_under("deny"));
+  config["root"]["path"] = "rootfs";
+  write("bundle/config.json", config.dump());
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  wait_for_agents();
+  EXPECT_FALSE(exists("agent"));
+  const json mounts = seen()["mounts"];
+  ASSERT_EQ(mounts.size(), 2U);
+  EXPECT_EQ(mounts[0]["source"], state_folder_ + "/denied");
+  EXPECT_EQ(mounts[1]["type"], "tmpfs");
+  const auto cover = sys::stat(state_folder_ + "/denied");
+  ASSERT_TRUE(cover) << cover.error().message();
+  EXPECT_TRUE(S_ISSOCK(cover->st_mode));
+  EXPECT_EQ(cover->st_mode & 07777U, 0U);
+  EXPECT_EQ(run(remove, {"delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+
+  std::filesystem::create_hard_link(folder_ / "bundle/rootfs/etc/key", folder_ / "bundle/rootfs/etc/other");
+  const Outcome refused = run_create();
+  EXPECT_EQ(refused.exit_code(), 1);
+  EXPECT_THAT(refused.error, HasSubstr("/files/deny/0: \"/etc/key\" is one of 2 names"));
+  EXPECT_FALSE(exists("run/box"));
+}
+
+TEST_F(CreateTest, TellsTheAgentOfFileRules) {
+  write("bundle/config.json", config_under("both"));
+  const Outcome outcome = run_create();
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  const auto record = container::read_record(state_folder_);
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_TRUE(record->agent);
+  EXPECT_FALSE(record->init.empty());
+  EXPECT_TRUE(container::agent_alive(state_folder_));
 }
 
 TEST_F(CreateTest, LeavesABundleWithoutPolicyAlone) {

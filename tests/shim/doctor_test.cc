@@ -34,6 +34,8 @@ class ScriptedMachine : public Machine {
   };
   std::map<std::string, int> unwritable;  // folder -> errno
   bool root = true;
+  int landlock = 7;
+  std::string init = "/usr/bin/tidewaiter-init";
   bool notifications = true;
   Result<ListenerTrial> trial = ListenerTrial{};
   unsigned api = 6;
@@ -63,7 +65,8 @@ class ScriptedMachine : public Machine {
   bool initial_root() const override { return root; }
   Result<ListenerTrial> try_listener() const override { return trial; }
   bool knows_notifications() const override { return notifications; }
-  int landlock_abi() const override { return 7; }
+  int landlock_abi() const override { return landlock; }
+  std::string init_path() const override { return init; }
   seccomp::LibraryVersion library_version() const override { return {2, 5, 4}; }
   unsigned library_api_level() const override { return api; }
   Result<std::string> find_runtime(const container::Settings&) const override {
@@ -147,6 +150,11 @@ TEST_F(Doctor, NamesEachAilment) {
     const char* words;
   };
   const Ailment ailments[] = {
+      {"no init", [](Surroundings& s) { s.machine.init.clear(); }, "landlock", false, "no tidewaiter-init"},
+      {"no Landlock", [](Surroundings& s) { s.machine.landlock = 0; }, "landlock", false, "no Landlock"},
+      {"an old Landlock", [](Surroundings& s) { s.machine.landlock = 4; }, "landlock", false, "files.write"},
+      {"an older Landlock", [](Surroundings& s) { s.machine.landlock = 1; }, "landlock", false,
+       "has file rules"},
       {"old kernel", [](Surroundings& s) { s.machine.release = "5.15.0-91-generic"; }, "kernel", false,
        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
       {"no sealed mappings", [](Surroundings& s) { s.machine.release = "6.10.0"; }, "kernel", false,
@@ -188,6 +196,15 @@ TEST_F(Doctor, NamesEachAilment) {
        },
        "limits", false,
        "/limits/cpus: no cgroup would hold it: the machine has its controller, but does not"},
+      {"processors are not delegated",
+       [](Surroundings& s) {
+         s.machine.root = false;
+         s.machine.files["/proc/self/cgroup"] = "0::/user.slice/user-1000.slice/session-1.scope\n";
+         s.machine.files["/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers"] =
+             "cpu memory pids\n";
+       },
+       "limits", false,
+       "/identity/cpus: no cgroup would hold it: the machine has its controller, but does not"},
       {"limits of a user under version 1",
        [](Surroundings& s) {
          s.machine.files["/proc/self/mountinfo"] = kLegacy;

@@ -45,7 +45,7 @@ class EntrypointTest : public ShimTest {
     if (!policy) return "policy";
     const auto bundle = container::Bundle::open(folder_ / "bundle");
     if (!bundle) return "bundle";
-    const Status checked = check_entrypoint(*policy, *bundle);
+    const Status checked = check_entrypoint(*policy, *bundle, bundle->original());
     return checked ? "" : checked.error().message();
   }
 };

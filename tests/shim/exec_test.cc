@@ -1,6 +1,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <functional>
+#include <optional>
+
+#include "tests/shim/own_root.h"
 #include "tests/shim/shim_fixture.h"
 
 namespace tidewaiter::shim {
@@ -213,6 +218,219 @@ TEST_F(ExecTest, LeavesNoRightToRealTimeUnderLimitsOfProcessors) {
   if (!root) return;
   limit = {0, 0};
   ASSERT_EQ(::setrlimit(RLIMIT_RTPRIO, &limit), 0);
+}
+
+// Executes in a container under an identity: user 7, group 8, of the variables A alone, and C.
+class ExecUnderIdentity : public ExecTest {
+ protected:
+  void SetUp() override {
+    ExecTest::SetUp();
+    write("bundle/config.json", kConfigUnderIdentity);
+    ASSERT_EQ(run_create().exit_code(), 0);
+    wait_for_agents();
+    std::filesystem::remove(folder_ / "runtime");
+  }
+  Outcome exec_under(runtime::Kind kind, const std::vector<std::string>& words) {
+    Invocation made = invocation(words);
+    made.runtime_kind = kind;
+    return run([&] { return exec(made); });
+  }
+  const std::string option_ = "--process=" + (folder_ / "p.json");
+};
+
+TEST_F(ExecUnderIdentity, GivesItToAProcessFile) {
+  write("p.json", R"({"user":{"uid":0,"gid":0,"additionalGids":[0]},"args":["ls"],"env":["A=2","B=2","C=2"],
+      "capabilities":{"bounding":["CAP_KILL"],"effective":["CAP_KILL"],"permitted":["CAP_KILL"],"ambient":["CAP_KILL"]}})");
+  for (const auto kind : {runtime::Kind::kCrun, runtime::Kind::kRunc, runtime::Kind::kUnknown}) {
+    const Outcome outcome = exec_under(kind, {"exec", "--detach", option_, "box"});
+    ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+    EXPECT_EQ(
+        read("process.json"),
+        R"({"user":{"uid":7,"gid":8,"additionalGids":[9]},"args":["ls"],"env":["A=2","C=1"],)"
+        R"("capabilities":{"bounding":["CAP_KILL"],"effective":[],"permitted":[],"ambient":[],"inheritable":[]}})");
+    EXPECT_FALSE(exists("agent"));
+  }
+}
+
+// crun takes a process without one for root's, and so does runc.
+TEST_F(ExecUnderIdentity, GivesItToAProcessFileThatSaysNothing) {
+  write("p.json", R"({"args":["ls"]})");
+  EXPECT_EQ(exec_under(runtime::Kind::kCrun, {"exec", option_, "box"}).exit_code(), 0);
+  EXPECT_EQ(read("process.json"),
+            R"({"args":["ls"],"env":["C=1"],"user":{"uid":7,"gid":8,"additionalGids":[9]}})");
+}
+
+TEST_F(ExecUnderIdentity, RefusesAProcessThatTheRuntimeWouldDescribe) {
+  for (const auto kind : {runtime::Kind::kCrun, runtime::Kind::kRunc, runtime::Kind::kUnknown}) {
+    for (const auto& words :
+         {std::vector<std::string>{"exec", "box", "ls"}, {"exec", "--user", "7", "box", "ls"}}) {
+      const Outcome outcome = exec_under(kind, words);
+      EXPECT_EQ(outcome.exit_code(), 255);
+      EXPECT_THAT(outcome.error,
+                  HasSubstr("/identity/user: without --process the runtime takes another one than "
+                            "the policy's"));
+      EXPECT_FALSE(exists("runtime"));
+    }
+  }
+}
+
+TEST_F(ExecUnderIdentity, RefusesWhatItCannotTell) {
+  const std::pair<const char*, const char*> refused[] = {
+      {R"({"User":{"uid":0}})", "/User: expected \"user\""},
+      {R"({"user":{"UID":0}})", "/user/UID: expected \"uid\""},
+      {R"({"user":[]})", "/user: expected an object, found array"},
+      {R"({"user":{"uid":-1}})", "/user/uid: expected a whole number that is not negative, found -1"},
+      {R"({"env":"A=1"})", "/env: expected an array, found string"},
+      {R"({"capabilities":[]})", "/capabilities: expected an object, found array"},
+      {R"([])", "expected an object, found array"},
+  };
+  for (const auto& [process, reason] : refused) {
+    write("p.json", process);
+    EXPECT_THAT(exec_under(runtime::Kind::kCrun, {"exec", option_, "box"}).error, HasSubstr(reason));
+    EXPECT_FALSE(exists("runtime")) << process;
+  }
+}
+
+// Its variable is all that a process of its own has of it.
+TEST_F(ExecTest, TellsAHostNameByItsVariable) {
+  write("etc/policies/identity.json", R"({"version": 1, "identity": {"hostname": "build"}})");
+  write("bundle/config.json", kConfigUnderIdentity);
+  ASSERT_EQ(run_create().exit_code(), 0);
+  wait_for_agents();
+  write("p.json", R"({"args":["ls"],"env":["HOSTNAME=0123456789ab"]})");
+  EXPECT_EQ(run(exec, {"exec", "--process=" + (folder_ / "p.json"), "box"}).exit_code(), 0);
+  EXPECT_EQ(read("process.json"), R"({"args":["ls"],"env":["HOSTNAME=build"]})");
+  EXPECT_EQ(run(exec, {"exec", "box", "ls"}).exit_code(), 0);
+}
+
+// What goes before the program under file rules.
+class ExecUnderFileRules : public ExecTest {
+ protected:
+  void SetUp() override {
+    ExecTest::SetUp();
+    write("bundle/config.json", config_under(policy_));
+    ASSERT_EQ(run_create().exit_code(), 0);
+    wait_for_agents();
+    std::filesystem::remove(folder_ / "runtime");
+    std::filesystem::create_directory(folder_ / "root");
+    container_has([] { return OwnRoot::bind(container::init_path().c_str(), ".tidewaiter-init"); });
+  }
+  void TearDown() override {
+    process_.reset();
+    ExecTest::TearDown();
+  }
+
+  std::string policy_ = "files";
+
+  // The container that the runtime tells of.
+  void container_has(const std::function<bool()>& furnish) {
+    process_.emplace(folder_ / "root", furnish);
+    write("state.json", R"({"pid": )" + std::to_string(process_->pid()) + "}");
+  }
+
+ private:
+  std::optional<OwnRoot> process_;
+};
+
+// Else the program that is executed in front would be the workload's own.
+TEST_F(ExecUnderFileRules, RefusesWhereInitIsNotWhatWasBound) {
+  const auto expect_refusal = [&](const char* reason) {
+    const Outcome outcome = run(exec, {"exec", "box", "ls"});
+    EXPECT_EQ(outcome.exit_code(), 255);
+    EXPECT_THAT(outcome.error, HasSubstr(reason));
+    EXPECT_FALSE(exists("runtime"));
+  };
+  container_has([] { return OwnRoot::bind("/bin/false", ".tidewaiter-init"); });
+  expect_refusal("/.tidewaiter-init in the container is no longer the tidewaiter-init");
+  container_has([] {
+    return OwnRoot::bind(container::init_path().c_str(), "bound") &&
+           ::symlink("bound", ".tidewaiter-init") == 0;
+  });
+  expect_refusal("a link on the way to it");
+  write("state.json", R"({"pid": 0})");
+  expect_refusal("container box: No such process");
+  write("state.json", "{");
+  expect_refusal("state box: line 1");
+  std::filesystem::remove(folder_ / "container");
+  expect_refusal("container box: No such process");
+}
+
+TEST_F(ExecUnderFileRules, PutsInitBeforeTheProgram) {
+  const Outcome outcome = run(exec, {"--root", "/r", "exec", "-t", "--", "box", "ls", "--force"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_THAT(given("runtime", "argument"),
+              ElementsAre(FAKE_RUNTIME, "--root", "/r", "exec", "-t", "--", "box", "/.tidewaiter-init", "r",
+                          "r/usr", "--", "ls", "--force"));
+  EXPECT_FALSE(exists("agent"));
+}
+
+TEST_F(ExecUnderFileRules, PutsInitBeforeTheProgramOfAProcessFile) {
+  write("p.json", R"({"terminal": true, "args": ["ls", "-l"], "cwd": "/"})");
+  const Outcome outcome = run(exec, {"exec", "--process=" + (folder_ / "p.json"), "--detach", "box"});
+  EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+  const auto arguments = given("runtime", "argument");
+  ASSERT_EQ(arguments.size(), 5U);
+  EXPECT_THAT(arguments[2], StartsWith("--process=/proc/self/fd/"));
+  EXPECT_EQ(arguments[4], "box");
+  EXPECT_EQ(read("process.json"),
+            R"({"terminal":true,"args":["/.tidewaiter-init","r","r/usr","--","ls","-l"],"cwd":"/"})");
+}
+
+class ExecUnderFileRulesAndIdentity : public ExecUnderFileRules {
+ protected:
+  ExecUnderFileRulesAndIdentity() { policy_ = "told"; }
+};
+
+TEST_F(ExecUnderFileRulesAndIdentity, HoldsAProcessFileToBoth) {
+  write("p.json", R"({"user":{"uid":0},"args":["ls"],"env":["A=2","B=2"]})");
+  const Outcome outcome = run(exec, {"exec", "--process=" + (folder_ / "p.json"), "box"});
+  ASSERT_EQ(outcome.exit_code(), 0) << outcome.error;
+  EXPECT_EQ(read("process.json"),
+            R"({"user":{"uid":7,"gid":8,"additionalGids":[]},)"
+            R"("args":["/.tidewaiter-init","r","r/usr","--","ls"],"env":["A=2","C=1"]})");
+}
+
+TEST_F(ExecUnderFileRulesAndIdentity, RefusesAProcessThatTheRuntimeWouldDescribe) {
+  const Outcome outcome = run(exec, {"exec", "box", "ls"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_THAT(outcome.error, HasSubstr("/identity/user: without --process the runtime takes another one"));
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(ExecUnderIdentity, RefusesToGuessWhereTheProgramBegins) {
+  write("p.json", R"({"args":["ls"]})");
+  const Outcome outcome = exec_under(runtime::Kind::kCrun, {"exec", "--new-option", "value", option_, "box"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_THAT(outcome.error, HasSubstr("box has limits, file rules or an identity that hold for it"));
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(ExecUnderFileRules, RefusesAProcessFileItCannotRead) {
+  for (const char* text : {"{", R"({"args": "ls"})", R"({"Args": ["ls"], "args": ["ls"]})", "[]"}) {
+    write("p.json", text);
+    const Outcome outcome = run(exec, {"exec", "--process", folder_ / "p.json", "box"});
+    EXPECT_EQ(outcome.exit_code(), 255) << text;
+    EXPECT_THAT(outcome.error, HasSubstr("p.json"));
+    EXPECT_FALSE(exists("runtime"));
+  }
+  EXPECT_EQ(run(exec, {"exec", "--process", folder_ / "absent.json", "box"}).exit_code(), 255);
+  EXPECT_FALSE(exists("runtime"));
+}
+
+TEST_F(ExecUnderFileRules, RefusesToGuessWhereTheProgramBegins) {
+  const Outcome outcome = run(exec, {"exec", "--new-option", "value", "box", "ls"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_THAT(outcome.error, HasSubstr("an option of this `exec` is not known here"));
+  EXPECT_FALSE(exists("runtime"));
+  // Of others nothing is at stake.
+  EXPECT_EQ(run(exec, {"exec", "--new-option", "value", "other", "ls"}).exit_code(), 0);
+}
+
+TEST_F(ExecUnderFileRules, RefusesWhereTheRecordCannotBeRead) {
+  write("run/box/record.json", "{");
+  const Outcome outcome = run(exec, {"exec", "box", "ls"});
+  EXPECT_EQ(outcome.exit_code(), 255);
+  EXPECT_FALSE(exists("runtime"));
 }
 
 TEST_F(ExecTest, LeavesAnOddIdToTheRuntime) {

@@ -1,8 +1,8 @@
 // Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
 // config as it finds it to $FAKE_FOLDER/seen.json, the file of an `exec --process` to
 // $FAKE_FOLDER/process.json, and keeps its one container as the file $FAKE_FOLDER/container. Asked for its
-// state it makes $FAKE_FOLDER/asked instead. $FAKE_EXIT makes the command fail with that code, and
-// $FAKE_SIGNAL end by that signal.
+// state it makes $FAKE_FOLDER/asked instead, and prints $FAKE_FOLDER/state.json. $FAKE_EXIT makes the command
+// fail with that code, and $FAKE_SIGNAL end by that signal.
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
 
   if (command == "state") {
     std::ofstream(folder + "/asked") << "";
+    if (fs::exists(folder + "/state.json")) std::cout << std::ifstream(folder + "/state.json").rdbuf();
     return fs::exists(container) ? 0 : 1;
   }
   write_what_was_given(folder + "/runtime", argc, argv);

@@ -258,6 +258,35 @@ TEST(CommandLine, IsReadAsGoReadsIt) {
   for (const Case& each : kGoCases) EXPECT_EQ(found_in(each.line, Spelling::kGo), each.found) << each.line;
 }
 
+// Where something could be put before the program of an exec.
+TEST(CommandLine, SaysWhereTheProgramOfAnExecBegins) {
+  const struct {
+    std::vector<const char*> words;
+    std::size_t id_index;
+    bool has_unknown;
+  } cases[] = {
+      {{"tw", "exec", "ID", "ls"}, 2, false},
+      {{"tw", "exec", "-t", "--", "ID", "ls", "--", "x"}, 4, false},
+      {{"tw", "--root", "R", "exec", "--process", "F", "-d", "ID"}, 7, false},
+      {{"tw", "exec", "-dpF", "--process=G", "--det", "ID"}, 5, false},
+      {{"tw", "exec", "--new-option", "x", "ID"}, 3, true},
+      {{"tw", "exec", "-dZ", "x", "ID"}, 3, true},
+      {{"tw", "exec", "ID", "--new-option"}, 2, false},
+      {{"tw", "exec", "-t"}, 0, false},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(::testing::PrintToString(test.words));
+    std::vector<std::string> words(test.words.begin(), test.words.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    const auto line = read_command_line(static_cast<int>(argv.size()), argv.data());
+    ASSERT_TRUE(line);
+    const ContainerOptions options = read_container_options(*line, Spelling::kGetopt);
+    EXPECT_EQ(options.id_index, test.id_index);
+    EXPECT_EQ(options.has_unknown, test.has_unknown);
+  }
+}
+
 TEST(CommandLine, HandsOverEveryArgumentAsItCame) {
   std::vector<Case> all(std::begin(kSharedCases), std::end(kSharedCases));
   all.insert(all.end(), std::begin(kGetoptCases), std::end(kGetoptCases));

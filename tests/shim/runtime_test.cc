@@ -134,6 +134,24 @@ TEST_F(FindRuntimeTest, AsksTheRuntimeAboutAContainerUnderTheCallersRoot) {
   EXPECT_EQ(read("words"), "--root /r state box\n");
 }
 
+TEST_F(FindRuntimeTest, AsksTheRuntimeForTheContainersFirstProcess) {
+  const Invocation made = invocation({"--root", "/r", "exec", "box", "ls"});
+  EXPECT_EQ(container_pid(FAKE_RUNTIME, made.line, "box").error().message(),
+            "container box: No such process");
+  write("container", "");
+  write("state.json", R"({"id": "box", "status": "running", "pid": 4711})");
+  EXPECT_EQ(container_pid(FAKE_RUNTIME, made.line, "box").value(), 4711);
+  for (const char* state :
+       {R"({"status": "stopped", "pid": 0})", R"({"pid": -1})", R"({"pid": "1"})", "{}", "[]"}) {
+    write("state.json", state);
+    EXPECT_FALSE(container_pid(FAKE_RUNTIME, made.line, "box")) << state;
+  }
+  write("state.json", "");
+  EXPECT_THAT(container_pid(FAKE_RUNTIME, made.line, "box").error().message(),
+              HasSubstr("state box: line 1"));
+  EXPECT_FALSE(container_pid(folder_ / "nothing", made.line, "box"));
+}
+
 // The program itself, with a runtime and a configuration of the test's.
 class ProgramTest : public ShimTest {
  protected:

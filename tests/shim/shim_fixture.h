@@ -39,6 +39,17 @@ class ShimTest : public ::testing::Test {
   static constexpr const char* kConfigUnderLimits =
       R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"}, "linux": {"cgroupsPath": "/box"},
           "annotations": {"io.tidewaiter.policy": "limits"}})";
+  static std::string config_under(const std::string& policy) {
+    return R"({"ociVersion": "1.0.2", "process": {"args": ["sh"], "cwd": "/"},
+               "linux": {"namespaces": [{"type": "mount"}]},
+               "annotations": {"io.tidewaiter.policy": ")" +
+           policy + R"("}})";
+  }
+
+  static constexpr const char* kConfigUnderIdentity =
+      R"({"ociVersion": "1.0.2", "process": {"args": ["/sh"], "cwd": "/", "env": ["A=1", "B=1"]},
+          "annotations": {"io.tidewaiter.policy": "identity"},
+          "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]})";
 
   struct Outcome {
     int status = 0;      // as waitpid(2) gives it
@@ -57,6 +68,19 @@ class ShimTest : public ::testing::Test {
     write("etc/policies/filter.json",
           R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}})");
     write("etc/policies/limits.json", R"({"version": 1, "limits": {"memory": "64M", "open_files": 64}})");
+    write("etc/policies/identity.json", R"({"version": 1, "identity": {
+        "hosts": {"db.test": "10.0.0.5"}, "cpus": 1, "env": {"clean": true, "pass": ["A"], "set": {"C": "1"}},
+        "user": {"uid": 7, "gid": 8, "additional_gids": [9]}}})");
+    write("etc/policies/files.json", R"({"version": 1, "files": {"read": ["/usr"]}})");
+    write("etc/policies/both.json",
+          R"({"version": 1, "files": {"read": ["/usr"]}, "network": {"allow": []}})");
+    write("etc/policies/told.json", R"({"version": 1, "files": {"read": ["/usr"]}, "identity": {
+        "env": {"clean": true, "pass": ["A"], "set": {"C": "1"}}, "user": {"uid": 7, "gid": 8}}})");
+    // Beside the program that looks for it, which is the test's.
+    std::error_code exists_already;
+    std::filesystem::create_symlink(
+        "/bin/true", std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tidewaiter-init",
+        exists_already);
     write("bundle/config.json", kConfigUnderPolicy);
     write("etc/config.json", "{}");
     ::setenv("FAKE_FOLDER", folder_.path().c_str(), 1);

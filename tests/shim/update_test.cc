@@ -92,5 +92,44 @@ TEST_F(UpdateTest, RefusesWhatItCannotHold) {
   EXPECT_THAT(refused({"update", "--resources", file_, "box"}), HasSubstr("record.json"));
 }
 
+// Of processors a container under an identity keeps the one that it has.
+TEST_F(UpdateTest, LeavesProcessorsToTheIdentity) {
+  EXPECT_EQ(run(update, {"update", "--cpuset-cpus", "0-7", "box"}).exit_code(), 0);
+  std::filesystem::remove_all(state_folder_);
+  std::filesystem::remove(folder_ / "container");
+  std::filesystem::remove(folder_ / "runtime");
+  write("etc/policies/identity.json", R"({"version": 1, "identity": {"cpus": "2-3"}})");
+  // As on a machine that may have more processors than this one.
+  container::Record record;
+  record.id = "box";
+  record.config_owner = "1";
+  record.policy_name = "identity";
+  record.policy_text = read("etc/policies/identity.json");
+  record.agent = false;
+  record.processors = "2-3";
+  ASSERT_TRUE(container::keep_record(state_folder_, record, [] { return Status(); }));
+  EXPECT_THAT(refused({"update", "--cpuset-cpus", "0-7", "box"}),
+              HasSubstr("--cpuset-cpus: sets what the policy's /identity/cpus limits"));
+  const std::pair<const char*, const char*> held[] = {
+      {R"({"cpu":{"cpus":"0-7"}})", R"({"cpu":{"cpus":"2-3"}})"},
+      {R"({"cpu":{"cpus":"3,5","shares":7}})", R"({"cpu":{"cpus":"3","shares":7}})"},
+      {R"({"cpu":{"cpus":""}})", R"({"cpu":{"cpus":"2-3"}})"},
+      {R"({"cpu":{"shares":7}})", R"({"cpu":{"shares":7}})"},
+      {R"({"memory":{"limit":1}})", R"({"memory":{"limit":1}})"},
+  };
+  for (const auto& [asked, given] : held) {
+    write("r.json", asked);
+    const Outcome outcome = run(update, {"update", "--resources", file_, "box"});
+    EXPECT_EQ(outcome.exit_code(), 0) << outcome.error;
+    EXPECT_EQ(read("resources.json"), given) << asked;
+  }
+  std::filesystem::remove(folder_ / "runtime");
+  for (const char* other :
+       {R"({"cpu":{"cpus":"4-7"}})", R"({"cpu":{"CPUS":"0"}})", R"({"unified":{"cpuset.cpus":"0"}})"}) {
+    write("r.json", other);
+    EXPECT_THAT(refused({"update", "--resources", file_, "box"}), HasSubstr("cpus")) << other;
+  }
+}
+
 }  // namespace
 }  // namespace tidewaiter::shim

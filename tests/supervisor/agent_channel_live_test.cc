@@ -5,11 +5,15 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include "oci/base/system.h"
 #include "supervisor/agent.h"
+#include "supervisor/deadline.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/live_target.h"
 #include "tests/supervisor/supervised_call.h"
@@ -26,11 +30,13 @@ constexpr const char* kPolicy =
 
 class PlayedKeeper {
  public:
-  PlayedKeeper() : state_folder_(folder_ / "box") {
+  explicit PlayedKeeper(const std::function<void(container::Record&)>& change = {})
+      : state_folder_(folder_ / "box") {
     if (!sys::make_directories(state_folder_, 0700)) std::abort();
     container::Record record = record_of(kPolicy);
     record.log_directory = folder_ / "log";
     record.log_max_bytes = record.log_total_bytes = 1U << 20U;
+    if (change) change(record);
     if (!container::write_record(state_folder_, record)) std::abort();
   }
   PlayedKeeper(const PlayedKeeper&) = delete;
@@ -41,14 +47,17 @@ class PlayedKeeper {
   }
 
   // REQUIRES: every child has been forked.
-  void start(std::uint64_t facts = 0, Kernel& kernel = system_kernel(), std::uint32_t protocol = kProtocol) {
+  // `more`: descriptors that `facts` name.
+  void start(std::uint64_t facts = 0, Kernel& kernel = system_kernel(), std::uint32_t protocol = kProtocol,
+             const std::vector<int>& more = {}) {
     auto pair = Channel::make();
     if (!pair) std::abort();
     channel_.emplace(std::move(pair->keeper));
     worker_ = std::thread([&kernel, channel = std::move(pair->worker)]() mutable {
       if (auto agent = Agent::make(kernel, std::move(channel))) (void)(*agent)->run();
     });
-    const std::array fds{slots().memory(), names_.memory()};
+    std::vector<int> fds{slots().memory(), names_.memory()};
+    fds.insert(fds.end(), more.begin(), more.end());
     EXPECT_TRUE(channel().send(Word::kBegin, facts | Begin::kCame | Begin::kMoved,
                                static_cast<std::uint64_t>(::getpid()), fds, state_folder_, protocol));
   }
@@ -116,6 +125,31 @@ TEST(LiveAgent, DoesNotServeAKeeperOfAnotherVersion) {
   const Message said = keeper.hear();
   EXPECT_EQ(said.word, Word::kFailed);
   EXPECT_NE(said.text.find("version"), std::string::npos) << said.text;
+}
+
+// A worker dies, and time goes on.
+TEST(LiveAgent, GoesOnToStopAContainerWhereAnotherLeftIt) {
+  for (const bool asked : {false, true}) {
+    SCOPED_TRACE(asked);
+    PlayedKeeper keeper([](container::Record& record) {
+      record.timeout = 1;
+      record.stop_signal = SIGTERM;
+      record.stop_grace = 1000;
+    });
+    seccomp::Child first([] {
+      ::pause();
+      return std::vector<long>{};
+    });
+    const auto deadline = Deadline::set(first.pid(), -1, std::chrono::seconds(1), std::chrono::seconds(1000));
+    ASSERT_TRUE(deadline && *deadline);
+    keeper.start(Begin::kDeadline | (asked ? Begin::kStopping : 0), system_kernel(), kProtocol,
+                 {(*deadline)->timer(), (*deadline)->first_process()});
+    ASSERT_EQ(keeper.hear().word, Word::kReady);
+    EXPECT_EQ(keeper.hear().word, Word::kStopping);
+    const int status = first.wait();
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), asked ? SIGKILL : SIGTERM);
+  }
 }
 
 // What another worker had begun to remove is removed; not what is only hard to read, or needed again.

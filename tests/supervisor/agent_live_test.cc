@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -45,9 +47,10 @@ constexpr std::chrono::seconds kLongest{10};
 // A target that waits for its start, calls once, and reports what came of it.
 class Workload {
  public:
-  // Makes so many calls, each when it is told to.
-  explicit Workload(int calls = 1)
-      : start_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this, calls] {
+  // Makes so many calls, each when it is told to. `ignored`: a signal; 0: none.
+  explicit Workload(int calls = 1, int ignored = 0)
+      : start_(std::move(*sys::pipe())), target_({SYS_getpgid}, [this, calls, ignored] {
+          if (ignored != 0) (void)::signal(ignored, SIG_IGN);
           long result = 0;
           for (int i = 0; i < calls; ++i) {
             char byte = 0;
@@ -66,7 +69,9 @@ class Workload {
     EXPECT_EQ(::kill(target_.child().pid(), SIGKILL), 0);
     (void)target_.child().wait();
   }
-  void end() { (void)target_.child().wait(); }
+  // The wait status.
+  int end() { return target_.child().wait(); }
+  [[nodiscard]] pid_t pid() { return target_.child().pid(); }
 
  private:
   sys::Pipe start_;
@@ -107,7 +112,8 @@ Launch launch_threads(Kernel& kernel) {
 class RunningAgent {
  public:
   // `id` as the record has it: empty where the launcher did not know it.
-  explicit RunningAgent(const std::string& id = "box", Kernel& kernel = system_kernel())
+  explicit RunningAgent(const std::string& id = "box", Kernel& kernel = system_kernel(),
+                        const std::function<void(container::Record&)>& change = {})
       : kernel_(kernel), creator_end_(std::move(*sys::pipe())), creator_([this] {
           char byte = 0;
           (void)sys::read(creator_end_.read_end.get(), &byte, 1);
@@ -120,6 +126,7 @@ class RunningAgent {
     record.log_directory = folder_ / "log";
     record.log_max_bytes = 1U << 20U;
     record.log_total_bytes = 1U << 20U;
+    if (change) change(record);
     if (!container::write_record(state_folder_, record)) std::abort();
   }
   RunningAgent(const RunningAgent&) = delete;
@@ -160,10 +167,11 @@ class RunningAgent {
     return connections_.emplace_back(std::move(*connection));
   }
 
-  static void hand_over(const UniqueFd& connection, const UniqueFd& notify_fd,
-                        const std::string& id = "box") {
-    const std::string state =
-        R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "state": {"id": ")" + id + "\"}}";
+  // `first`: the pid of the container's first process; 0: unknown.
+  static void hand_over(const UniqueFd& connection, const UniqueFd& notify_fd, const std::string& id = "box",
+                        pid_t first = 0) {
+    const std::string state = R"({"ociVersion": "0.2.0", "fds": ["seccompFd"], "state": {"id": ")" + id +
+                              R"(", "pid": )" + std::to_string(first) + "}}";
     // The descriptor with the first byte, as send_fd() sends it; hence a space first.
     seccomp::FdMessage message;
     message.byte = ' ';
@@ -179,7 +187,7 @@ class RunningAgent {
 
   // Connects, hands over and closes.
   void serve(Workload& workload, const std::string& id = "box") {
-    hand_over(connect(), workload.take_notify_fd(), id);
+    hand_over(connect(), workload.take_notify_fd(), id, workload.pid());
     connections_.pop_back();
   }
 
@@ -520,6 +528,95 @@ TEST(LiveAgent, FailsClosedOnAMessageItCannotRead) {
   EXPECT_TRUE(agent.ended());
 }
 
+std::function<void(container::Record&)> with_timeout(std::uint64_t seconds, int signal, std::uint64_t grace) {
+  return [=](container::Record& record) {
+    record.timeout = seconds;
+    record.stop_signal = static_cast<std::uint64_t>(signal);
+    record.stop_grace = grace;
+  };
+}
+
+TEST(LiveAgent, AsksAContainerToEndWhoseTimeIsOver) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1, SIGTERM, 1000));
+  Workload workload;
+  agent.start();
+  const auto begun = std::chrono::steady_clock::now();
+  agent.serve(workload);
+  agent.creator_ends();
+  const int status = workload.end();
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::seconds(1));
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  EXPECT_TRUE(agent.ended());
+  const auto events = agent.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["rule"], "/limits/timeout");
+  EXPECT_EQ(events[0]["verdict"], "stopped");
+  EXPECT_EQ(events[0]["category"], "process");
+  EXPECT_FALSE(events[0].contains("syscall"));
+}
+
+TEST(LiveAgent, KillsAContainerThatDoesNotEnd) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1, SIGUSR1, 1));
+  Workload workload(1, SIGUSR1);
+  const pid_t pid = workload.pid();
+  agent.start();
+  agent.serve(workload);
+  agent.creator_ends();
+  const int status = workload.end();
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_TRUE(agent.ended());
+  const auto events = agent.events();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0]["verdict"], "stopped");
+  EXPECT_EQ(events[0]["pid"], pid);
+  EXPECT_EQ(events[1]["verdict"], "killed");
+}
+
+TEST(LiveAgent, LeavesAContainerThatEndsInTime) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1000, SIGTERM, 10));
+  Workload workload;
+  agent.start();
+  agent.serve(workload);
+  agent.creator_ends();
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  EXPECT_EQ(workload.end(), 0);
+  EXPECT_TRUE(agent.ended());
+  EXPECT_EQ(agent.events().size(), 1U);
+}
+
+// Who would not be stopped is not served.
+TEST(LiveAgent, ServesNoContainerThatItCouldNotStop) {
+  RunningAgent agent("box", system_kernel(), with_timeout(1000, SIGTERM, 10));
+  Workload workload;
+  agent.start();
+  RunningAgent::hand_over(agent.connect(), workload.take_notify_fd());
+  agent.hang_up();
+  agent.creator_ends();
+  EXPECT_EQ(workload.call(), -ENOSYS);
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+}
+
+// Both workloads are served, and the agent ends with them and leaves nothing.
+void serves_to_the_end(RunningAgent& agent, Workload& first, Workload& second) {
+  agent.creator_ends();
+  EXPECT_EQ(first.call(), -ENOTSUP);
+  EXPECT_EQ(second.call(), -ENOTSUP);
+  first.end();
+  second.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+}
+
+// Nothing announces that what was removed is there again.
+bool comes_true(const std::function<bool()>& wanted) {
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  while (!wanted() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  return wanted();
+}
+
 TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   RunningAgent agent;
   Workload first;
@@ -528,23 +625,21 @@ TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   agent.serve(first);
   // Fails where the agent is quick: then what was to be removed is not empty.
   (void)sys::remove_tree(agent.state_folder());
-  // Nothing announces that the socket is there again: whoever connects has to try.
-  Result<UniqueFd> connection = connect_unix(agent.socket_path());
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  while (!connection && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::yield();
-    connection = connect_unix(agent.socket_path());
-  }
-  ASSERT_TRUE(connection) << connection.error().message();
-  RunningAgent::hand_over(*connection, second.take_notify_fd());
-  connection->reset();
-  agent.creator_ends();
-  EXPECT_EQ(first.call(), -ENOTSUP);
-  EXPECT_EQ(second.call(), -ENOTSUP);
-  first.end();
-  second.end();
-  EXPECT_TRUE(agent.ended());
-  EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+  ASSERT_TRUE(comes_true([&] { return connect_unix(agent.socket_path()).has_value(); }));
+  agent.serve(second);
+  serves_to_the_end(agent, first, second);
+}
+
+// Another file that says `text` takes the lock's place. With `operation`, of flock(2), who has the result
+// holds it.
+UniqueFd replace_lock(const RunningAgent& agent, const std::string& text, int operation) {
+  const std::string lock = agent.state_folder() + "/" + container::Record::kLockName;
+  const std::string another = agent.state_folder() + "/another";
+  UniqueFd file = std::move(*sys::open(another, O_RDWR | O_CREAT | O_EXCL, 0600));
+  EXPECT_EQ(::flock(file.get(), operation), 0);
+  EXPECT_TRUE(sys::write_all(file.get(), text));
+  EXPECT_EQ(::rename(another.c_str(), lock.c_str()), 0);
+  return file;
 }
 
 TEST(LiveAgent, MakesAgainWhatSomebodyRemovesOfItsFolder) {
@@ -570,22 +665,43 @@ TEST(LiveAgent, MakesAgainWhatSomebodyRemovesOfItsFolder) {
       return container::agent_pid(agent.state_folder()) == ::getpid() &&
              container::read_record(agent.state_folder()) && connect_unix(agent.socket_path());
     };
-    // Nothing announces it.
-    const auto deadline = std::chrono::steady_clock::now() + kLongest;
-    while (!whole() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-    EXPECT_TRUE(whole());
+    EXPECT_TRUE(comes_true(whole));
     // What nobody removed is in use.
     EXPECT_EQ(replaced(Record::kLockName, *lock), name == Record::kLockName);
     EXPECT_EQ(replaced(Record::kSocketName, *socket), name == Record::kSocketName);
     agent.serve(second);
-    agent.creator_ends();
-    EXPECT_EQ(first.call(), -ENOTSUP);
-    EXPECT_EQ(second.call(), -ENOTSUP);
-    first.end();
-    second.end();
-    EXPECT_TRUE(agent.ended());
-    EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
+    serves_to_the_end(agent, first, second);
   }
+}
+
+// A lock that nobody holds says that the agent is dead: `exec` would start another one.
+TEST(LiveAgent, TakesALockThatLiesInThePlaceOfItsOwn) {
+  RunningAgent agent;
+  Workload first;
+  Workload second;
+  agent.start();
+  agent.serve(first);
+  replace_lock(agent, "", LOCK_UN);
+  EXPECT_TRUE(comes_true([&] { return container::agent_pid(agent.state_folder()) == ::getpid(); }));
+  agent.serve(second);
+  serves_to_the_end(agent, first, second);
+}
+
+TEST(LiveAgent, LeavesAFolderThatAnotherAgentServes) {
+  using container::Record;
+  RunningAgent agent;
+  Workload workload;
+  agent.start();
+  agent.serve(workload);
+  const pid_t another = ::getppid();
+  const UniqueFd held = replace_lock(agent, container::lock_text(another, ""), LOCK_EX);
+  agent.creator_ends();
+  // Whom it has it serves on.
+  EXPECT_EQ(workload.call(), -ENOTSUP);
+  workload.end();
+  EXPECT_TRUE(agent.ended());
+  EXPECT_EQ(container::agent_pid(agent.state_folder()), another);
+  EXPECT_TRUE(container::read_record(agent.state_folder()));
 }
 
 TEST(LiveAgent, IsAloneWithItsFolder) {

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -92,6 +93,39 @@ TEST(LiveExec, RunsWhatIsAllowedAndNothingElse) {
   });
   ASSERT_NE(denied, events.end());
   EXPECT_EQ((*denied)["rule"], "/exec/allow");
+}
+
+// What goes before the programs of a container with file rules is known by its file: whoever moves another to
+// its name, as an image can whose /dev is a link, has gained nothing.
+TEST(LiveExec, LetsInitRunByItsFileAndNotByItsName) {
+  testing::TemporaryFolder folder;
+  const std::string init = folder / "init";
+  const std::string other = folder / "other";
+  const std::string script = folder / "script";
+  for (const std::string& each : {init, other}) std::filesystem::copy_file(kBusybox, each);
+  std::ofstream(script) << "#!" << folder / "link"
+                        << "\n";
+  ASSERT_EQ(::chmod(script.c_str(), 0755), 0);
+  const auto status = sys::stat(init);
+  ASSERT_TRUE(status);
+  const auto body = [&] {
+    std::vector<long> ends{run(init.c_str(), {"true"}), run(init.c_str(), {"false"}),
+                           run(other.c_str(), {"true"})};
+    std::error_code failed;
+    std::filesystem::create_hard_link(init, folder / "link", failed);
+    ends.push_back(run((folder / "link").c_str(), {"true"}));
+    ends.push_back(run(script.c_str(), {"true"}));  // `link`, as an interpreter
+    std::filesystem::rename(other, init, failed);
+    ends.push_back(run(init.c_str(), {"true"}));
+    return ends;
+  };
+  LiveSession session(R"({"version": 1, "exec": {"allow": []}})", kExecs, body, nullptr,
+                      container::Record::File{status->st_dev, status->st_ino});
+  const auto [report, events] = session.run_to_end();
+  constexpr long kRefused = 100 + EACCES;
+  EXPECT_EQ(report, (std::vector<long>{0, 1, kRefused, 0, kRefused, kRefused}));
+  ASSERT_EQ(events.size(), 3U);
+  for (const auto& event : events) EXPECT_EQ(event["verdict"], "denied") << event;
 }
 
 TEST(LiveExec, TellsOfAFailureOfTheKernelsOwn) {

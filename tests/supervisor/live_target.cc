@@ -56,8 +56,8 @@ void LiveTarget::hand_over(const std::vector<int>& notified) {
 }
 
 LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
-                         Kernel* kernel)
-    : supervision_(supervision_of(policy)),
+                         Kernel* kernel, std::optional<container::Record::File> init)
+    : supervision_(supervision_of(policy, std::nullopt, {}, init)),
       target_(std::move(notified), body),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_watching_(::eventfd(0, EFD_CLOEXEC)) {

@@ -39,9 +39,9 @@ class LiveTarget {
 // A target served by a session, on the real kernel; the session is looked after as Agent does it.
 class LiveSession {
  public:
-  // `kernel`: what the session asks instead of the observed one.
+  // `kernel`: what the session asks instead of the observed one. `init`: the container's tidewaiter-init.
   LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
-              Kernel* kernel = nullptr);
+              Kernel* kernel = nullptr, std::optional<container::Record::File> init = std::nullopt);
   LiveSession(const LiveSession&) = delete;
   LiveSession& operator=(const LiveSession&) = delete;
   ~LiveSession();

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "tests/oci/base/temporary_folder.h"
 
@@ -80,6 +81,15 @@ TEST_F(ReloadTest, RefusesWhatTheFilterOrTheBundleWouldHaveToHold) {
        "needs another seccomp filter"},
       {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test", "new.test"], "deny": ["bad.test"]}})",
        "without the host name \"new.test\""},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "identity": {"hosts": {"db.test": "10.0.0.5"}}})",
+       "gives another identity"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "identity": {"env": {"clean": true}}})",
+       "gives another identity"},
+      {R"({"version": 1, "network": {"allow": ["10.0.0.1:80", "db.test"], "deny": ["bad.test"]},
+           "identity": {"cpus": 1}})",
+       "needs other limits"},
       {R"({"version": 1, "network": {"allow": ["10.0.0.1:80"], "deny": ["bad.test", "db.test"]}})",
        "without the host name \"db.test\""},
       {R"({"version": 1, "network": {"allow": ["10.0.0.1:80"], "deny": ["bad.test"]}})", "needs "},
@@ -99,6 +109,79 @@ TEST_F(ReloadTest, RefusesLimitsThatWereNotHeld) {
   record_.policy_text = in_mode("audit");
   file_is(in_mode("enforce"));
   EXPECT_THAT(refusal(), HasSubstr("needs other limits than the container was created with"));
+}
+
+// The rest of the policy is taken, although nobody compiles the identity again.
+TEST_F(ReloadTest, TakesAPolicyWhoseIdentityIsTheSame) {
+  const std::string identity = R"(, "identity": {"hostname": "a", "cpus": 1, "hosts": {"db.test": "10.0.0.5"},
+      "env": {"clean": true, "pass": ["A"]}, "user": {"uid": 1000, "gid": 1000}}})";
+  record_.policy_text = R"({"version": 1, "network": {"allow": ["10.0.0.1"]})" + identity;
+  const std::string changed = R"({"version": 1, "network": {"allow": ["10.0.0.2"]})" + identity;
+  file_is(changed);
+  const auto reread = reread_policy(record_);
+  ASSERT_TRUE(reread) << reread.error().message();
+  ASSERT_TRUE(*reread);
+  EXPECT_EQ((*reread)->policy_text, changed);
+  std::string other = changed;
+  other.replace(other.find("\"uid\": 1000"), 11, "\"uid\": 1001");
+  file_is(other);
+  EXPECT_THAT(refusal(), HasSubstr("gives another identity than the container was created with; it holds for "
+                                   "containers that are created from now on"));
+}
+
+// Those that are executed would get what the container has not; or no longer what it has.
+TEST_F(ReloadTest, RefusesAnIdentityThatWasNotGiven) {
+  const auto in_mode = [](const std::string& mode, const std::string& identity) {
+    return R"({"version": 1, "syscalls": [{"names": ["getpgid"], "action": "log"}], "mode": ")" + mode +
+           R"(", "identity": )" + identity + "}";
+  };
+  for (const char* identity :
+       {R"({"user": {"uid": 1000, "gid": 1000}})", R"({"env": {"clean": true}})", R"({"hostname": "a"})"}) {
+    for (const auto& [before, after] : {std::pair{"audit", "enforce"}, std::pair{"enforce", "audit"}}) {
+      record_.policy_text = in_mode(before, identity);
+      file_is(in_mode(after, identity));
+      EXPECT_THAT(refusal(), HasSubstr("gives another identity than the container was created with"))
+          << identity << " " << before;
+    }
+  }
+  // The names are pinned in both.
+  const char* const kHosts = R"({"hosts": {"db.test": "10.0.0.5"}})";
+  record_.policy_text = in_mode("audit", kHosts);
+  file_is(in_mode("enforce", kHosts));
+  const auto reread = reread_policy(record_);
+  EXPECT_TRUE(reread) << reread.error().message();
+}
+
+// Each process was told of them when it began.
+TEST_F(ReloadTest, RefusesOtherFileRules) {
+  const auto with = [](const std::string& files, const std::string& mode = "enforce") {
+    return R"({"version": 1, "network": {"allow": ["10.0.0.1:80"]}, "mode": ")" + mode + R"(")" + files + "}";
+  };
+  const std::string read = R"(, "files": {"read": ["/usr"]})";
+  record_.policy_text = with(read);
+  for (const std::string& changed :
+       {with(""), with(R"(, "files": {})"), with(R"(, "files": {"read": ["/usr", "/etc"]})"),
+        with(R"(, "files": {"read": []})"), with(R"(, "files": {"read": ["/usr"], "write": []})"),
+        with(R"(, "files": {"read": ["/usr"], "best_effort": true})"), with(read, "audit")}) {
+    file_is(changed);
+    EXPECT_THAT(refusal(), HasSubstr("needs other file rules than the container was created with"))
+        << changed;
+  }
+  record_.policy_text = with("");
+  file_is(with(read));
+  EXPECT_THAT(refusal(), HasSubstr("needs other file rules"));
+  // What is denied was covered when the container was created.
+  record_.policy_text = with(R"(, "files": {"deny": ["/srv/a"]})");
+  file_is(with(R"(, "files": {"deny": ["/srv/a", "/srv/b"]})"));
+  EXPECT_THAT(refusal(), HasSubstr("needs other file rules"));
+  // Beside the same ones, what only the agent decides may change.
+  record_.policy_text = with(read);
+  const std::string changed =
+      R"({"version": 1, "network": {"allow": ["10.0.0.2:80"]}, "mode": "enforce", "files": {"read": ["/usr"]}})";
+  file_is(changed);
+  const auto reread = reread_policy(record_);
+  ASSERT_TRUE(reread) << reread.error().message();
+  EXPECT_EQ((*reread)->policy_text, changed);
 }
 
 TEST_F(ReloadTest, SaysWhatIsWrongWithTheFile) {

@@ -35,8 +35,11 @@ inline container::Record record_of(const std::string& policy,
 // What the agent decides with; a policy that does not parse is a mistake of the test's.
 inline Supervision supervision_of(const std::string& policy,
                                   const std::optional<nlohmann::ordered_json>& own_seccomp = {},
-                                  const std::vector<std::string>& residual = {}) {
-  auto made = Supervision::make(record_of(policy, own_seccomp, residual));
+                                  const std::vector<std::string>& residual = {},
+                                  const std::optional<container::Record::File>& init = {}) {
+  container::Record record = record_of(policy, own_seccomp, residual);
+  record.init_file = init;
+  auto made = Supervision::make(record);
   if (!made) {
     std::cerr << made.error().message() << '\n';
     std::abort();

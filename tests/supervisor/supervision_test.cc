@@ -70,6 +70,19 @@ TEST(Supervision, ResolvesTheNamesOfThePolicy) {
   EXPECT_EQ(supervision.decide_connect(loopback).verdict, policy::Verdict::kDeny);
 }
 
+TEST(Supervision, KnowsInitByItsFile) {
+  container::Record record = record_of(R"({"version": 1, "exec": {"allow": []}})");
+  EXPECT_FALSE(Supervision::make(record)->is_init(0, 0));
+  record.init = {"/dev/.tidewaiter-init", "r", "r/", "--"};
+  EXPECT_FALSE(Supervision::make(record)->is_init(0, 0));
+  record.init_file = container::Record::File{2, 3};
+  const auto supervision = Supervision::make(record);
+  ASSERT_TRUE(supervision);
+  EXPECT_TRUE(supervision->is_init(2, 3));
+  EXPECT_FALSE(supervision->is_init(2, 4));
+  EXPECT_FALSE(supervision->is_init(3, 3));
+}
+
 TEST(Supervision, SettlesWhatIsNotToBePerformed) {
   const Supervision enforce = supervision_of(R"({"version": 1})");
   const Supervision audit = supervision_of(R"({"version": 1, "mode": "audit"})");

@@ -294,5 +294,29 @@ TEST_F(AgentLauncherTest, FindsTheAgentBesideItself) {
   }
 }
 
+// While the runtime creates the container, and does not know it yet, another call must not take its record
+// for that of a container that has gone.
+TEST_F(AgentLauncherTest, KeepsARecordAsLongAsItsLockIsHeld) {
+  record_.agent = false;
+  {
+    const auto kept = keep_record(state_, record_, [&]() -> Status {
+      EXPECT_TRUE(read_record(state_));
+      return {};
+    });
+    ASSERT_TRUE(kept) << kept.error().message();
+    EXPECT_TRUE(agent_alive(state_));
+    EXPECT_EQ(agent_pid(state_), 0);
+    EXPECT_THAT(failure(clear_state_folder(state_)), HasSubstr("alive"));
+    const auto twice = keep_record(state_, record_, [] { return Status(); });
+    ASSERT_FALSE(twice);
+    EXPECT_THAT(twice.error().message(), HasSubstr("the id is in use"));
+  }
+  EXPECT_FALSE(agent_alive(state_));
+  EXPECT_EQ(failure(clear_state_folder(state_)), "none");
+  const auto failed = keep_record(state_, record_, []() -> Status { return fail("no"); });
+  ASSERT_FALSE(failed);
+  EXPECT_FALSE(sys::stat(state_));
+}
+
 }  // namespace
 }  // namespace tidewaiter::container

@@ -99,6 +99,47 @@ TEST(HostsFile, FollowsWhatOthersWriteIntoTheBase) {
   EXPECT_EQ(sys::read_file(folder / "hosts").value(), "10.88.0.3 box\n" + kHead);
 }
 
+const std::string kPinned = "# Host names that the policy pins\n";
+
+// All lines of a name count together (getaddrinfo(3)), and the base is the image's.
+TEST(HostsFile, SaysOfPinnedNamesNothingButWhatThePolicyDoes) {
+  const TemporaryFolder folder;
+  put(folder / "base",
+      "127.0.0.1\tlocalhost\n"
+      "6.6.6.6\tdb.test\n"
+      "  6.6.6.6   one DB.Test. two# db.test\n"
+      "6.6.6.6\tother.db.test db.test.other\n"
+      "# 6.6.6.6 db.test\n"
+      "6.6.6.6 three db.test" +
+          std::string(1, '\0') +
+          "x\n"
+          "db.test\n"
+          "\n"
+          "6.6.6.6\rdb.test");
+  const std::string pinned = "10.0.0.5\tdb.test\n2001:db8::5\tdb.test\n";
+  auto hosts = HostsFile::open(folder / "hosts", {"/", folder / "base"}, pinned);
+  ASSERT_TRUE(hosts);
+  ASSERT_TRUE(hosts->write("192.0.2.1\tdb.test\n" + names({"192.0.2.1"})));
+  const std::string expected = kPinned + pinned +
+                               "127.0.0.1\tlocalhost\n"
+                               "6.6.6.6\tone\ttwo\n"
+                               "6.6.6.6\tother.db.test db.test.other\n"
+                               "# 6.6.6.6 db.test\n"
+                               "6.6.6.6\tthree\n"
+                               "db.test\n"
+                               "\n" +
+                               kHead + "192.0.2.1\tapi.example.com\n";
+  EXPECT_EQ(sys::read_file(folder / "hosts").value(), expected);
+
+  // And so when another takes it up: the shim, before the container starts.
+  auto again = HostsFile::open(folder / "hosts", {"/", folder / "base"}, pinned);
+  ASSERT_TRUE(again);
+  put(folder / "base", "10.88.0.2 box db.test\n");
+  ASSERT_TRUE(again->follow_base());
+  const std::string followed = kPinned + pinned + "10.88.0.2\tbox\n" + kHead + "192.0.2.1\tapi.example.com\n";
+  EXPECT_TRUE(sys::read_file(folder / "hosts").value().starts_with(followed));
+}
+
 // As the shim does before the container starts, beside the agent.
 TEST(HostsFile, TakesUpTheBaseAndLeavesTheNames) {
   const TemporaryFolder folder;

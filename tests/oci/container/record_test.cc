@@ -32,11 +32,19 @@ Record full_record() {
       spec::parse_json(R"({"z":18446744073709551615,"a":[{"op":"SCMP_CMP_EQ"}]})", "test").value();
   record.agent = false;
   record.open_files = 64;
+  record.timeout = 5400;
+  record.stop_signal = 3;
+  record.stop_grace = 10;
   record.shuts_real_time = true;
   record.sees_others = true;
+  record.processors = "0-1";
+  record.holds_process = true;
+  record.pinned_hosts = "10.0.0.5\tdb\n";
   record.residual = {"connect", "bind"};
   record.exempts_start = true;
   record.told_of_execs = true;
+  record.init = {"/dev/.tidewaiter-init", "r", "r/usr", "--"};
+  record.init_file = Record::File{0xfe01, std::numeric_limits<std::uint64_t>::max()};
   record.hosts = spec::HostsBase{"/b/rootfs", "/etc/hosts"};
   record.log_directory = "/var/log/tidewaiter";
   record.log_max_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -56,11 +64,19 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.own_seccomp, b.own_seccomp);
   EXPECT_EQ(a.agent, b.agent);
   EXPECT_EQ(a.open_files, b.open_files);
+  EXPECT_EQ(a.timeout, b.timeout);
+  EXPECT_EQ(a.stop_signal, b.stop_signal);
+  EXPECT_EQ(a.stop_grace, b.stop_grace);
   EXPECT_EQ(a.shuts_real_time, b.shuts_real_time);
   EXPECT_EQ(a.sees_others, b.sees_others);
+  EXPECT_EQ(a.processors, b.processors);
+  EXPECT_EQ(a.holds_process, b.holds_process);
+  EXPECT_EQ(a.pinned_hosts, b.pinned_hosts);
   EXPECT_EQ(a.residual, b.residual);
   EXPECT_EQ(a.exempts_start, b.exempts_start);
   EXPECT_EQ(a.told_of_execs, b.told_of_execs);
+  EXPECT_EQ(a.init, b.init);
+  EXPECT_EQ(a.init_file, b.init_file);
   EXPECT_EQ(a.hosts, b.hosts);
   EXPECT_EQ(a.log_directory, b.log_directory);
   EXPECT_EQ(a.log_max_bytes, b.log_max_bytes);
@@ -87,11 +103,15 @@ TEST(Record, HasTheDefaultWhereItIsOlderThanASetting) {
   auto document = spec::parse_json(sys::read_file(path).value(), path).value();
   ASSERT_EQ(document.erase("restart_seconds"), 1U);
   ASSERT_EQ(document.erase("told_of_execs"), 1U);
+  ASSERT_EQ(document.erase("init"), 1U);
+  ASSERT_EQ(document.erase("init_file"), 1U);
   ASSERT_TRUE(sys::replace_file(path, spec::dump_json(document)));
   const auto read = read_record(folder.path());
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->restart_seconds, kRestartSeconds);
   EXPECT_FALSE(read->told_of_execs);
+  EXPECT_TRUE(read->init.empty());
+  EXPECT_FALSE(read->init_file);
 }
 
 TEST(Record, KeepsTheOrderOfTheOwnSeccomp) {
@@ -141,7 +161,16 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"restart_seconds", "x"}, "/restart_seconds: expected a non-negative integer, found string"},
       {{"agent", nullptr}, "/agent: expected true or false, found null"},
       {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
+      {{"timeout", "1h"}, "/timeout: expected a non-negative integer, found string"},
       {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
+      {{"holds_process", "yes"}, "/holds_process: expected true or false, found string"},
+      {{"processors", 1}, "/processors: expected a string, found number"},
+      {{"pinned_hosts", {"10.0.0.5 db"}}, "/pinned_hosts: expected a string, found array"},
+      {{"init", "r"}, "/init: expected an array of strings, found string"},
+      {{"init_file", 5}, "/init_file: expected an object, found number"},
+      {{"init_file", {{"device", 1}}}, "/init_file: /inode: is missing"},
+      {{"init_file", {{"device", 1}, {"inode", -1}}},
+       "/init_file: /inode: expected a non-negative integer, found number"},
       {{"log_max_bytes", -1}, "/log_max_bytes: expected a non-negative integer, found number"},
   };
   for (const auto& [member, error] : wrong) {
@@ -154,8 +183,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   }
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
-        key == "policy_path" || key == "agent" || key == "open_files" || key == "shuts_real_time" ||
-        key == "sees_others") {
+        key == "policy_path" || key == "agent" || key == "open_files" || key == "timeout" ||
+        key == "shuts_real_time" || key == "sees_others" || key == "holds_process" || key == "processors" ||
+        key == "pinned_hosts" || key == "init" || key == "init_file") {
       continue;
     }
     auto document = good;

@@ -1,9 +1,9 @@
 """Holds docs/policy.schema.json against the policies that the loader is tested with.
 
-Usage: check_schema.py SCHEMA FIXTURES DOCUMENT
+Usage: check_schema.py SCHEMA FIXTURES DOCUMENT EXAMPLES
 
-FIXTURES/valid and the policies in DOCUMENT (JSON blocks with a "version") must satisfy the schema, FIXTURES/invalid
-must not. What a schema cannot say is in FIXTURES/invalid/semantic: it has to satisfy the schema, or it belongs one
+FIXTURES/valid, those in EXAMPLES and the policies in DOCUMENT (JSON blocks with a "version") must satisfy the schema,
+FIXTURES/invalid must not. What a schema cannot say is in FIXTURES/invalid/semantic: it has to satisfy the schema, or it belongs one
 folder up. The loader's side of the same agreement is in fixtures_test.cc.
 """
 
@@ -19,6 +19,7 @@ def main():
     schema = json.loads(pathlib.Path(sys.argv[1]).read_text())
     fixtures = pathlib.Path(sys.argv[2])
     document = pathlib.Path(sys.argv[3])
+    examples = pathlib.Path(sys.argv[4])
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)
 
@@ -35,8 +36,13 @@ def main():
             failures.append(f"{where}: the schema {'refuses' if expected else 'accepts'} it")
 
     counts = []
-    for folder, expected in (("valid", True), ("invalid", False), ("invalid/semantic", True)):
-        files = sorted((fixtures / folder).glob("*.json"))
+    for folder, expected in (
+        (fixtures / "valid", True),
+        (fixtures / "invalid", False),
+        (fixtures / "invalid/semantic", True),
+        (examples, True),
+    ):
+        files = sorted(folder.glob("*.json"))
         counts.append(len(files))
         for file in files:
             check(file, file.read_text(), expected)

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -20,6 +22,7 @@ using nlohmann::ordered_json;
 using runtime::Cgroups;
 using runtime::Kind;
 using runtime::Surroundings;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -38,6 +41,12 @@ ordered_json bundle_of(const std::string& resources, const std::string& rlimits 
           "root": {"path": "rootfs"}, "linux": {"cgroupsPath": "/box", "namespaces": []}})");
   config["linux"]["resources"] = ordered_json::parse(resources);
   config["process"]["rlimits"] = ordered_json::parse(rlimits);
+  return config;
+}
+
+ordered_json with_pid_namespace(const std::string& resources) {
+  ordered_json config = bundle_of(resources);
+  config["linux"]["namespaces"].push_back({{"type", "pid"}});
   return config;
 }
 
@@ -157,7 +166,7 @@ TEST(Limits, BecomeWhatTheTighterOfBundleAndPolicySays) {
     const std::string pointer = "/limits/" + ordered_json::parse(one.limits).items().begin().key();
     const auto rows = rows_of(plan, pointer);
     ASSERT_EQ(rows.size(), 1U);
-    EXPECT_EQ(rows[0].mechanism, Mechanism::kRuntime);
+    EXPECT_EQ(rows[0].mechanism, Mechanism::kCgroup);
     EXPECT_EQ(rows[0].cost, "none");
     EXPECT_THAT(rows[0].what, StartsWith("at most "));
     EXPECT_EQ(rows[0].note.find("is tighter") != std::string::npos, one.own) << rows[0].note;
@@ -239,6 +248,64 @@ TEST(Limits, AreMadeWhereABundleHasNoLinuxPart) {
   config.erase("linux");
   const Plan plan = compiled(policy_of(R"({"processes": 5})"), config);
   EXPECT_EQ(plan.config["linux"]["resources"]["pids"]["limit"], 5);
+}
+
+// The agent is told by a call that nobody makes so, where the policy asks for nothing else.
+TEST(Timeout, HasAnAgentThatIsAskedNothing) {
+  const ordered_json config = with_pid_namespace("null");
+  const Plan plan = compiled(policy_of(R"({"timeout": "1h30m"})"), config);
+  EXPECT_EQ(plan.timeout, std::chrono::seconds(5400));
+  EXPECT_EQ(plan.stop_signal, SIGTERM);
+  EXPECT_TRUE(plan.supervised());
+  EXPECT_THAT(plan.notified, ElementsAre("exit_group"));
+  EXPECT_TRUE(plan.residual.empty());
+  const auto rows = rows_of(plan, "/limits/timeout");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].what, "stopped when it has been there for 1h30m");
+  EXPECT_EQ(rows[0].mechanism, Mechanism::kAgent);
+  EXPECT_EQ(rows[0].cost, "none");
+
+  ordered_json image = config;
+  image["annotations"]["org.opencontainers.image.stopSignal"] = "SIGQUIT";
+  EXPECT_EQ(compiled(policy_of(R"({"timeout": 1})"), image).stop_signal, SIGQUIT);
+}
+
+TEST(Timeout, IsNotHeldInAuditMode) {
+  const ordered_json config = bundle_of("null");
+  const Plan plan = compiled(policy_of(R"({"timeout": 60})", R"(, "mode": "audit")"), config);
+  EXPECT_EQ(plan.config, config);
+  EXPECT_FALSE(plan.timeout);
+  EXPECT_FALSE(plan.supervised());
+  const auto rows = rows_of(plan, "/limits/timeout");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].mechanism, Mechanism::kNobody);
+}
+
+TEST(Timeout, NeedsAllThatItEnds) {
+  const Policy policy = policy_of(R"({"timeout": 60})");
+  const std::string reason =
+      "/linux/namespaces: the policy's /limits/timeout needs a pid namespace of the container's own, as in "
+      "{\"type\": \"pid\"}: what it leaves behind would go on";
+  EXPECT_EQ(failure(policy, with_pid_namespace("null")), "compiled");
+  EXPECT_EQ(failure(policy, bundle_of("null")), reason);
+  ordered_json joined = with_pid_namespace("null");
+  joined["linux"]["namespaces"][0]["path"] = "/proc/1/ns/pid";
+  EXPECT_EQ(failure(policy, joined), reason);
+  ordered_json none = bundle_of("null");
+  none["linux"].erase("namespaces");
+  EXPECT_EQ(failure(policy, none), reason);
+}
+
+TEST(Timeout, RefusesWhatKeepsItsAgentAway) {
+  const Policy policy = policy_of(R"({"timeout": 60})");
+  ordered_json config = with_pid_namespace("null");
+  config["linux"]["seccomp"] = ordered_json::parse(
+      R"({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "exit"], "action": "SCMP_ACT_ALLOW"}]})");
+  EXPECT_THAT(failure(policy, config), HasSubstr("the bundle's own seccomp profile refuses `exit_group`"));
+  config["linux"]["seccomp"]["syscalls"][0]["names"].push_back("exit_group");
+  EXPECT_EQ(failure(policy, config), "compiled");
+  config["annotations"]["org.opencontainers.image.stopSignal"] = "soon";
+  EXPECT_THAT(failure(policy, config), StartsWith("/annotations/org.opencontainers.image.stopSignal: "));
 }
 
 // --- bundles that do not go together with them ------------------------------------------------------

@@ -106,9 +106,8 @@ TEST(ExplainJson, HasTheSameForPrograms) {
       json["start"].dump(),
       R"([{"what":"execve: told to the agent","mechanism":"agent","cost":"one notification per execve",)"
       R"("note":"the first is the runtime's"}])");
-  EXPECT_EQ(json["names"].dump(),
-            R"([{"what":"/etc/hosts, with a.example","mechanism":"runtime","cost":"none",)"
-            R"("note":"brought up to date"}])");
+  EXPECT_EQ(json["names"].dump(), R"([{"what":"/etc/hosts, with a.example","mechanism":"OCI","cost":"none",)"
+                                  R"("note":"brought up to date"}])");
   EXPECT_EQ(json["baseline"].dump(),
             R"([{"name":"io_uring","what":"io_uring: fails with ENOSYS","mechanism":"filter","cost":"none",)"
             R"("note":"its operations pass every filter"}])");

@@ -119,6 +119,7 @@ TEST(Reference, HasTheTableOfTheBaseline) {
     EXPECT_EQ(line.find(", limits") != std::string::npos || line.find("| limits") != std::string::npos,
               row.for_limits)
         << line;
+    EXPECT_EQ(line.ends_with(", files.deny |"), row.for_deny) << line;
   }
 }
 

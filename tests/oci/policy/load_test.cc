@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "oci/policy/address.h"
 
 // What a policy file means once it is read. What can be wrong with one is in mistakes_test.cc.
 
@@ -64,6 +67,9 @@ TEST(ParsePolicy, ReadsLimits) {
   EXPECT_EQ(policy.limits->open_files, 64);
   EXPECT_TRUE(policy.limits->needs_cgroup());
   EXPECT_FALSE(policy_of(R"(, "limits": {"open_files": 64})").limits->needs_cgroup());
+  EXPECT_EQ(policy_of(R"(, "limits": {"timeout": 90})").limits->timeout, std::chrono::seconds(90));
+  EXPECT_EQ(policy_of(R"(, "limits": {"timeout": "1h30m"})").limits->timeout, std::chrono::seconds(5400));
+  EXPECT_FALSE(policy_of(R"(, "limits": {"timeout": "1h30m"})").limits->needs_cgroup());
 
   const struct {
     const char* cpus;
@@ -73,6 +79,44 @@ TEST(ParsePolicy, ReadsLimits) {
   for (const auto& row : cases) {
     const Policy each = policy_of(R"(, "limits": {"cpus": )" + std::string(row.cpus) + "}");
     EXPECT_EQ(each.limits->cpu_time, row.microseconds) << row.cpus;
+  }
+}
+
+TEST(ParsePolicy, ReadsTheIdentity) {
+  EXPECT_FALSE(policy_of("").identity);
+  EXPECT_EQ(policy_of(R"(, "identity": {})").identity, Identity{});
+  const Policy policy = policy_of(R"(, "identity": {"hostname": "Build-7",
+      "hosts": {"DB.example.com.": "10.0.0.5", "api": ["2001:db8::1", "10.0.0.6"]},
+      "env": {"clean": true, "pass": ["PATH", "LC_*"], "set": {"B": "", "A": "x=y"}},
+      "user": {"uid": 0, "gid": 4294967294, "additional_gids": [10]}})");
+  ASSERT_TRUE(policy.identity);
+  const Identity& identity = *policy.identity;
+  EXPECT_EQ(identity.hostname, "Build-7");
+  ASSERT_EQ(identity.hosts.size(), 2U);
+  EXPECT_EQ(identity.hosts[0].name, "db.example.com");
+  EXPECT_EQ(identity.hosts[0].pointer, "/identity/hosts/DB.example.com.");
+  EXPECT_EQ(identity.hosts[1].addresses,
+            (std::vector<IpAddress>{*parse_address("2001:db8::1"), *parse_address("10.0.0.6")}));
+  EXPECT_TRUE(identity.env->clean);
+  EXPECT_EQ(identity.env->pass, (std::vector<std::string>{"PATH", "LC_*"}));
+  EXPECT_EQ(identity.env->set, (std::vector<std::pair<std::string, std::string>>{{"B", ""}, {"A", "x=y"}}));
+  EXPECT_EQ(identity.user, (UserPolicy{0, 4294967294, {10}}));
+  EXPECT_FALSE(policy.limits);
+}
+
+// A cgroup holds them, and so they are among what it limits.
+TEST(ParsePolicy, ReadsProcessorsAsALimit) {
+  const Policy count = policy_of(R"(, "identity": {"cpus": 2})");
+  ASSERT_TRUE(count.limits);
+  EXPECT_EQ(count.limits->processors, (Processors{2, {}}));
+  EXPECT_TRUE(count.limits->needs_cgroup());
+  EXPECT_EQ(policy_of(R"(, "identity": {"cpus": "0-2,7"})").limits->processors,
+            (Processors{0, {0, 1, 2, 7}}));
+  for (const char* both : {R"(, "limits": {"memory": "64M"}, "identity": {"cpus": 1})",
+                           R"(, "identity": {"cpus": 1}, "limits": {"memory": "64M"})"}) {
+    const Policy policy = policy_of(both);
+    EXPECT_EQ(policy.limits->memory, 67108864) << both;
+    EXPECT_EQ(policy.limits->processors, (Processors{1, {}})) << both;
   }
 }
 
@@ -318,6 +362,25 @@ TEST(ParsePolicy, ReadsExecRules) {
   EXPECT_EQ(policy_of(R"(, "exec": {})").exec->errno_value, EACCES);
 }
 
+TEST(ParsePolicy, ReadsFiles) {
+  const auto policy = parse(
+      R"({"version": 1, "files": {"read": ["/usr", "/"], "write": [], "deny": ["/usr/lib"], "best_effort": true}})",
+      "p.json", "p");
+  ASSERT_TRUE(policy);
+  ASSERT_TRUE(policy->files);
+  EXPECT_TRUE(policy->files->restricts());
+  ASSERT_TRUE(policy->files->read);
+  ASSERT_EQ(policy->files->read->size(), 2U);
+  EXPECT_EQ(policy->files->read->at(1).path, "/");
+  EXPECT_EQ(policy->files->read->at(1).pointer, "/files/read/1");
+  EXPECT_TRUE(policy->files->write && policy->files->write->empty());
+  EXPECT_FALSE(policy->files->exec);
+  ASSERT_EQ(policy->files->deny.size(), 1U);
+  EXPECT_EQ(policy->files->deny[0].path, "/usr/lib");
+  EXPECT_TRUE(policy->files->best_effort);
+  EXPECT_FALSE(parse(R"({"version": 1, "files": {}})", "p.json", "p")->files->restricts());
+}
+
 TEST_F(LoadPolicy, NamesThePolicyAfterItsFile) {
   EXPECT_EQ(load(write("web.json", R"({"version": 1})"))->name, "web");
   EXPECT_EQ(load(write("web.v2.json", R"({"version": 1})"))->name, "web.v2");
@@ -330,10 +393,12 @@ TEST_F(LoadPolicy, HandsOutTheTextThatWasChecked) {
 }
 
 TEST_F(LoadPolicy, ReportsOneMistakeAndHowManyMoreInOneLine) {
-  const std::string path = write("p.json", R"({"version": 1, "files": {}})");
-  EXPECT_EQ(
-      load(path).error().message(),
-      path + ": /files: \"files\" is not supported yet; without it, everything it would restrict is open");
+  const std::string path =
+      write("p.json", R"({"version": 1, "syscalls": [{"names": ["ptrace"], "action": "emulate"}]})");
+  EXPECT_EQ(load(path).error().message(),
+            path +
+                ": /syscalls/0/action: \"emulate\" is not supported yet; expected \"errno\", \"allow\", "
+                "\"log\" or \"kill\"");
   write("p.json", R"({"version": 2, "mode": 1, "events": 1})");
   EXPECT_EQ(
       load(path).error().message(),

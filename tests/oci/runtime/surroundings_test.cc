@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <map>
@@ -243,6 +246,91 @@ TEST(LookAround, FindsWhatIsInherited) {
   EXPECT_FALSE(found.makes_no_cgroup);
   EXPECT_EQ(found.soft_open_files, limit.rlim_cur);
   EXPECT_EQ(found.hard_open_files, limit.rlim_max);
+
+  // This process is in its user namespace, with its group, and runs somewhere.
+  const auto has = [](const std::vector<IdRange>& ranges, std::uint64_t id) {
+    return std::any_of(ranges.begin(), ranges.end(), [id](const IdRange& range) {
+      return range.first <= id && id < range.first + range.count;
+    });
+  };
+  EXPECT_TRUE(has(found.uids, ::getuid()));
+  EXPECT_TRUE(has(found.gids, ::getgid()));
+  EXPECT_FALSE(has(found.uids, 4294967295));
+  cpu_set_t own;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof own, &own), 0);
+  EXPECT_EQ(found.processors.size(), static_cast<std::size_t>(CPU_COUNT(&own)));
+  EXPECT_TRUE(CPU_ISSET(*found.processors.begin(), &own));
+}
+
+TEST(LookAround, FindsWhatTheCallerMayRunOn) {
+  cpu_set_t before;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  const unsigned last = *look_around(false).processors.rbegin();
+  CPU_SET(last, &one);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(look_around(false).processors, std::set<unsigned>{last});
+  ASSERT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+TEST(LookAtProcessors, ReadsWhatTheKernelSays) {
+  Surroundings found;
+  found.cgroups = Cgroups::kV1;
+  look_at_processors(FakeFiles({{"/proc/cpuinfo", "processor\t: 0\n"},
+                                {"/sys/devices/system/cpu/online", "0\n"},
+                                {"/sys/fs/cgroup/cpuset.cpus.effective", "1\n"}}),
+                     "/box", found);
+  EXPECT_EQ(found.cpuinfo, "processor\t: 0\n");
+  EXPECT_EQ(found.online, "0\n");
+  EXPECT_EQ(found.online_file, "/sys/devices/system/cpu/online");
+  look_at_processors(FakeFiles({}), "/box", found);
+  EXPECT_EQ(found.cpuinfo + found.online, "");
+}
+
+// Wherever the runtime will make the container's own.
+TEST(LookAtProcessors, ReadsWhatTheCgroupAboveLeaves) {
+  const std::string user = "/user.slice/user-1000.slice/user@1000.service";
+  const FakeFiles files({{"/proc/self/cgroup", "0::/user.slice/user-1000.slice/session-1.scope\n"},
+                         {"/sys/devices/system/cpu/online", "0-7\n"},
+                         {"/sys/fs/cgroup/cpuset.cpus.effective", "0-6\n"},
+                         {"/sys/fs/cgroup/a/cpuset.cpus.effective", "1\n"},
+                         {"/sys/fs/cgroup/a/b/cpuset.cpus.effective", "\n"},
+                         {"/sys/fs/cgroup/a:b/cpuset.cpus.effective", "0,2\n"},
+                         {"/sys/fs/cgroup/machine.slice/cpuset.cpus.effective", "2\n"},
+                         {"/sys/fs/cgroup/m.slice/m-n.slice/cpuset.cpus.effective", "3\n"},
+                         {"/sys/fs/cgroup/system.slice/cpuset.cpus.effective", "4\n"},
+                         {"/sys/fs/cgroup" + user + "/cpuset.cpus.effective", "5\n"},
+                         {"/sys/fs/cgroup" + user + "/user.slice/cpuset.cpus.effective", "6\n"}});
+  const struct {
+    const char* cgroup;
+    bool initial_root;
+    const char* online;
+  } cases[] = {
+      {"/box", true, "0-6\n"},
+      {"/a/box", true, "1\n"},
+      {"/a/./c/../box", true, "1\n"},
+      {"/a/b/c/box", true, "1\n"},
+      {"/a:b/box", true, "0,2\n"},
+      {"box", true, "0-6\n"},
+      {"", true, "0-6\n"},
+      {"machine.slice:libpod:box", true, "2\n"},
+      {"m-n.slice:p:box", true, "3\n"},
+      {"m-n-o.slice:p:box", true, "3\n"},
+      {"m-other.slice:p:box", true, "0-6\n"},
+      {"-.slice:p:box", true, "0-6\n"},
+      {":p:box", true, "4\n"},
+      {"user.slice:libpod:box", false, "6\n"},
+      {"app.slice:libpod:box", false, "5\n"},
+      {":p:box", false, "6\n"},
+  };
+  for (const auto& one : cases) {
+    Surroundings found;
+    found.cgroups = Cgroups::kV2;
+    found.initial_root = one.initial_root;
+    look_at_processors(files, one.cgroup, found);
+    EXPECT_EQ(found.online, one.online) << one.cgroup << " " << one.initial_root << " " << found.online_file;
+  }
 }
 
 }  // namespace

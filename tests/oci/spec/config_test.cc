@@ -243,7 +243,7 @@ TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
   for (
       const char* good :
       {"{}", R"({"Hooks": 1, "x-Linux": {"SECCOMP": 1}})",
-       R"({"linux": {"Sysctl": {"seccomp ": 1}, "resources": {"Devices": 1, "unified": {"MEMORY.max": "1"}}}})",
+       R"({"linux": {"Devices": {"seccomp ": 1}, "resources": {"Devices": 1, "unified": {"MEMORY.max": "1"}}}})",
        R"({"process": {"NNP": true}, "linux": {"seccomp": {"defaultAction": "x", "syscalls": [{"names": ["A"]}]}}})",
        R"({"annotations": {"LINUX": "1"}, "linux": null})"}) {
     EXPECT_EQ(check(good), "") << good;
@@ -254,6 +254,17 @@ TEST(KeyCase, OfWhatIsReadOnTheWayToTheFilterIsExact) {
       {R"({"process": {"nonewprivileges": true}})", "/process/nonewprivileges: expected \"noNewPrivileges\""},
       {R"({"linux": {"seccomp": {}, "\u017feccomp": {}}})", "expected \"seccomp\""},
       {R"({"Mounts": []})", "/Mounts: expected \"mounts\""},
+      {R"({"HostName": "a"})", "/HostName: expected \"hostname\""},
+      {R"({"process": {"Env": []}})", "/process/Env: expected \"env\""},
+      {R"({"process": {"User": {}}})", "/process/User: expected \"user\""},
+      {R"({"process": {"user": {"UID": 0}}})", "/process/user/UID: expected \"uid\""},
+      {R"({"process": {"user": {"AdditionalGids": []}}})", "expected \"additionalGids\""},
+      {R"({"process": {"capabilities": {"Ambient": []}}})",
+       "/process/capabilities/Ambient: expected \"ambient\""},
+      {R"({"linux": {"uidmappings": []}})", "/linux/uidmappings: expected \"uidMappings\""},
+      {R"({"linux": {"gidmappings": []}})", "/linux/gidmappings: expected \"gidMappings\""},
+      {R"({"linux": {"Sysctl": {}}})", "/linux/Sysctl: expected \"sysctl\""},
+      {R"({"linux": {"resources": {"cpu": {"CPUs": "0"}}}})", "/linux/resources/cpu/CPUs: expected \"cpus\""},
       {R"({"linux": {"readOnlyPaths": []}})", "/linux/readOnlyPaths: expected \"readonlyPaths\""},
       {R"({"linux": {"maskedpaths": []}})", "/linux/maskedpaths: expected \"maskedPaths\""},
       {R"({"linux": {"Namespaces": []}})", "/linux/Namespaces: expected \"namespaces\""},

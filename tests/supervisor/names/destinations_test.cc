@@ -59,6 +59,26 @@ TEST(Destinations, AreThoseThatTheNamesHaveAtTheStart) {
   EXPECT_EQ(resolver.asked().size(), 1U);
 }
 
+// As in the container's hosts file; nobody else is asked.
+TEST(Destinations, TakePinnedNamesForWhatThePolicySays) {
+  auto parsed = policy::parse(R"({"version": 1, "identity": {"hosts": {"pinned": ["10.0.0.5", "10.0.0.6"]}},
+      "network": {"allow": ["a:443", "pinned:443", "b:443"]}})",
+                              "test.json", "test");
+  ASSERT_TRUE(parsed);
+  ScriptedResolver resolver;
+  resolver.will_answer("a", resolution({"192.0.2.1"}));
+  resolver.will_answer("b", resolution({"192.0.2.2"}));
+  resolver.will_answer("pinned", resolution({"192.0.2.3"}));
+  const auto made = Destinations::make(*parsed, resolver, {});
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ((*made)->decide(*parsed, endpoint("192.0.2.1")).rule, "/network/allow/0");
+  EXPECT_EQ((*made)->decide(*parsed, endpoint("10.0.0.5")).rule, "/network/allow/1");
+  EXPECT_EQ((*made)->decide(*parsed, endpoint("10.0.0.6")).rule, "/network/allow/1");
+  EXPECT_EQ((*made)->decide(*parsed, endpoint("192.0.2.2")).rule, "/network/allow/2");
+  EXPECT_EQ((*made)->decide(*parsed, endpoint("192.0.2.3")).verdict, Verdict::kDeny);
+  EXPECT_EQ((*made)->present().at("pinned").size(), 2U);
+}
+
 TEST(Destinations, AskNobodyWithoutNames) {
   const policy::Policy policy = policy_of(R"({"allow": ["192.0.2.1"]})");
   ScriptedResolver resolver;

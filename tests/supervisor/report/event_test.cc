@@ -40,6 +40,14 @@ TEST(Event, LeavesOutWhatIsNotKnown) {
       "duration": 1.234567})"));
 }
 
+TEST(Event, IsOfNoCallWhereNoneWasMade) {
+  Event event = make_event();
+  event.syscall = "";
+  const nlohmann::json json = parse_line(to_json_line(event));
+  EXPECT_FALSE(json.contains("syscall"));
+  EXPECT_FALSE(json.contains("tid"));
+}
+
 TEST(Event, SaysWhoWhereAndByWhichRule) {
   Event event = make_event();
   event.rule = "/network/deny/0";
@@ -73,7 +81,7 @@ TEST(Event, NamesEveryVerdict) {
   } cases[] = {
       {EventVerdict::kAllowed, "allowed", false}, {EventVerdict::kDenied, "denied", true},
       {EventVerdict::kAudited, "audited", true},  {EventVerdict::kKilled, "killed", true},
-      {EventVerdict::kFailed, "failed", false},
+      {EventVerdict::kFailed, "failed", false},   {EventVerdict::kStopped, "stopped", true},
   };
   for (const auto& test : cases) {
     Event event = make_event();

@@ -154,5 +154,15 @@ TEST_F(LookupTest, BoundsWhatLinksAdd) {
   EXPECT_EQ(found(path("many10")), "ENOENT");
 }
 
+// tidewaiter-init is known by what stat(2) said of it.
+TEST_F(LookupTest, NumbersDevicesAndInodesAsStatDoes) {
+  struct stat expected {};
+  ASSERT_EQ(::stat(path("top").c_str(), &expected), 0);
+  const auto found = find(path("top"));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->status.device, expected.st_dev);
+  EXPECT_EQ(found->status.inode, expected.st_ino);
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor
