@@ -425,7 +425,7 @@ Status Agent::begin_session(std::uint64_t connection, Handover handover) {
   const auto number = free_number();
   if (!number) return fail(EMFILE, "too many processes executed into the container");
   // Not when the one before ends: it may have ended without its filter.
-  slots_->start_over(*number) = 0;
+  slots_->begin(*number);
   TRY(set_deadline(handover));
   // From here on the keeper passes it on, with whatever is noted under that number.
   TRY(keeper_.send(Word::kSessionBegun, connection, *number, {}, {},

@@ -116,6 +116,7 @@ Session::Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, c
       number_(number),
       own_tracer_(kernel),
       tracer_(tracer != nullptr ? *tracer : own_tracer_),
+      repeats_(slots.lost_answers(number)),
       start_(supervision.exempts_start(), slots.start_over(number)),
       waiting_([](void* self) { return static_cast<Session*>(self)->receive_one(); }, this, receivers(),
                kThreadLimit, wake_fd, [](void* self) { static_cast<Session*>(self)->leave(); }) {}
@@ -267,7 +268,7 @@ void Session::serve(Notification notification, Slot& slot) {
   if (outcome.exec && answered) finish_exec(outcome);
   const auto duration = std::chrono::steady_clock::now() - received;
   const bool abandoned = !answered && answered.error().code == ENOENT;
-  if (abandoned && outcome.performed) repeats_.remember(std::move(*outcome.performed), outcome.answer);
+  if (abandoned && outcome.performed) repeats_.remember(*outcome.performed, outcome.answer);
   // After the answer: before it, the signal would take the target out of the call.
   if (answered && outcome.broken_pipe) (void)target.break_pipe();
   waiting_.end();

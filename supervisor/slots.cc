@@ -17,7 +17,7 @@ namespace tidewaiter::supervisor {
 namespace {
 
 // Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000006;
+constexpr std::uint64_t kLayout = 0x74696465'00000007;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
@@ -37,7 +37,7 @@ constexpr std::size_t slot_size(std::size_t room) { return round_up(sizeof(Slot)
 
 }  // namespace
 
-// At the beginning of the memory; the slots follow.
+// At the beginning of the memory; the slots follow, and then the room for lost answers.
 struct Slots::Header {
   std::uint64_t layout = kLayout;
   std::uint64_t slot_size = 0;          // with its notification
@@ -46,10 +46,19 @@ struct Slots::Header {
   std::atomic<std::uint32_t> touched{0};
   std::atomic<std::uint64_t> logged{0};
   std::array<std::atomic<std::uint32_t>, kSessions> start_over{};
+  std::array<std::atomic<std::uint8_t>, kSessions> lost_answers{};  // LostAnswers::used
   EventCounts events;
   StandInThreads stand_ins;
   std::atomic<std::uint32_t> tracer_refusals{0};
 };
+
+std::size_t Slots::lost_answers_at(std::size_t room) {
+  return round_up(sizeof(Header), kLine) + kSlots * slot_size(room);
+}
+
+std::size_t Slots::whole_size(std::size_t room) {
+  return lost_answers_at(room) + kSessions * LostAnswers::kLimit * sizeof(LostAnswer);
+}
 
 thread_local Slot* Slot::own = nullptr;
 
@@ -113,7 +122,7 @@ Result<std::unique_ptr<Slots>> Slots::make() {
   UniqueFd memory(::memfd_create("tidewaiter-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory.valid()) return fail(errno, "memfd_create");
   const std::size_t room = TRY(notification_size());
-  const std::size_t size = round_up(sizeof(Header), kLine) + kSlots * slot_size(room);
+  const std::size_t size = whole_size(room);
   // Pages that nobody has written to are not there; a memory that shrank would kill who touches it.
   if (::ftruncate(memory.get(), static_cast<off_t>(size)) != 0) return fail(errno, "ftruncate");
   if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
@@ -130,7 +139,7 @@ Result<std::unique_ptr<Slots>> Slots::make() {
 Result<std::unique_ptr<Slots>> Slots::open(UniqueFd memory) {
   const auto size = static_cast<std::size_t>(TRY(sys::fstat(memory.get())).st_size);
   const std::size_t room = TRY(notification_size());
-  if (size != round_up(sizeof(Header), kLine) + kSlots * slot_size(room)) return fail(EPROTO, "shared slots");
+  if (size != whole_size(room)) return fail(EPROTO, "shared slots");
   auto* const mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (mapped == MAP_FAILED) return fail(errno, "mmap");
   std::unique_ptr<Slots> slots(new Slots(std::move(memory), static_cast<std::byte*>(mapped), size, room));
@@ -197,6 +206,19 @@ StandInThreads& Slots::stand_ins() const { return header().stand_ins; }
 std::atomic<std::uint32_t>& Slots::tracer_refusals() const { return header().tracer_refusals; }
 
 std::atomic<std::uint32_t>& Slots::start_over(unsigned session) { return header().start_over.at(session); }
+
+void Slots::begin(unsigned session) {
+  start_over(session) = 0;
+  header().lost_answers.at(session) = 0;
+}
+
+// SAFETY: memory that is all zero is no lost answer.
+LostAnswers Slots::lost_answers(unsigned session) const {
+  auto& used = header().lost_answers.at(session);
+  auto* const first = reinterpret_cast<LostAnswer*>(mapped_ + lost_answers_at(notification_size_));
+  return {used, std::span<LostAnswer, LostAnswers::kLimit>(first + session * LostAnswers::kLimit,
+                                                           LostAnswers::kLimit)};
+}
 
 Slot* Slots::take(unsigned session) {
   const std::lock_guard lock(mutex_);

@@ -17,6 +17,7 @@
 #include "oci/base/unique_fd.h"
 #include "oci/seccomp/notify.h"
 #include "supervisor/answer.h"
+#include "supervisor/lost_answers.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/target/expected_calls.h"
 
@@ -50,6 +51,8 @@ namespace tidewaiter::supervisor {
 //      result, and a call like it that comes later is another one.
 //   7  `stage` = kAnswering, then NOTIF_SEND. The notification stands still, and the answer is sent; else the
 //      target has it.
+//   8  Where a signal has taken the target out of the call, what it came to is kept with the session
+//      (LostAnswers), for the call that the kernel makes again. That one's slot has it before it goes there.
 //
 // An event is written after the answer, so that nobody waits for it: see owe_event().
 //
@@ -192,9 +195,15 @@ class Slots {
 
   // Whether the calls of a session's runtime are over (Start). 0 as long as they are not.
   [[nodiscard]] std::atomic<std::uint32_t>& start_over(unsigned session);
+  [[nodiscard]] LostAnswers lost_answers(unsigned session) const;
+  // A new session has that number: what is kept here of an earlier one is none of its own.
+  void begin(unsigned session);
 
  private:
   struct Header;
+  // Of notifications of `room` bytes.
+  static std::size_t lost_answers_at(std::size_t room);
+  static std::size_t whole_size(std::size_t room);
   Slots(UniqueFd memory, std::byte* mapped, std::size_t size, std::size_t room);
   [[nodiscard]] Header& header() const;
   [[nodiscard]] Slot& at(unsigned index) const;

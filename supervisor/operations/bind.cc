@@ -34,11 +34,13 @@ bool may_bind_privileged(const Call& call, int socket) {
 }
 
 // `perhaps_made`: an earlier worker may have come so far, with this call or before a signal interrupted it.
-Answer perform(Call& call, const Socket& socket, std::uint64_t cookie, std::span<const std::byte> address,
-               std::uint16_t port, bool perhaps_made) {
+Answer perform(Call& call, const Socket& socket, const PerformedCall& performed, std::uint16_t port,
+               bool perhaps_made) {
   const int fd = socket.fd.get();
-  const bool begun = perhaps_made || call.slot.begun(cookie, address);
-  call.slot.begin(cookie, address);
+  const std::span<const std::byte> address = performed.address;
+  const bool begun = perhaps_made || call.slot.begun(performed.socket_cookie, address);
+  call.slot.begin(performed.socket_cookie, address);
+  if (perhaps_made) call.repeats.forget(performed);
   // Where privileged ports end is the network namespace's affair (net.ipv4.ip_unprivileged_port_start), so
   // the kernel is asked without the capability first.
   Status bound = port == 0 ? call.kernel.bind(fd, address) : call.kernel.bind_unprivileged(fd, address, port);
@@ -92,7 +94,7 @@ Outcome bind(Call& call) {
                           .number = call.notification.call().nr,
                           .socket_cookie = call.kernel.socket_cookie(socket->fd.get()).value_or(0),
                           .address = *address};
-  const auto lost = call.repeats.take(performed);
+  const auto lost = lost_answer(call, performed);
   // So Session::remember_lost() says that nobody knows; of itself it never fails so.
   const bool perhaps_made = lost && lost->kind == Answer::Kind::kErrno && lost->errno_value == EINTR;
   if (lost && !perhaps_made) {
@@ -103,8 +105,7 @@ Outcome bind(Call& call) {
   }
   const auto before = call.slot.recorded();
   if (outcome.logged()) call.slot.owe_event();
-  outcome.answer =
-      before ? *before : perform(call, *socket, performed.socket_cookie, *address, port, perhaps_made);
+  outcome.answer = before ? *before : perform(call, *socket, performed, port, perhaps_made);
   if (outcome.answer.kind == Answer::Kind::kValue) outcome.performed = std::move(performed);
   return outcome;
 }

@@ -62,6 +62,7 @@ void perform(Call& call, const Socket& socket, const PerformedCall& performed,
   const bool begun = call.slot.begun(performed.socket_cookie, performed.address);
   if (outcome.logged()) call.slot.owe_event();
   call.slot.begin(performed.socket_cookie, performed.address);
+  if (goes_on) call.repeats.forget(performed);
   const Status connected = call.kernel.connect(fd, address);
   outcome.answer = connected ? Answer::result(0) : Answer::refuse(connected.error().code);
   if (begun || goes_on) outcome.answer = as_if_once(call, fd, address, outcome.answer);
@@ -102,7 +103,7 @@ Outcome connect(Call& call) {
                           .socket_cookie = call.kernel.socket_cookie(socket->fd.get()).value_or(0),
                           .address = *address};
   // An interrupted connect goes on by itself (connect(2)), and is asked again how it does.
-  const auto lost = call.repeats.take(performed);
+  const auto lost = lost_answer(call, performed);
   const bool goes_on = lost && fails_with(*lost, EINTR);
   if (lost && !goes_on) {
     outcome.answer = *lost;

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
 #include "supervisor/operations/memory_budget.h"
+#include "supervisor/operations/repeats.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"
 #include "supervisor/target/stand_in_calls.h"
@@ -23,45 +23,6 @@
 // notification still stands, decide, perform with the very thing that was decided on.
 
 namespace tidewaiter::supervisor {
-
-// Recognises a call that was performed although its answer never reached the target (a signal took it out of
-// the call): the kernel restarts such a call under a new id, and most cannot be performed twice.
-struct PerformedCall {
-  pid_t tid = 0;
-  int number = 0;                   // syscall
-  std::uint64_t socket_cookie = 0;  // 0: unknown
-  std::vector<std::byte> address;   // as captured; of a send, what tells it from another (send.cc)
-  // Only the same thread's next call of this kind on the socket says that the call does not come again:
-  // others may be at it as well.
-  bool of_thread_alone = false;
-  // Of sendmmsg: what its first messages came to. No part of what tells one call from another.
-  std::vector<std::uint32_t> lengths = {};
-
-  [[nodiscard]] bool is(const PerformedCall& other) const {
-    return tid == other.tid && number == other.number && socket_cookie == other.socket_cookie &&
-           address == other.address;
-  }
-};
-
-// The last few such calls of a container. Thread-safe.
-class Repeats {
- public:
-  void remember(PerformedCall call, const Answer& lost);
-  // The answer that was lost, if `call` was performed before, and its `lengths`. Forgets it, and
-  // whatever else was performed on this socket, as far as it is past that.
-  std::optional<Answer> take(const PerformedCall& call, std::vector<std::uint32_t>* lengths = nullptr);
-
- private:
-  // A repeat follows its signal at once; a target that interrupts more calls than this gets the kernel's own
-  // answer to the second one (EISCONN, EINVAL), which is harmless.
-  static constexpr std::size_t kLimit = 64;
-  struct Entry {
-    PerformedCall call;
-    Answer answer;
-  };
-  std::mutex mutex_;
-  std::vector<Entry> entries_;
-};
 
 // What an operation gets to work with.
 struct Call {
@@ -85,6 +46,11 @@ struct Call {
   [[nodiscard]] bool still_stands() const { return stand_in != nullptr || notification.still_stands(); }
   [[nodiscard]] std::uint64_t argument(int index) const { return notification.call().args[index]; }
 };
+
+// What `performed` came to if it was made before, and its answer lost. Noted in the call's slot before it is
+// forgotten, so that whoever comes next knows it. EINTR: nobody knows, and who begins it anew has it
+// forgotten.
+std::optional<Answer> lost_answer(Call& call, PerformedCall& performed);
 
 // A program, as an event tells of it.
 struct ExecutedProgram {

@@ -311,7 +311,7 @@ Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captur
   if (!prepare(call, socket, message, outcome)) return outcome;
   if (performed != nullptr) {
     *performed = identity(call, socket, message, count);
-    if (const auto lost = call.repeats.take(*performed, &performed->lengths)) {
+    if (const auto lost = lost_answer(call, *performed)) {
       outcome.answer = *lost;
       outcome.repeated = true;
       return outcome;
@@ -382,7 +382,7 @@ Outcome send_many(Call& call, const Socket& socket) {
       std::min<std::uint64_t>(static_cast<std::uint32_t>(call.argument(2)), kMostMessages);
   const int flags = static_cast<int>(call.argument(3));
   PerformedCall performed;
-  std::vector<std::uint32_t> lengths;
+  bool any_sent = false;
   std::uint64_t size = 0;
   Patience patience;
   for (std::uint64_t index = 0; index < count; ++index) {
@@ -405,8 +405,11 @@ Outcome send_many(Call& call, const Socket& socket) {
     if (one.repeated) {
       whole.answer = one.answer;
       whole.repeated = true;
-      lengths = performed.lengths;
-      for (std::uint64_t i = 0; i < lengths.size(); ++i) (void)tell_length(call, i, lengths[i]);
+      // It may not have been told of the last one (below).
+      any_sent = one.answer.kind == Answer::Kind::kValue && one.answer.value > 0;
+      if (any_sent && performed.last_length != PerformedCall::kToldLength) {
+        (void)tell_length(call, static_cast<std::uint64_t>(one.answer.value) - 1, performed.last_length);
+      }
       break;
     }
     if (first && call.slot.recorded()) {
@@ -422,8 +425,9 @@ Outcome send_many(Call& call, const Socket& socket) {
     bool left = false;
     if (one.answer.kind == Answer::Kind::kValue) {
       size += *one.size;
-      lengths.push_back(static_cast<std::uint32_t>(*one.size));
-      const Status told = tell_length(call, index, lengths.back());
+      any_sent = true;
+      performed.last_length = static_cast<std::uint32_t>(*one.size);
+      const Status told = tell_length(call, index, performed.last_length);
       // A signal took the target out: it is told when the call comes again, and has the rest to send then.
       left = !told && told.error().code == EINTR;
       // The bytes are gone all the same; only the count does not include them, as natively.
@@ -441,10 +445,7 @@ Outcome send_many(Call& call, const Socket& socket) {
     whole.size = size;
     if (left || *one.size < captured->size) break;  // a stream that has no room for more
   }
-  if (!lengths.empty()) {
-    performed.lengths = std::move(lengths);
-    whole.performed = std::move(performed);
-  }
+  if (any_sent) whole.performed = std::move(performed);
   return whole;
 }
 

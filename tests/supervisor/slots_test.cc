@@ -10,6 +10,8 @@
 #include <functional>
 #include <set>
 
+#include "supervisor/operations/repeats.h"
+
 namespace tidewaiter::supervisor {
 namespace {
 
@@ -37,6 +39,23 @@ void die_after(const std::function<void()>& work) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(Slots, KeepTheLostAnswersOfASession) {
+  const PerformedCall call{.tid = 100, .number = 42, .socket_cookie = 7, .address = kAddress};
+  const auto slots = make();
+  for (const int attempt : {1, 2}) {
+    die_after([&] { Repeats(look_again(*slots)->lost_answers(3)).remember(call, Answer::result(attempt)); });
+    const auto next = look_again(*slots);
+    const auto lost = Repeats(next->lost_answers(3)).find(call);
+    ASSERT_TRUE(lost);
+    EXPECT_EQ(lost->value, attempt);
+    EXPECT_FALSE(Repeats(next->lost_answers(2)).find(call));
+    EXPECT_FALSE(Repeats(next->lost_answers(Slots::kSessions - 1)).find(call));
+    // Another session gets the number.
+    next->begin(3);
+    EXPECT_FALSE(Repeats(next->lost_answers(3)).find(call));
+  }
 }
 
 TEST(Slots, KeepWhatADeadWorkerNoted) {

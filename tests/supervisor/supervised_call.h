@@ -3,11 +3,14 @@
 #include <linux/audit.h>
 #include <sys/syscall.h>
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +82,16 @@ inline constexpr ScriptedKernel::Socket kTcp6{AF_INET6, SOCK_STREAM, IPPROTO_TCP
 inline constexpr ScriptedKernel::Socket kUdp4{AF_INET, SOCK_DGRAM, IPPROTO_UDP, 73};
 inline constexpr ScriptedKernel::Socket kUdp6{AF_INET6, SOCK_DGRAM, IPPROTO_UDP, 74};
 
+// Memory as a session has it for lost answers.
+class LostAnswersRoom {
+ public:
+  operator LostAnswers() { return {used_, std::span<LostAnswer, LostAnswers::kLimit>(room_)}; }
+
+ private:
+  std::atomic<std::uint8_t> used_{0};
+  std::array<LostAnswer, LostAnswers::kLimit> room_{};
+};
+
 // Lets one operation serve one notification, without a session. The notification that is left over answers
 // itself, after `run` returned.
 class OperationRun {
@@ -114,7 +127,8 @@ class OperationRun {
 
  private:
   ScriptedKernel& kernel_;
-  Repeats repeats_;
+  LostAnswersRoom lost_;
+  Repeats repeats_{lost_};
   Slot slot_;
   LocalTracer local_tracer_{kernel_};
   Tracer& tracer_ = local_tracer_;

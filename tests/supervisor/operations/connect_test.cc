@@ -597,5 +597,33 @@ TEST(Connect, IsNotRefusedForHavingSucceededMeanwhile) {
   EXPECT_EQ(outcome.answer.kind, Answer::Kind::kValue);
 }
 
+// Whichever of the two the next worker finds, it knows that the call was made: there is no moment with
+// neither.
+TEST(Connect, ForgetsALostAnswerWhenTheSlotHasIt) {
+  const Bytes address = ipv4("192.0.2.1", 80);
+  for (const Answer& answer : {Answer::result(0), Answer::refuse(EINPROGRESS), Answer::refuse(EINTR)}) {
+    ScriptedKernel kernel;
+    kernel.put_socket(kSocketNumber, kTcp4);
+    kernel.put_memory(kPointer, address);
+    OperationRun operation(kernel);
+    const PerformedCall call{
+        .tid = kTid, .number = SYS_connect, .socket_cookie = kTcp4.cookie, .address = address};
+    operation.repeats().remember(call, answer);
+    kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
+      EXPECT_FALSE(operation.repeats().find(call));
+      EXPECT_TRUE(operation.slot().begun(kTcp4.cookie, address));
+      return {};
+    };
+    const struct seccomp_notif received = address_call(2, SYS_connect, 16);
+    EXPECT_TRUE(operation.run(connect, supervision(), received).performed);
+    EXPECT_FALSE(operation.repeats().find(call));
+    const bool nobody_knows = answer.errno_value == EINTR;
+    EXPECT_EQ(operation.slot().recorded().has_value(), !nobody_knows);
+    const Outcome next = operation.run_again(connect, supervision(), received);
+    EXPECT_EQ(next.answer.kind, nobody_knows ? Answer::Kind::kValue : answer.kind);
+    EXPECT_EQ(kernel.calls(Kind::kConnect).size(), nobody_knows ? 2U : 0U);
+  }
+}
+
 }  // namespace
 }  // namespace tidewaiter::supervisor
