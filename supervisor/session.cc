@@ -52,32 +52,45 @@ bool fails_with(const Answer& answer, int errno_value) {
   return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
 }
 
-// What a call that an earlier worker had taken up came to, as its repetition is to be told; nullopt: that is
-// made as if there had been none. EINTR: nobody knows, and the socket is asked.
-std::optional<Answer> left_by(const Slot& slot, policy::Operation operation, int number) {
+// What a call that an earlier worker had taken up came to, as its repetition is to be told.
+struct Left {
+  Answer answer;
+  std::uint32_t last_length = PerformedCall::kToldLength;
+};
+
+// The kernel has noted what it took, and natively that would be the result.
+std::optional<Left> sent_before(const Slot& slot, int number) {
+  const Slot::Sent sent = slot.sent();
+  const bool any_of_next = sent.noted || sent.bytes != 0;
+  if (number != SYS_sendmmsg) {
+    if (!any_of_next) return std::nullopt;
+    return Left{Answer::result(static_cast<std::int64_t>(sent.bytes))};
+  }
+  const std::int64_t messages = std::int64_t{sent.messages} + (any_of_next ? 1 : 0);
+  if (messages == 0) return std::nullopt;
+  return Left{Answer::result(messages),
+              any_of_next ? static_cast<std::uint32_t>(sent.bytes) : PerformedCall::kToldLength};
+}
+
+// nullopt: it is made as if there had been none. EINTR: nobody knows, and the socket is asked.
+std::optional<Left> left_by(const Slot& slot, policy::Operation operation, int number) {
   switch (slot.stage.load()) {
     case Slot::Stage::kIdle:
       return std::nullopt;
-    case Slot::Stage::kPerforming: {
+    case Slot::Stage::kPerforming:
       // A connect goes on by itself, and a bind may have taken place.
-      if (!sends(operation)) return Answer::refuse(EINTR);
-      // The kernel has noted what it took, and natively that would be the result. But of several messages the
-      // lengths are not known any more.
-      const Slot::Sent sent = slot.sent();
-      if (number == SYS_sendmmsg || (!sent.noted && sent.bytes == 0)) return std::nullopt;
-      return Answer::result(static_cast<std::int64_t>(sent.bytes));
-    }
+      return sends(operation) ? sent_before(slot, number) : Left{Answer::refuse(EINTR)};
     case Slot::Stage::kPerformed:
       // What failed may be tried again, and succeed.
-      if (slot.answer.kind == Answer::Kind::kValue) return slot.answer;
+      if (slot.answer.kind == Answer::Kind::kValue) return Left{slot.answer};
       if (operation != policy::Operation::kConnect) return std::nullopt;
       if (!fails_with(slot.answer, EINPROGRESS) && !fails_with(slot.answer, EINTR)) return std::nullopt;
-      return slot.answer;
+      return Left{slot.answer};
     case Slot::Stage::kAnswering:
       // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever
       // else may be another call.
       if (sends(operation) || slot.answer.kind != Answer::Kind::kValue) return std::nullopt;
-      return slot.answer;
+      return Left{slot.answer};
   }
   return std::nullopt;
 }
@@ -157,14 +170,15 @@ void Session::take_over() {
 void Session::remember_lost(const Slot& slot, const struct seccomp_notif& received) {
   const Syscall* const syscall = supervision_.syscalls().find(received.data.arch, received.data.nr);
   if (syscall == nullptr) return;
-  const auto answer = left_by(slot, syscall->meaning, received.data.nr);
-  if (!answer) return;
+  const auto left = left_by(slot, syscall->meaning, received.data.nr);
+  if (!left) return;
   repeats_.remember({.tid = static_cast<pid_t>(received.pid),
                      .number = received.data.nr,
                      .socket_cookie = slot.cookie,
                      .address = {slot.address.begin(), slot.address.begin() + slot.address_size},
-                     .of_thread_alone = sends(syscall->meaning)},
-                    *answer);
+                     .of_thread_alone = sends(syscall->meaning),
+                     .last_length = left->last_length},
+                    left->answer);
 }
 
 Slot* Session::own_slot() {

@@ -782,6 +782,67 @@ TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfACall) {
   }
 }
 
+// Of several messages, those that went count, and the last one's length is told: that the earlier worker had
+// done.
+TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfSeveralMessages) {
+  constexpr std::uint64_t kHeadersAt = 8192;
+  constexpr std::uint64_t kPartsAt = 16384;
+  constexpr std::uint64_t kBytesAt = 32768;
+  constexpr std::uint32_t kMessages = 3;
+  const auto call = [](std::uint64_t id) {
+    return notification_of(id, SYS_sendmmsg, {kSocketNumber, kHeadersAt, kMessages, 0});
+  };
+  struct Case {
+    std::uint32_t before;  // messages
+    std::optional<std::uint32_t> taken;
+    std::int64_t answer;
+    std::size_t sends;
+  };
+  for (const Case& each : {Case{0, {}, kMessages, kMessages}, Case{0, 4, 1, 0}, Case{1, {}, 1, 0},
+                           Case{1, 4, 2, 0}, Case{2, 5, 3, 0}}) {
+    std::uint64_t cookie = 0;
+    std::vector<std::byte> address;
+    const auto prepare = [&](ScriptedSession& scripted) {
+      const struct iovec part = {reinterpret_cast<void*>(kBytesAt), 5};
+      struct msghdr header {};
+      header.msg_iov = reinterpret_cast<struct iovec*>(kPartsAt);
+      header.msg_iovlen = 1;
+      for (std::uint32_t i = 0; i < kMessages; ++i)
+        scripted.kernel.put_memory(kHeadersAt + i * sizeof(struct mmsghdr), bytes_of(header));
+      scripted.kernel.put_memory(kPartsAt, bytes_of(part));
+      scripted.kernel.put_memory(kBytesAt, std::vector<std::byte>(5, std::byte{1}));
+      scripted.kernel.on_send = [&](const OutgoingMessage&, int) -> Result<std::size_t> {
+        cookie = Slot::own->cookie;
+        address.assign(Slot::own->address.begin(), Slot::own->address.begin() + Slot::own->address_size);
+        return 5;
+      };
+    };
+    ScriptedSession first;
+    prepare(first);
+    first.start();
+    (void)first.serve(call(7));
+    ASSERT_NE(cookie, 0U);
+
+    ScriptedSession next;
+    prepare(next);
+    Slot& slot = next.leave_slot(call(7));
+    slot.begin(cookie, address);
+    struct mmsghdr& note = slot.next_send(each.before, 0);
+    if (each.taken) note.msg_len = *each.taken;
+    next.start();
+    (void)next.serve(call(8));
+    ASSERT_EQ(next.kernel.answers().size(), 1U);
+    EXPECT_EQ(next.kernel.answers()[0].value, each.answer);
+    EXPECT_EQ(next.kernel.calls(Kind::kSend).size(), each.sends);
+    if (!each.taken) continue;
+    const auto told = next.kernel.calls(Kind::kWriteMemory);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].value, static_cast<std::int64_t>(kHeadersAt + each.before * sizeof(struct mmsghdr) +
+                                                       offsetof(struct mmsghdr, msg_len)));
+    EXPECT_EQ(told[0].bytes, bytes_of(*each.taken));
+  }
+}
+
 TEST(Session, SaysThatAnEventWasLostWithAnEarlierWorker) {
   for (const bool stands : {false, true}) {
     ScriptedSession scripted;
