@@ -70,8 +70,14 @@ def script_of(kind):
     return f"/measure/{'start_up' if kind in ('python', 'node') else kind}.bash"
 
 
+# Enforced by Landlock alone: what it costs is the way of each opened file up to these.
+FILE_RULES = {"read": ["/"], "write": ["/job", "/tmp", "/dev"], "exec": ["/usr", "/job"]}
+
+
 def rules_of(kind):
     """The exec rules of a workload's policy, beside its script's, and the port that it serves."""
+    if kind == "find":
+        return 8000, "find find * -xdev"
     if kind == "redis":
         return 6379, """
             sleep            sleep 0.1
@@ -147,16 +153,20 @@ class Machine:
         return spec
 
     def output(self, kind, policy, *arguments):
-        """Of a script of software/, by the kind of its workload, which is the name of its policy too."""
+        """Of a script of software/, by the kind of its workload. The policy has its name, or is `files`."""
         if self.spec is None:
             self.spec = self._make()
         # Without a policy too: what is not installed is missed by both.
         port, rules = rules_of(kind)
         rules = exec_rules(f"bash bash {script_of(kind)} **\n{rules}")
         if policy and policy not in self.policies:
-            # A server on all addresses, clients on one.
-            network = {"allow": [f"tcp://127.0.0.1:{port}"], "bind": [str(port)]}
-            self.containers.add_policy(policy, {"version": 1, "network": network, "exec": {"allow": rules}})
+            if policy == "files":
+                body = {"files": FILE_RULES}
+            else:
+                # A server on all addresses, clients on one.
+                network = {"allow": [f"tcp://127.0.0.1:{port}"], "bind": [str(port)]}
+                body = {"network": network, "exec": {"allow": rules}}
+            self.containers.add_policy(policy, {"version": 1, **body})
             self.policies.add(policy)
         command = ["bash", script_of(kind), *arguments]
         return self.containers.output(command, policy, self.spec)
@@ -182,6 +192,9 @@ class Machine:
     def start_up(self, kind, count, policy):
         command = ["python3", "-c", "pass"] if kind == "python" else ["node", "-e", "0"]
         return [int(line) / 1000 for line in self.output(kind, policy, count, *command).split()]
+
+    def find(self, top, count, policy):
+        return [int(line) / 1000 for line in self.output("find", policy, top, count).split()]
 
     def make(self, files, policy):
         return [int(self.output("make", policy, files)) / 1000]

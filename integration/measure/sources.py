@@ -26,12 +26,14 @@ class Sizes:
     seconds: int = 3  # of wrk
     starts: int = 40  # of python, and of node
     files: int = 40  # for make
+    top: str = "/"  # for find
+    finds: int = 5
     containers: int = 250  # of one agent
     idle_crowd: float = 8  # what its threads have not used for some seconds is given back
 
 
 QUICK = Sizes(calls=100, connects=20, execs=10, batches=10, creates=1, idle=0.1, requests=1000, seconds=1, starts=2,
-              files=2, containers=3, idle_crowd=0.1)
+              files=2, top="/job", finds=1, containers=3, idle_crowd=0.1)
 
 
 def sources(here, machine, sizes):
@@ -87,6 +89,9 @@ def sources(here, machine, sizes):
     for kind in ("python", "node"):
         add_pair(kind, machine.start_up, kind, sizes.starts, policy=kind)
     add_pair("make", machine.make, sizes.files, policy="make")
+    add_pair("redis, files", machine.redis, sizes.requests, policy="files")
+    add_pair("find, files", machine.find, sizes.top, sizes.finds, policy="files")
+    add_pair("make, files", machine.make, sizes.files, policy="files")
     return named
 
 
