@@ -201,13 +201,14 @@ Decision decide_syscall(const Policy& policy, std::string_view name, const std::
   return unnamed();
 }
 
-Decision decide_syscall(const Policy& policy, std::span<const std::uint32_t> naming,
-                        const std::uint64_t (&args)[6]) {
-  for (const std::uint32_t place : naming) {
-    const SyscallRule& rule = policy.syscalls[place];
-    if (hits(rule, args)) return by_rule(policy, rule);
+Decision decide_syscall(const Policy& policy, const CallRules& rules, const std::uint64_t (&args)[6]) {
+  const auto matches = [&](std::uint32_t place) { return hits(policy.syscalls[place], args); };
+  if (rules.by_value != nullptr) {
+    const auto place = rules.by_value->first(args, matches);
+    return place ? by_rule(policy, policy.syscalls[*place]) : unnamed();
   }
-  return unnamed();
+  const auto place = std::find_if(rules.naming.begin(), rules.naming.end(), matches);
+  return place != rules.naming.end() ? by_rule(policy, policy.syscalls[*place]) : unnamed();
 }
 
 }  // namespace tidewaiter::policy

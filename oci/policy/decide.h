@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "oci/policy/call_rules.h"
 #include "oci/policy/policy.h"
 #include "oci/policy/syscalls.h"
 
@@ -77,10 +78,8 @@ Decision decide_exec(const Policy& policy, std::span<const Execution> programs);
 // The `syscalls` list, for one call: first match. `name` is the call's name on its own architecture.
 Decision decide_syscall(const Policy& policy, std::string_view name, const std::uint64_t (&args)[6]);
 
-// The same where it is known which of the rules name the call: `naming` has their places in policy.syscalls,
-// in order.
-Decision decide_syscall(const Policy& policy, std::span<const std::uint32_t> naming,
-                        const std::uint64_t (&args)[6]);
+// The same where it is known which of the rules name the call.
+Decision decide_syscall(const Policy& policy, const CallRules& rules, const std::uint64_t (&args)[6]);
 
 // Whether one test holds for a register value (64-bit).
 bool holds(const ArgumentTest& test, std::uint64_t argument);

@@ -96,11 +96,21 @@ SyscallIndex::SyscallIndex(const std::vector<policy::SyscallRule>& rules) {
     }
   }
   first_.reserve(places.size() + 1);
-  for (const auto& those : naming) {
+  for (unsigned place = 0; place < naming.size(); ++place) {
+    const auto& those = naming[place];
     first_.push_back(static_cast<std::uint32_t>(rules_.size()));
     rules_.insert(rules_.end(), those.begin(), those.end());
+    if (auto by_value = policy::RulesByValue::make(rules, those))
+      by_value_.emplace(place, std::move(*by_value));
   }
   first_.push_back(static_cast<std::uint32_t>(rules_.size()));
+}
+
+policy::CallRules SyscallIndex::rules(const Syscall& syscall) const {
+  const std::uint32_t first = first_[syscall.place];
+  const auto by_value = by_value_.find(syscall.place);
+  return {std::span(rules_).subspan(first, first_[syscall.place + 1] - first),
+          by_value == by_value_.end() ? nullptr : &by_value->second};
 }
 
 const Syscall* SyscallIndex::find(std::uint32_t audit_architecture, int number) const {

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "oci/policy/call_rules.h"
 #include "oci/policy/policy.h"
 #include "oci/policy/syscalls.h"
 #include "supervisor/syscalls/table.h"
@@ -33,15 +34,13 @@ class SyscallIndex {
   // nullptr: no such call.
   [[nodiscard]] const Syscall* find(std::uint32_t audit_architecture, int number) const;
 
-  // Of Policy::syscalls, those that name the call, in their order. REQUIRES: find() gave it.
-  [[nodiscard]] std::span<const std::uint32_t> rules(const Syscall& syscall) const {
-    return std::span(rules_).subspan(first_[syscall.place],
-                                     first_[syscall.place + 1] - first_[syscall.place]);
-  }
+  // Those that name the call. REQUIRES: find() gave it.
+  [[nodiscard]] policy::CallRules rules(const Syscall& syscall) const;
 
  private:
   std::vector<std::uint32_t> rules_;  // one call's after another's
   std::vector<std::uint32_t> first_;  // by Syscall::place: where a call's begin, and the one's before end
+  std::map<unsigned, policy::RulesByValue> by_value_;  // by Syscall::place, where there are many
 };
 
 }  // namespace tidewaiter::supervisor

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -101,8 +102,12 @@ BENCHMARK(connect_by_networks)->Arg(1)->Arg(100)->Arg(10'000);
 
 void syscall_by_rules(benchmark::State& state) {
   const policy::Policy policy = policy_of(syscalls_document(state.range(0)));
+  std::vector<std::uint32_t> naming(policy.syscalls.size());
+  std::iota(naming.begin(), naming.end(), 0U);
+  const auto by_value = policy::RulesByValue::make(policy.syscalls, naming);
+  const policy::CallRules rules{naming, by_value ? &*by_value : nullptr};
   const std::uint64_t arguments[6] = {7, 0, 0, 0, 0, 0};
-  for (auto _ : state) benchmark::DoNotOptimize(policy::decide_syscall(policy, "personality", arguments));
+  for (auto _ : state) benchmark::DoNotOptimize(policy::decide_syscall(policy, rules, arguments));
 }
 BENCHMARK(syscall_by_rules)->Arg(1)->Arg(100)->Arg(1'000);
 

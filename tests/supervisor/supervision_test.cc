@@ -189,7 +189,7 @@ TEST(SyscallIndex, HasTheRulesOfEachCallInTheirOrder) {
   const SyscallIndex index(rules);
   using Rules = std::vector<std::uint32_t>;
   const auto rules_of = [&](std::uint32_t audit_architecture, int number) {
-    const auto found = index.rules(*index.find(audit_architecture, number));
+    const auto found = index.rules(*index.find(audit_architecture, number)).naming;
     return Rules(found.begin(), found.end());
   };
   EXPECT_EQ(rules_of(kNativeAudit, SYS_ptrace), (Rules{0, 2}));
@@ -208,8 +208,8 @@ TEST(SyscallIndex, SharesTheCallsAndNotTheRules) {
   const SyscallIndex without({});
   const Syscall* const call = with.find(kNativeAudit, SYS_ptrace);
   EXPECT_EQ(without.find(kNativeAudit, SYS_ptrace), call);
-  EXPECT_EQ(with.rules(*call).size(), 1U);
-  EXPECT_TRUE(without.rules(*call).empty());
+  EXPECT_EQ(with.rules(*call).naming.size(), 1U);
+  EXPECT_TRUE(without.rules(*call).naming.empty());
 }
 
 // Whatever the rules: found by name or by place, the decision is the same.

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -323,6 +324,49 @@ TEST(DecideSyscall, IsNotGotRoundByTheUpperHalfOfARegister) {
   EXPECT_EQ(decide_syscall(policy, "socket", plain).verdict, kDeny);
   EXPECT_EQ(decide_syscall(policy, "socket", disguised).verdict, kDeny);
   EXPECT_EQ(decide_syscall(policy, "socket", other).verdict, kAllow);
+}
+
+// One after the other, or by the value that most of them test: the same rule decides.
+TEST(DecideSyscall, ByValueDecidesTheSame) {
+  std::mt19937_64 random(20);
+  const auto below = [&](std::uint64_t limit) { return random() % limit; };
+  constexpr Comparison kComparisons[] = {Comparison::kEqual, Comparison::kMaskedEqual, Comparison::kNotEqual,
+                                         Comparison::kLess};
+  std::size_t by_value_used = 0;
+  std::size_t matched = 0;
+  for (int round = 0; round < 500; ++round) {
+    Policy policy;
+    std::vector<std::uint32_t> naming;
+    for (std::uint32_t place = 0; place < 60; ++place) {
+      SyscallRule rule;
+      rule.pointer = "/syscalls/" + std::to_string(place);
+      rule.names = {"bpf"};
+      for (std::uint64_t tests = below(3); tests > 0; --tests) {
+        // Mostly the first argument's value.
+        const bool often = below(4) != 0;
+        rule.args.push_back({.index = often ? 0U : static_cast<unsigned>(below(2)),
+                             .comparison = often ? Comparison::kEqual : kComparisons[below(4)],
+                             .value = below(40),
+                             .mask = below(8) == 0 ? 0xffff : ~std::uint64_t{0}});
+      }
+      // Else one of the first would match everything.
+      if (rule.args.empty() && place < 40) rule.args.push_back({.value = below(40)});
+      policy.syscalls.push_back(std::move(rule));
+      if (below(8) != 0) naming.push_back(place);
+    }
+    const auto by_value = RulesByValue::make(policy.syscalls, naming);
+    if (by_value) ++by_value_used;
+    for (std::uint64_t value = 0; value < 45; ++value) {
+      const std::uint64_t args[6] = {value, below(40)};
+      const Decision one_by_one = decide_syscall(policy, CallRules{naming}, args);
+      const Decision found = decide_syscall(policy, CallRules{naming, by_value ? &*by_value : nullptr}, args);
+      EXPECT_EQ(found.rule, one_by_one.rule);
+      EXPECT_EQ(found.verdict, one_by_one.verdict);
+      if (!found.rule.empty()) ++matched;
+    }
+  }
+  EXPECT_GT(by_value_used, 400U);
+  EXPECT_GT(matched, 5000U);
 }
 
 // --- exec -------------------------------------------------------------------------------------------
