@@ -96,6 +96,7 @@ says() {
 }
 
 @test "containerd: with containerd's own seccomp profile" {
+  says $'connect: ok\nptrace: 0' --seccomp -- 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
   says $'connect: ok\nconnect: EACCES\nptrace: EPERM' --seccomp "${UNDER_STRICT[@]}" -- \
     'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
 }
@@ -107,6 +108,7 @@ metrics_of() { ctr tasks metrics "$1" 2>&1 | awk '{print $1}' | grep -v "$1"; }
   local bare_metrics
   ctr_run "$BARE" --detach -- sleep 1000 </dev/null >/dev/null 2>&1 3>&-
   bare_metrics=$(metrics_of "$ID")
+  run -0 timeout "$PATIENCE" ctr tasks exec --exec-id one "$ID" sh -ec 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   ID=$(new_id)
   ctr_run "$TIDEWAITER" --detach "${UNDER_STRICT[@]}" -- sleep 1000 </dev/null >/dev/null 2>&1 3>&-
   # By exit code and event: ctr now and then ends before it has copied what a short program wrote.
@@ -127,6 +129,7 @@ metrics_of() { ctr tasks metrics "$1" 2>&1 | awk '{print $1}' | grep -v "$1"; }
 }
 
 @test "containerd: a policy that cannot be used: containerd says why" {
+  run -0 ctr_run "$TIDEWAITER" --rm -- echo "it ran"
   run ctr_run "$TIDEWAITER" --rm --annotation io.tidewaiter.policy=absent -- echo "it ran"
   assert_failure
   refute_output --partial "it ran"

@@ -11,15 +11,20 @@ setup() {
 
 teardown() { end_test; }
 
-@test "exec: a refused call and a refused connect" {
+# Two containers of the bundle that wait: $FREE is under no policy, $ID under strict.
+start_two() {
   start_container sleep 1000
-  run shim exec "$ID" /probes/try_syscall ptrace 0
-  assert_output "ptrace: 0"
-  run shim exec "$ID" /probes/tcp_connect --listen 127.0.0.2 8000
-  assert_output "connect: ok"
-
+  FREE=$ID
   under_policy strict
   start_container sleep 1000
+}
+
+@test "exec: a refused call and a refused connect" {
+  start_two
+  run shim exec "$FREE" /probes/try_syscall ptrace 0
+  assert_output "ptrace: 0"
+  run shim exec "$FREE" /probes/tcp_connect --listen 127.0.0.2 8000
+  assert_output "connect: ok"
   run shim exec "$ID" /probes/try_syscall ptrace 0
   assert_failure 1
   assert_output "ptrace: EPERM"
@@ -34,8 +39,8 @@ teardown() { end_test; }
 
 @test "exec: without noNewPrivileges" {
   edit_bundle '.process.noNewPrivileges = false'
-  under_policy strict
-  start_container sleep 1000
+  start_two
+  run -0 shim exec "$FREE" /bin/sh -ec 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   run shim exec "$ID" /probes/try_syscall ptrace 0
   assert_output "ptrace: EPERM"
   run shim exec "$ID" /probes/tcp_connect --listen 127.0.0.2 8000
@@ -53,35 +58,45 @@ teardown() { end_test; }
 }
 
 @test "exec: a process file" {
-  under_policy strict
-  start_container sleep 1000
+  start_two
   jq '.process | .args = ["/probes/try_syscall", "ptrace", "0"]' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/process.json"
+  run shim exec --process "$BATS_TEST_TMPDIR/process.json" "$FREE"
+  assert_output "ptrace: 0"
   run shim exec --process "$BATS_TEST_TMPDIR/process.json" "$ID"
   assert_output "ptrace: EPERM"
 }
 
 @test "exec: with a terminal" {
-  under_policy strict
-  start_container sleep 1000
-  run timeout "$PATIENCE" script --quiet --return --command \
-    "$TIDEWAITER --root $RUNTIME_ROOT exec --tty $ID /bin/sh -c 'tty; /probes/try_syscall ptrace 0'" /dev/null </dev/null
-  assert_output --partial /dev/pts/
+  # in_terminal ID
+  in_terminal() {
+    run timeout "$PATIENCE" script --quiet --return --command \
+      "$TIDEWAITER --root $RUNTIME_ROOT exec --tty $1 /bin/sh -c 'tty; /probes/try_syscall ptrace 0'" /dev/null </dev/null
+    assert_output --partial /dev/pts/
+  }
+  start_two
+  in_terminal "$FREE"
+  assert_output --partial "ptrace: 0"
+  in_terminal "$ID"
   assert_output --partial "ptrace: EPERM"
 }
 
 @test "exec: detached" {
-  under_policy strict
-  start_container sleep 1000
-  shim exec --detach "$ID" /probes/try_syscall ptrace 0 </dev/null >/dev/null 2>&1 3>&-
+  local id
+  start_two
+  for id in "$FREE" "$ID"; do
+    shim exec --detach "$id" /probes/try_syscall ptrace 0 </dev/null >"$BATS_TEST_TMPDIR/exec.$id" 2>&1 3>&-
+  done
+  assert eventually grep -qx "ptrace: 0" "$BATS_TEST_TMPDIR/exec.$FREE"
+  assert eventually grep -qx "ptrace: EPERM" "$BATS_TEST_TMPDIR/exec.$ID"
   assert_event '.syscall == "ptrace" and .denied'
 }
 
 @test "exec: twenty at once" {
-  under_policy strict
-  start_container sleep 1000
   local i
+  start_two
+  run -0 shim exec "$FREE" /bin/sh -ec 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   for ((i = 0; i < 20; i++)); do
-    shim exec "$ID" /bin/sh -c '/probes/try_syscall ptrace 0; /probes/tcp_connect 127.0.0.2 8000' \
+    shim exec "$ID" /bin/sh -c "try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 $((8000 + i))" \
       </dev/null >"$BATS_TEST_TMPDIR/exec.$i" 2>&1 3>&- &
   done
   wait
@@ -92,6 +107,7 @@ teardown() { end_test; }
 }
 
 @test "exec: while a connect of the container waits" {
+  works_without_policy tcp_connect --listen 127.0.0.2 9000
   under_policy strict
   start_container connect_threads 127.0.0.1 8000 1 1000000
   eventually has_event '.host == "127.0.0.1"'
@@ -100,8 +116,8 @@ teardown() { end_test; }
 }
 
 @test "exec: a program that does not exist, and the next one" {
-  under_policy strict
-  start_container sleep 1000
+  start_two
+  run -0 shim exec "$FREE" /probes/try_syscall ptrace 0
   run shim exec "$ID" /no/such/program
   assert_failure
   run shim exec "$ID" /probes/try_syscall ptrace 0

@@ -60,6 +60,8 @@ mount_work() {
 @test "exec policy: without noNewPrivileges" {
   edit_bundle '.process.noNewPrivileges = false'
   policy both '{"exec": {"allow": ["/bin/busybox"]}, "syscalls": [{"names": ["setuid"], "action": "errno"}]}'
+  in_container end_with exit 7
+  assert_failure 7
   for name in tools both; do
     under_policy "$name"
     in_container sh -c 'exec 2>&1; end_with exit 7; echo $?; /probes/try_syscall setuid 0'
@@ -128,6 +130,7 @@ mount_work() {
 
 @test "exec policy: deny beats allow, and another errno" {
   policy denies '{"exec": {"allow": ["/**"], "deny": ["/probes/end*"], "errno": "ENOENT"}}'
+  works_without_policy end_with exit 0
   under_policy denies
   in_container sh -c 'end_with exit 0; echo $?; tcp_connect --listen 127.0.0.1 8000'
   assert_line --partial "end_with: not found"

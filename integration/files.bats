@@ -201,6 +201,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
 
 @test "files: a terminal" {
   policy all '{"files": {"read": ["/probes"], "write": ["/dev/pts", "/dev/console"], "exec": ["/bin"]}}'
+  works_without_policy cat /srv/out/file
   under_policy all
   container_runs sh -c 'tty && stty -echo && echo again >/dev/console; cat /srv/out/file'
   edit_bundle '.process.terminal = true'
@@ -263,6 +264,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
 
 @test "files: what enforces it is of no use to the workload" {
   policy all "$ALL"
+  works_without_policy cat /srv/out/file
   under_policy all
   in_container sh -c 'exec 2>&1; /dev/.tidewaiter-init r r/ -- /bin/cat /srv/out/file; rm /dev/.tidewaiter-init; echo x >/dev/.tidewaiter-init; umount /dev/.tidewaiter-init; ls -l /dev/.tidewaiter-init'
   assert_line --partial "/dev/.tidewaiter-init: Permission denied"
@@ -279,6 +281,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   policy both '{"files": {"read": ["/bin", "/probes"]}, "exec": {"allow": ["/bin/busybox"]}}'
   for no_new_privileges in true false; do
     edit_bundle --argjson value "$no_new_privileges" '.process.noNewPrivileges = $value'
+    works_without_policy 'cat /srv/out/file; end_with exit 0'
     under_policy both
     in_container sh -c 'exec 2>&1; cat /srv/out/file; /probes/end_with exit 7; echo $?; true'
     assert_line "cat: can't open '/srv/out/file': Permission denied"
@@ -432,7 +435,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
 
 @test "files: what is denied beside what is allowed" {
   policy both '{"files": {"read": ["/bin", "/srv"], "deny": ["/srv/out"]}}'
-  in_container cat /srv/out/file
+  works_without_policy 'cat /srv/out/file; cat /probes/end_with >/dev/null'
   assert_output text
   under_policy both
   in_container sh -c 'exec 2>&1; cat /srv/in/file; cat /srv/out/file; cat /probes/end_with'
@@ -460,4 +463,5 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   in_container true
   assert_failure
   assert_output --partial 'is seen at "/mnt/in/key" as well'
+  works_without_policy true
 }

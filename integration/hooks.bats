@@ -21,6 +21,7 @@ teardown() { end_test; }
 @test "precreate: a policy that the filter enforces alone" {
   policy silent '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}], "events": {"log": []}}'
   under_policy silent
+  works_without_policy try_syscall ptrace 0
   "$HOOK" precreate <"$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/out.json"
   assert_equal "$(jq -r .linux.seccomp.listenerPath "$BATS_TEST_TMPDIR/out.json")" null
   assert nothing_left

@@ -109,6 +109,7 @@ executed() {
   assert_output "10.7.8.9 image db.test"
   in_container resolve db.test
   assert_output "resolve: 10.7.8.9"
+  works_without_policy ': >>/etc/hosts'
 
   identified '{"hosts": {"db.test": ["10.0.0.5", "2001:db8::5"], "API.test": "10.0.0.6"}}'
   in_container cat /etc/hosts
@@ -119,7 +120,7 @@ executed() {
   assert_output "resolve: 10.0.0.6"
   run -0 cat "$BATS_TEST_TMPDIR/rootfs/etc/hosts"
   assert_output "10.7.8.9 image db.test"
-  in_container sh -c 'echo 6.6.6.6 db.test >>/etc/hosts'
+  in_container sh -c ': >>/etc/hosts'
   assert_failure
   assert_output --partial "Read-only file system"
 }
@@ -270,6 +271,8 @@ readonly SHOW_PROCESSORS='nproc; grep -c "^processor" /proc/cpuinfo; cat /sys/de
   if [[ $RUNTIME != crun ]]; then
     skip "an option of crun's"
   fi
+  container_runs true
+  run -0 shim --cgroup-manager=disabled run --bundle "$BUNDLE" "$(new_id)" </dev/null
   identified '{"cpus": 1}'
   run shim --cgroup-manager=disabled run --bundle "$BUNDLE" "$(new_id)" </dev/null
   assert_failure 1
@@ -315,6 +318,8 @@ readonly SHOW_PROCESSORS='nproc; grep -c "^processor" /proc/cpuinfo; cat /sys/de
   executed /bin/env
   assert_line SECRET=1
   assert_line OTHER=1
+  run shim exec --env OTHER=2 "$ID" /bin/env
+  assert_line OTHER=2
   identified '{"env": {"clean": true, "pass": ["PATH"], "set": {"LANG": "C"}}}'
   start_container sleep 1000
   executed env
@@ -323,7 +328,7 @@ readonly SHOW_PROCESSORS='nproc; grep -c "^processor" /proc/cpuinfo; cat /sys/de
   assert_line LANG=C
   refute_line SECRET=1
   refute_line OTHER=1
-  run shim exec --env OTHER=1 "$ID" /bin/env
+  run shim exec --env OTHER=2 "$ID" /bin/env
   assert_failure 255
   assert_output --partial "/identity/env: without --process the runtime takes another one than the policy's"
 }
@@ -426,6 +431,7 @@ readonly SHOW_USER='id -u; id -g; id -G; grep -E "^Cap(Inh|Prm|Eff|Amb)" /proc/s
 
 @test "identity: with an agent, file rules of none, and exec rules" {
   own_rootfs
+  works_without_policy 'tcp_connect --listen 127.0.0.6 8000; take_up files 200'
   identified '{"hostname": "build", "hosts": {"db.test": "127.0.0.5"}, "env": {"clean": true, "pass": ["PATH"]}, "user": {"uid": 7, "gid": 7}}' \
     '"network": {"allow": ["db.test"]}, "exec": {"allow": ["/bin/busybox", "/probes/*"]}, "limits": {"open_files": 64}'
   in_container sh -c 'id -u; hostname; resolve db.test; tcp_connect --listen 127.0.0.6 8000; take_up files 200'

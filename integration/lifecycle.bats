@@ -79,6 +79,7 @@ tell() {
 }
 
 @test "run --detach" {
+  works_without_policy try_syscall ptrace 0
   container_runs sleep 1000
   shim run --detach --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 3>&-
   assert_equal "$(state_of "$ID")" running
@@ -89,6 +90,7 @@ tell() {
 }
 
 @test "a container that is created and started a minute later, while others run" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   local waiting began=$SECONDS
   container_runs sh -c 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000'
   assert_equal "$(jq .process.noNewPrivileges "$BUNDLE/config.json")" true
@@ -172,6 +174,7 @@ tell() {
 }
 
 @test "two containers of one bundle" {
+  works_without_policy try_syscall ptrace 0
   start_container sleep 1000
   local first=$ID
   ID=$(new_id)
@@ -185,6 +188,7 @@ tell() {
 # Each agent puts the bundle back, and none may do so while another's runtime is yet to read it: that container would
 # have no policy.
 @test "many containers of one bundle at once, while processes are executed into one" {
+  works_without_policy try_syscall ptrace 0
   start_container sleep 1000
   local first=$ID i
   (while shim exec "$first" true; do :; done) >/dev/null 2>&1 3>&- &
@@ -217,6 +221,7 @@ slow_runtime() {
 }
 
 @test "a bundle that a slow runtime has yet to read stays as it is: another container ends, the agent is killed" {
+  works_without_policy try_syscall ptrace 0
   local how first
   policy filter-only '{"syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}}'
   container_runs try_syscall ptrace 0
@@ -244,6 +249,7 @@ slow_runtime() {
 }
 
 @test "an id that is in use" {
+  works_without_policy try_syscall ptrace 0
   start_container sleep 1000
   run shim create --bundle "$BUNDLE" "$ID" </dev/null
   assert_failure
@@ -253,6 +259,7 @@ slow_runtime() {
 }
 
 @test "an id whose container was lost with the machine's memory" {
+  works_without_policy try_syscall ptrace 0
   # After a crash the state folder may still be there, with nobody behind it.
   mkdir -m 700 "$(state_folder)"
   echo '{}' >"$(state_folder)/record.json"
@@ -263,6 +270,7 @@ slow_runtime() {
 }
 
 @test "ten containers at once" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   local i
   container_runs sh -c 'for i in 1 2 3 4 5; do try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000; done; tcp_connect --listen 127.0.0.1 8000'
   for ((i = 0; i < 10; i++)); do
@@ -278,11 +286,12 @@ slow_runtime() {
 }
 
 @test "an agent that is killed: refused calls fail, nothing hangs, nothing opens" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000; tcp_connect --listen 127.0.0.1 8000'
   start_shell
-  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000'
+  tell 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   assert_output $'ptrace: EPERM\nconnect: EACCES'
   kill_agent
-  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000; tcp_connect 127.0.0.1 8000'
+  tell 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000; tcp_connect --listen 127.0.0.1 8000'
   assert_output $'ptrace: ENOSYS\nconnect: ENOSYS\nconnect: ENOSYS'
   shim kill "$ID" KILL
   wait_until_stopped "$ID"
@@ -314,6 +323,7 @@ worker_pid() {
 }
 
 @test "a worker that is killed is replaced, and the container notices nothing" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   local before
   start_shell
   tell 'try_syscall ptrace 0'
@@ -321,7 +331,7 @@ worker_pid() {
   before=$(worker_pid)
   assert [ -n "$before" ]
   kill -KILL "$before"
-  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000; tcp_connect --listen 127.0.0.1 8000'
+  tell 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000; tcp_connect --listen 127.0.0.1 8000'
   assert_output $'ptrace: EPERM\nconnect: EACCES\nconnect: ok'
   refute [ "$(worker_pid)" = "$before" ]
   run shim exec "$ID" /probes/try_syscall ptrace 0
@@ -331,6 +341,7 @@ worker_pid() {
 }
 
 @test "a worker is replaced in place" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   local before
   start_shell
   before=$(worker_pid)
@@ -340,13 +351,14 @@ worker_pid() {
   # By execution, not by a copy of the keeper's memory: it was started as a worker.
   run tr '\0' ' ' <"/proc/$(worker_pid)/cmdline"
   assert_output --partial "--worker-fd"
-  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000'
+  tell 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   assert_output $'ptrace: EPERM\nconnect: EACCES'
   run "$TIDEWAITER_BIN/tidewaiter-agent" --replace /run/tidewaiter/no-such-container
   assert_failure
 }
 
 @test "exec after the agent was killed is supervised by a new one" {
+  works_without_policy try_syscall ptrace 0
   # It runs its own program: whoever is still being started when the agent dies does not come to that.
   start_shell
   kill_agent
@@ -357,10 +369,11 @@ worker_pid() {
 }
 
 @test "the state folder is removed: what runs stays supervised, and so does exec" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   start_shell
   # The agent may make the folder again while rm is still at work on it.
   rm -rf "$(state_folder)" || true
-  tell 'try_syscall ptrace 0; tcp_connect 127.0.0.2 8000'
+  tell 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
   assert_output $'ptrace: EPERM\nconnect: EACCES'
   # Nothing announces when all of it is there again.
   executes() { [[ $(shim exec "$ID" /probes/try_syscall ptrace 0 2>&1) == "ptrace: EPERM" ]]; }
@@ -375,16 +388,18 @@ worker_pid() {
   local nnp
   for nnp in true false; do
     edit_bundle ".process.noNewPrivileges = $nnp"
+    works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
     in_container try_syscall ptrace 0
     assert_output "ptrace: EPERM"
     start_container sleep 1000
-    run shim exec "$ID" /probes/tcp_connect 127.0.0.2 8000
+    run shim exec "$ID" /probes/tcp_connect --listen 127.0.0.2 8000
     assert_output "connect: EACCES"
     shim delete --force "$ID"
   done
 }
 
 @test "a long id" {
+  works_without_policy try_syscall ptrace 0
   ID=$(new_id)-$(printf 'x%.0s' {1..150})
   container_runs try_syscall ptrace 0
   run shim run --bundle "$BUNDLE" "$ID"
@@ -413,6 +428,7 @@ worker_pid() {
 }
 
 @test "pause and resume under a policy" {
+  works_without_policy tcp_connect --listen 127.0.0.2 8000
   start_shell
   shim pause "$ID"
   echo 'try_syscall ptrace 0; echo resumed' >&9
@@ -420,11 +436,12 @@ worker_pid() {
   refute grep -q resumed "$BATS_TEST_TMPDIR/$ID.out"
   shim resume "$ID"
   eventually grep -q resumed "$BATS_TEST_TMPDIR/$ID.out"
-  tell 'tcp_connect 127.0.0.2 8000'
+  tell 'tcp_connect --listen 127.0.0.2 8000'
   assert_output "connect: EACCES"
 }
 
 @test "a policy file that changes later does not change a running container" {
+  works_without_policy try_syscall ptrace 0
   start_shell
   policy strict '{}'
   tell 'try_syscall ptrace 0'
@@ -434,6 +451,7 @@ worker_pid() {
 }
 
 @test "events outlive the container, in bounded logs" {
+  works_without_policy try_syscall ptrace 0
   configure '{"log": {"max_bytes": 65536}}'
   container_runs sh -c 'i=0; while [ $i -lt 600 ]; do try_syscall ptrace 0; i=$((i + 1)); done'
   run shim run --bundle "$BUNDLE" "$ID"

@@ -440,6 +440,8 @@ without_unix() { tr ' ' '\n' <<<"$1" | grep -vE '^(unix|v4_in_unix)='; }
 }
 
 @test "addresses no sane program passes: none gets through" {
+  in_container odd_connects 127.0.0.1 8000
+  assert_output --partial " good=ok"
   under_policy nobody
   in_container odd_connects 127.0.0.1 8000
   assert_success
@@ -475,6 +477,7 @@ without_unix() { tr ' ' '\n' <<<"$1" | grep -vE '^(unix|v4_in_unix)='; }
   assert_event '.syscall == "bind" and .denied and .port == 8081 and .rule == "/network/bind"'
   local address
   for address in 0.0.0.0 127.0.0.1 :: ::1 ::ffff:127.0.0.1; do
+    works_without_policy "bind_port $address 9006; bind_port --udp $address 8079"
     in_container bind_port "$address" 8080
     assert_success
     in_container bind_port "$address" 9005
@@ -545,6 +548,7 @@ s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True
 
 @test "events: denied alone" {
   policy quiet '{"network": {"allow": ["127.0.0.1"]}, "events": {"log": ["denied"]}}'
+  works_without_policy tcp_connect --listen 127.0.0.2 8000
   under_policy quiet
   in_container sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000'
   assert_event '.host == "127.0.0.2"'
@@ -552,9 +556,10 @@ s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True
 }
 
 @test "what the bundle's own profile refuses stays refused" {
+  works_without_policy tcp_connect --listen 127.0.0.1 8000
   edit_bundle '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"],
     syscalls: [{names: ["connect"], action: "SCMP_ACT_ERRNO", errnoRet: 99}]}'
   under_policy friend
-  in_container tcp_connect 127.0.0.1 8000
+  in_container tcp_connect --listen 127.0.0.1 8000
   assert_output "connect: EADDRNOTAVAIL"
 }

@@ -96,8 +96,9 @@ both() {
 }
 
 @test "podman: events are there after --rm" {
+  run -0 podman run --rm --network none "$IMAGE" sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
   run -0 podman run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" \
-    sh -c 'tcp_connect 127.0.0.2 8000; try_syscall ptrace 0; true'
+    sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; true'
   ID=$(newest_log /var/log/tidewaiter)
   assert_event '.syscall == "connect" and .denied and .host == "127.0.0.2"'
   assert_event '.syscall == "ptrace" and .denied and .executable == "/probes/try_syscall"'
@@ -105,6 +106,8 @@ both() {
 }
 
 @test "podman: exec, logs, stop under a policy" {
+  podman run --detach --network none --name free "$IMAGE" sleep 1000 3>&-
+  run -0 podman exec free sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
   podman run --detach --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" \
     sh -c 'trap "echo ended; exit 9" TERM; try_syscall ptrace 0; while :; do sleep 0.05; done' 3>&-
   run podman exec subject tcp_connect --listen 127.0.0.2 8000
@@ -146,6 +149,9 @@ both() {
 }
 
 @test "podman: create, and start later" {
+  podman create --network none --name free "$IMAGE" try_syscall ptrace 0
+  run podman start --attach free
+  assert_output "ptrace: 0"
   podman create --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
   run podman start --attach subject
   assert_output "ptrace: EPERM"
@@ -154,17 +160,18 @@ both() {
 }
 
 @test "podman: a container that may gain privileges, and a privileged one" {
-  run podman run --rm --network none --security-opt no-new-privileges "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
-  assert_output "ptrace: EPERM"
-  run podman run --rm --network none --privileged "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
-  assert_output "ptrace: EPERM"
-  run podman run --rm --network none --security-opt seccomp=unconfined "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
-  assert_output "ptrace: EPERM"
-  run podman run --rm --network none --user 12:34 "${UNDER_STRICT[@]}" "$IMAGE" tcp_connect --listen 127.0.0.2 8000
-  assert_output "connect: EACCES"
+  local option
+  for option in --security-opt=no-new-privileges --privileged --security-opt=seccomp=unconfined --user=12:34; do
+    run podman run --rm --network none "$option" "$IMAGE" sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
+    assert_output $'connect: ok\nptrace: 0'
+    run podman run --rm --network none "$option" "${UNDER_STRICT[@]}" "$IMAGE" \
+      sh -c 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
+    assert_output $'connect: EACCES\nptrace: EPERM'
+  done
 }
 
 @test "podman: a policy that cannot be used: podman says why, and nothing stays" {
+  run -0 podman run --rm --network none "$IMAGE" echo "it ran"
   run podman run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" echo "it ran"
   assert_failure
   refute_output --partial "it ran"
@@ -180,23 +187,25 @@ both() {
 
 @test "podman: a configuration elsewhere, by --runtime-flag" {
   rm /etc/tidewaiter
-  run in_store --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" run --rm --network none \
-    "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
+  local -r run_there=(in_store --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" run --rm --network none)
+  run -0 "${run_there[@]}" "$IMAGE" try_syscall ptrace 0
+  run "${run_there[@]}" "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
   assert_output "ptrace: EPERM"
-  run in_store --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" run --rm --network none \
-    --annotation io.tidewaiter.policy=absent "$IMAGE" true
+  run "${run_there[@]}" --annotation io.tidewaiter.policy=absent "$IMAGE" true
   assert_failure
   assert_output --partial "$(dirname "$TIDEWAITER_CONFIG")/policies/absent.json"
 }
 
 @test "podman: a runtime named in containers.conf" {
   name_runtime
+  run -0 in_store run --rm --network none "$IMAGE" try_syscall ptrace 0
   run in_store run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
   assert_output "ptrace: EPERM"
   run in_store run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" true
   assert_failure
   assert_output --partial "$POLICIES/absent.json"
   if [[ $RUNTIME == crun ]]; then
+    run -0 in_store run --rm --network none --cgroups=disabled "$IMAGE" try_syscall ptrace 0
     run in_store run --rm --network none --cgroups=disabled "${UNDER_STRICT[@]}" "$IMAGE" try_syscall ptrace 0
     assert_output "ptrace: EPERM"
   fi
@@ -250,12 +259,14 @@ both() {
   policy limited '{"limits": {"memory": "64M"}}'
   name_runtime
   if [[ $RUNTIME == crun ]]; then
+    run -0 in_store run --rm --network none --cgroups=disabled "$IMAGE" echo "it ran"
     run in_store run --rm --network none --cgroups=disabled --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
     assert_failure
     refute_output --partial "it ran"
     assert_output --partial "/limits/memory: no cgroup would hold it"
   fi
   # Through which it could undo them.
+  run -0 in_store run --rm --network none --systemd=always "$IMAGE" echo "it ran"
   run in_store run --rm --network none --systemd=always --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
   assert_failure
   refute_output --partial "it ran"

@@ -43,6 +43,7 @@ kill_agents() {
 }
 
 @test "hook: a container under a policy, and its events" {
+  run -0 hooked run --rm --network none "$IMAGE" sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
   run hooked run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" \
     sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'
   assert_failure 6
@@ -54,6 +55,8 @@ kill_agents() {
 }
 
 @test "hook: exec, status, restart" {
+  hooked run --detach --network none --name free "$IMAGE" sleep 1000 3>&-
+  run -0 hooked exec free sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
   hooked run --detach --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" sleep 1000 3>&-
   ID=$(hooked inspect --format '{{.Id}}' subject)
   run -0 tidewaiter status "$ID"
@@ -68,6 +71,7 @@ kill_agents() {
 }
 
 @test "hook: what a killed agent leaves goes with its container" {
+  run -0 hooked run --rm --network none "$IMAGE" try_syscall ptrace 0
   hooked run --detach --network none --name subject "${UNDER_STRICT[@]}" "$IMAGE" sleep 1000 3>&-
   kill_agents
   run hooked exec subject try_syscall ptrace 0
@@ -77,6 +81,7 @@ kill_agents() {
 }
 
 @test "hook: a policy that cannot be used: podman's user learns why, and nothing stays" {
+  run -0 hooked run --rm --network none "$IMAGE" echo "it ran"
   run hooked run --rm --network none --annotation io.tidewaiter.policy=absent "$IMAGE" echo "it ran"
   assert_failure
   refute_output --partial "it ran"
@@ -94,8 +99,9 @@ kill_agents() {
 }
 
 @test "hook: together with the shim it is refused, and said so" {
-  run hooked --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" \
-    run --rm --network none "${UNDER_STRICT[@]}" "$IMAGE" echo "it ran"
+  local -r run_both=(hooked --runtime "$TIDEWAITER" --runtime-flag "tidewaiter-config=$TIDEWAITER_CONFIG" run --rm --network none)
+  run -0 "${run_both[@]}" "$IMAGE" echo "it ran"
+  run "${run_both[@]}" "${UNDER_STRICT[@]}" "$IMAGE" echo "it ran"
   assert_failure
   refute_output --partial "it ran"
   assert_output --partial "use one of them"
@@ -116,10 +122,12 @@ kill_agents() {
 @test "hook: limits" {
   cd "$BATS_TEST_TMPDIR" # conmon makes a file "oom" where it stands
   policy limited '{"limits": {"memory": "64M", "open_files": 64}}'
+  run -0 hooked run --rm --network none "$IMAGE" sh -ec 'take_up files 200; take_up memory 128'
   run hooked run --rm --network none --annotation io.tidewaiter.policy=limited "$IMAGE" sh -c 'take_up files 200; take_up memory 128; echo $?'
   assert_line "files: EMFILE"
   assert_line 137
   if [[ $RUNTIME == crun ]]; then
+    run -0 hooked run --rm --network none --cgroups=disabled "$IMAGE" echo "it ran"
     run hooked run --rm --network none --cgroups=disabled --annotation io.tidewaiter.policy=limited "$IMAGE" echo "it ran"
     assert_failure
     refute_output --partial "it ran"

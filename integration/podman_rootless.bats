@@ -124,6 +124,8 @@ nothing_left_of_user() {
 }
 
 @test "rootless podman: exec, status, stop" {
+  run -0 as_user "podman run --detach --network none --name free $IMAGE sleep 1000 >/dev/null"
+  run -0 as_user "podman exec free sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
   run -0 as_user "podman run --detach --network none --name subject --annotation io.tidewaiter.policy=strict $IMAGE \
     sh -c 'trap \"exit 9\" TERM; while :; do sleep 0.05; done' >/dev/null"
   run as_user "podman exec subject tcp_connect --listen 127.0.0.2 8000"
@@ -137,6 +139,8 @@ nothing_left_of_user() {
 }
 
 @test "rootless podman: as an ordinary user of the container" {
+  run -0 as_user "podman run --rm --network none --user 1000 --cap-drop all $IMAGE \
+    sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
   run as_user "podman run --rm --network none --user 1000 --cap-drop all --annotation io.tidewaiter.policy=strict $IMAGE \
     sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
   assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
@@ -165,6 +169,7 @@ nothing_left_of_user() {
 }
 
 @test "rootless podman: a policy that cannot be used: podman says why" {
+  run -0 as_user "podman run --rm --network none $IMAGE echo it ran"
   run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=absent $IMAGE echo it ran"
   assert_failure
   assert_output --partial "policies/absent.json"
@@ -181,6 +186,8 @@ nothing_left_of_user() {
   mkdir -p "$USER_HOME/hooks.d"
   sed "s|\"path\": \".*\"|\"path\": \"$USER_HOME/bin/tidewaiter-hook\"|" \
     "$TIDEWAITER_BIN/../share/containers/oci/hooks.d/tidewaiter.json" >"$USER_HOME/hooks.d/tidewaiter.json"
+  run -0 as_user "bare_podman --hooks-dir $USER_HOME/hooks.d run --rm --network none $IMAGE \
+    sh -ec 'tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'"
   run as_user "bare_podman --hooks-dir $USER_HOME/hooks.d run --rm --network none --annotation io.tidewaiter.policy=strict $IMAGE \
     sh -c 'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0; exit 6'"
   assert_failure 6
@@ -197,6 +204,7 @@ nothing_left_of_user() {
   assert_output --partial $'\n# Host names that the policy allows\n127.0.0.5\tlocal.test'
   run -0 as_user "podman run --rm --network none --userns keep-id --annotation io.tidewaiter.policy=named $IMAGE resolve local.test"
   assert_output "resolve: 127.0.0.5"
+  run -0 as_user "podman run --rm --network none $IMAGE tcp_connect --listen 127.0.0.1 8000"
   run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=named $IMAGE \
     sh -c 'tcp_connect --listen 127.0.0.5 8000; tcp_connect --listen 127.0.0.1 8000'"
   assert_output $'connect: ok\nconnect: EACCES'
@@ -205,6 +213,7 @@ nothing_left_of_user() {
 @test "rootless podman: limits" {
   echo '{"version": 1, "limits": {"memory": "64M"}}' >"$USER_HOME/.config/tidewaiter/policies/memory.json"
   echo '{"version": 1, "limits": {"open_files": 64}}' >"$USER_HOME/.config/tidewaiter/policies/open_files.json"
+  run -0 as_user "podman run --rm --network none $IMAGE take_up files 200"
   if [[ $(stat --file-system --format %T /sys/fs/cgroup) != cgroup2fs ]]; then
     run as_user "podman run --rm --network none --annotation io.tidewaiter.policy=memory $IMAGE echo 'it ran'"
     assert_failure
@@ -259,7 +268,7 @@ nothing_left_of_user() {
   echo text | tee "$USER_HOME/work/in/file" >"$USER_HOME/work/out/file"
   chown -R twtest: "$USER_HOME/work"
   local options="--network none --volume $USER_HOME/work:/srv"
-  run -0 as_user "podman run --rm $options $IMAGE sh -c 'cat /srv/out/file; echo x >>/srv/out/file'"
+  run -0 as_user "podman run --rm $options $IMAGE sh -ec 'cat /srv/out/file; echo x >>/srv/out/file; end_with exit 0'"
   assert_output text
   for more in "" "--read-only" "--user 12:34" "--cap-drop all"; do
     run as_user "podman run --rm $more $options --annotation io.tidewaiter.policy=files $IMAGE \

@@ -17,10 +17,13 @@ start_container_of() {
     fail "create: $(cat "$BATS_TEST_TMPDIR/$ID.out")"
 }
 
-# start_caller NAME: one that calls ptrace and connects at every line it gets.
+# start_caller NAME: one that calls ptrace and connects at every line it gets. That this works without the policy is shown once
+# in a test.
 start_caller() {
-  start_container_of "$1" sh -c 'while read -r line; do try_syscall ptrace 0; tcp_connect 127.0.0.2 1; done'
+  local -r calls='try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 1'
+  start_container_of "$1" sh -c "while read -r line; do $calls; done"
   shim start "$ID" 3>&-
+  if ((${#CALLERS[@]} == 1)); then works_without_policy "$calls"; fi
 }
 
 # answers ID OUTPUT: whether one more round of calls comes to that.

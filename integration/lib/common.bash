@@ -198,7 +198,19 @@ in_container() {
   eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
 }
 
-# start_container ARGUMENT...: the same in the background, left running.
+# works_without_policy COMMANDS: shows that it is the policy that refuses what a test has refused. In a container of the same bundle
+# under no policy each of these commands of a shell succeeds. The bundle stays as it is.
+works_without_policy() {
+  local -r without=$BATS_TEST_TMPDIR/without
+  mkdir -p "$without"
+  eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
+  jq --arg commands "$*" '.process.args = ["sh", "-ec", $commands] | del(.annotations["io.tidewaiter.policy"])' \
+    "$BUNDLE/config.json" >"$without/config.json"
+  run bare run --bundle "$without" "$(new_id)" </dev/null
+  assert_success
+}
+
+# start_container ARGUMENT...: runs it in the background, as in_container would, and leaves it running.
 start_container() {
   ID=$(new_id)
   container_runs "$@"
