@@ -144,10 +144,10 @@ restart_node() {
     made=0
     while [ -z "$enough" ]; do try_syscall ptrace 0; made=$((made + 1)); done
     echo "made $made"'
-  local output=$BATS_TEST_TMPDIR/$ID.out death before
+  local said=$BATS_TEST_TMPDIR/$ID.out death before
   shim start "$ID" 3>&-
   works_without_policy try_syscall ptrace 0
-  refused() { grep -c 'ptrace: EPERM' "$output" || true; }
+  refused() { grep -c 'ptrace: EPERM' "$said" || true; }
   goes_on() { (($(refused) > before + 10)); }
   for death in 1 2 3 4 5 6; do
     before=$(refused)
@@ -156,8 +156,8 @@ restart_node() {
     kill -KILL "$(node)"
   done
   echo enough >&"${CALLERS[$ID]}"
-  eventually grep -q made "$output"
-  assert_equal "made $(refused)" "$(grep made "$output")"
+  eventually grep -q made "$said"
+  assert_equal "made $(refused)" "$(grep made "$said")"
   eventually says READY=1
 }
 
