@@ -179,6 +179,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   in_container sh -c "$commands"
   assert_line --index 3 text
   assert_line --regexp "^touch: /x: Read-only file system"
+  refute_output --partial "/srv/out/file"
   under_policy all
   in_container sh -c "$commands"
   assert_line 1234

@@ -32,6 +32,7 @@ teardown() { end_test; }
 }
 
 @test "precreate: a policy that cannot be used" {
+  run -0 "$HOOK" precreate <"$BUNDLE/config.json"
   under_policy absent
   run "$HOOK" precreate <"$BUNDLE/config.json"
   assert_failure

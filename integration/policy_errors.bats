@@ -216,6 +216,7 @@ TABLE
   policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
   under_policy no-ptrace
   edit_bundle '.Linux = {seccomp: {defaultAction: "SCMP_ACT_ALLOW"}}'
+  works_without_policy true
   refuses_with "/Linux: expected"
 }
 

@@ -198,8 +198,8 @@ in_container() {
   eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
 }
 
-# works_without_policy COMMANDS: shows that it is the policy that refuses what a test has refused. In a container of the same bundle
-# under no policy each of these commands of a shell succeeds. The bundle stays as it is.
+# works_without_policy COMMANDS: the control of a test that shows a refusal. In a container of the same bundle, under no policy, each of
+# these commands of a shell succeeds. The bundle stays as it is.
 works_without_policy() {
   local -r without=$BATS_TEST_TMPDIR/without
   mkdir -p "$without"
