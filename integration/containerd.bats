@@ -2,6 +2,7 @@
 # containerd with the shim as its runc: a containerd of the test's own, on its own socket.
 
 load lib/common
+load lib/steps
 
 setup_file() {
   FOLDER=$BATS_FILE_TMPDIR
@@ -77,13 +78,58 @@ says() {
   assert_equal "$(cat "$said/said")" "$expected"
 }
 
+# Output, errors and end of a command that is killed when ctr has copied what it wrote.
+step_killed() {
+  local -r out=$BATS_TEST_TMPDIR/out err=$BATS_TEST_TMPDIR/err
+  "${ENGINE[@]}" tasks exec --exec-id "$1" "$ID" sh -c 'trap "exit 7" TERM; echo out; echo err >&2; while :; do sleep 0.05; done' \
+    >"$out" 2>"$err" 3>&- &
+  assert eventually grep -q out "$out"
+  assert eventually grep -q err "$err"
+  step tasks kill --exec-id "$1" "$ID"
+  wait $! || echo "-> $?"
+  cat "$out" "$err"
+}
+
+# walk PROGRAM: what a caller does with a container that has this program as its runc. Here the engine is ctr.
+walk() {
+  local -r said=$BATS_TEST_TMPDIR/said
+  local -r container=(run --runc-binary "$1" --rootfs --read-only --env PATH=/bin:/probes)
+  step_in_terminal "$BATS_TEST_DIRNAME/lib/console.py" "${container[@]}" --rm --tty "$ROOTFS" "$ID"
+  step "${container[@]}" --rm "$ROOTFS" "$ID" /no/such/program
+
+  rm -f "$said"
+  step "${container[@]}" --detach --log-uri "file://$said" "$ROOTFS" "$ID" sh -c "$ANSWERS_SIGNALS"
+  step tasks exec --exec-id one "$ID" end_with exit 5
+  # shellcheck disable=SC2016
+  step tasks exec --exec-id two --user 12:34 --cwd /tmp "$ID" sh -c '[ "$(id -u):$(id -g):$(pwd)" = 12:34:/tmp ]'
+  step tasks exec --exec-id three "$ID" /no/such/program
+  step_in_terminal "$BATS_TEST_DIRNAME/lib/console.py" tasks exec --exec-id four --tty "$ID"
+  step tasks ps "$ID"
+  step tasks metrics "$ID"
+  step_killed five
+  step tasks pause "$ID"
+  step tasks list
+  step tasks resume "$ID"
+  step tasks list
+  step tasks kill --signal USR1 "$ID"
+  assert eventually grep -q usr1 "$said"
+  step tasks delete "$ID"
+  step tasks kill "$ID"
+  assert eventually ended
+  step tasks list
+  step tasks delete "$ID"
+  step containers delete "$ID"
+  cat "$said"
+}
+
 @test "containerd: without the annotation nothing is different" {
-  run ctr_run "$BARE" --rm -- sh -c 'echo out; echo err >&2; id; exit 3'
-  assert_failure 3
-  local bare_output=$output
-  run ctr_run "$TIDEWAITER" --rm -- sh -c 'echo out; echo err >&2; id; exit 3'
-  assert_failure 3
-  assert_equal "$(sort <<<"$output")" "$(sort <<<"$bare_output")"
+  local program
+  ENGINE=(timeout --foreground "$PATIENCE" ctr)
+  for program in "$BARE" "$TIDEWAITER"; do
+    walk "$program" </dev/null | sed -E -e 's/ +/ /g' -e "s/^($ID|PID) [0-9]+ /\1 N /" -e 's/^[0-9]+ -/N -/' \
+      -e '/^(memory|cpu)/s/ [0-9[].*/ N/' >"$BATS_TEST_TMPDIR/${program##*/}"
+  done
+  assert_same "$BATS_TEST_TMPDIR/${BARE##*/}" "$BATS_TEST_TMPDIR/tidewaiter"
 }
 
 @test "containerd: a container under a policy" {
@@ -100,6 +146,8 @@ says() {
   says $'connect: ok\nconnect: EACCES\nptrace: EPERM' --seccomp "${UNDER_STRICT[@]}" -- \
     'tcp_connect --listen 127.0.0.1 8000; tcp_connect --listen 127.0.0.2 8000; try_syscall ptrace 0'
 }
+
+ended() { ctr tasks list | grep "$ID" | grep -q STOPPED; }
 
 # metrics_of ID: names of what containerd measures, or why it cannot here (it does not find every cgroup hierarchy).
 metrics_of() { ctr tasks metrics "$1" 2>&1 | awk '{print $1}' | grep -v "$1"; }
@@ -122,7 +170,6 @@ metrics_of() { ctr tasks metrics "$1" 2>&1 | awk '{print $1}' | grep -v "$1"; }
   assert_failure 1
   assert_event '.syscall == "connect" and .host == "127.0.0.2" and .errno == "EACCES"'
   run -0 ctr tasks kill --signal KILL "$ID"
-  ended() { ctr tasks list | grep "$ID" | grep -q STOPPED; }
   assert eventually ended
   run -0 ctr tasks delete "$ID"
   assert eventually nothing_left

@@ -3,6 +3,7 @@
 
 load lib/common
 load lib/podman
+load lib/steps
 
 setup_file() { start_podman; }
 
@@ -24,14 +25,13 @@ UNDER_STRICT=(--annotation io.tidewaiter.policy=strict)
 # Has containers.conf name the shim as the runtime of who is told nothing else (in_store).
 name_runtime() {
   cp "$CONTAINERS_CONF" "$BATS_TEST_TMPDIR/containers.conf"
-  cat >>"$BATS_TEST_TMPDIR/containers.conf" <<CONF
+  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
+  tell_of_shim "$CONTAINERS_CONF"
+  cat >>"$CONTAINERS_CONF" <<CONF
 runtime = "tidewaiter"
-runtime_supports_json = ["crun", "runc", "tidewaiter"]
-runtime_supports_nocgroup = ["crun", "tidewaiter"]
 [engine.runtimes]
 tidewaiter = ["$TIDEWAITER"]
 CONF
-  export CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf
 }
 
 # both ARGUMENT...: the same through the bare runtime and the shim. Only standard output and the exit code: podman
@@ -57,31 +57,14 @@ both() {
   both run --rm --network none --user 12:34 --read-only --cap-drop all --tmpfs /tmp "$IMAGE" sh -c 'id; touch /tmp/x /x'
 }
 
-@test "podman: without the annotation: exec, logs, stats, pause, stop, inspect" {
+@test "podman: without the annotation: every step of a container's life" {
   local program
-  for program in bare_podman podman; do
-    "$program" run --detach --network none --name subject "$IMAGE" sh -c 'trap "echo ended; exit 9" TERM; echo began; while :; do sleep 0.05; done' 3>&-
-    run -0 "$program" exec subject sh -c 'echo inside'
-    assert_output inside
-    run -5 "$program" exec subject sh -c 'exit 5'
-    run -0 timeout "$PATIENCE" script --quiet --return --command "$(declare -f in_store podman bare_podman)
-      PATIENCE=$PATIENCE STORE=$STORE BARE=$BARE TIDEWAITER=$TIDEWAITER; $program exec -it subject tty" /dev/null </dev/null
-    assert_output --partial /dev/pts/
-    run -0 "$program" stats --no-stream --format '{{.Name}} {{.PIDs}}' subject
-    assert_output --regexp '^subject [1-9]'
-    run -0 "$program" pause subject
-    run -0 "$program" inspect --format '{{.State.Status}}' subject
-    assert_output paused
-    run -0 "$program" unpause subject
-    run -0 "$program" top subject
-    run -0 "$program" stop --time 10 subject
-    run -0 "$program" wait subject
-    assert_output 9
-    run -0 "$program" logs subject
-    assert_line began
-    assert_line ended
-    run -0 "$program" rm subject
+  name_runtime
+  for program in "$BARE" "$TIDEWAITER"; do
+    ENGINE=("${IN_STORE[@]}" --runtime "$program")
+    walk "$BATS_TEST_DIRNAME/lib/console.py" </dev/null >"$BATS_TEST_TMPDIR/${program##*/}"
   done
+  assert_same "$BATS_TEST_TMPDIR/${BARE##*/}" "$BATS_TEST_TMPDIR/tidewaiter"
 }
 
 @test "podman: a container under a policy" {

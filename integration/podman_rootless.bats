@@ -3,6 +3,7 @@
 
 load lib/common
 load lib/podman
+load lib/steps
 
 # The user's own folder; bats' folders are root's alone.
 setup_file() {
@@ -38,7 +39,7 @@ start_rootless_podman() {
   useradd --home-dir "$USER_HOME" --no-create-home --shell /bin/sh twtest
   mkdir -p "$USER_HOME"/{bin,rootfs,.config/tidewaiter/policies}
   mkdir -m 700 "$USER_HOME/run"
-  cp "$TIDEWAITER_BIN"/tidewaiter* "$USER_HOME/bin/"
+  cp "$TIDEWAITER_BIN"/tidewaiter* "$BATS_TEST_DIRNAME/lib/console.py" "$USER_HOME/bin/"
   write_containers_conf "$USER_HOME/containers.conf"
   make_rootfs "$USER_HOME/rootfs"
   tar -C "$USER_HOME/rootfs" -cf "$USER_HOME/image.tar" .
@@ -69,7 +70,8 @@ as_user() {
   timeout --foreground "$PATIENCE" setpriv --reuid twtest --regid twtest --clear-groups env --ignore-environment --chdir "$USER_HOME" \
     HOME="$USER_HOME" USER=twtest XDG_RUNTIME_DIR="$USER_HOME/run" CONTAINERS_CONF="$USER_HOME/containers.conf" \
     PODMAN_IGNORE_CGROUPSV1_WARNING=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    bash -c "in_store() { command podman --root $USER_HOME/root --runroot $USER_HOME/runroot --tmpdir $USER_HOME/tmp --storage-driver vfs \"\$@\"; }
+    bash -c "IN_STORE=(env podman --root $USER_HOME/root --runroot $USER_HOME/runroot --tmpdir $USER_HOME/tmp --storage-driver vfs)
+      in_store() { \"\${IN_STORE[@]}\" \"\$@\"; }
       podman() { in_store --runtime $USER_HOME/bin/tidewaiter \"\$@\"; }
       bare_podman() { in_store --runtime $BARE \"\$@\"; }
       tidewaiter() { $USER_HOME/bin/tidewaiter \"\$@\"; }
@@ -95,12 +97,17 @@ nothing_left_of_user() {
 }
 
 @test "rootless podman: without the annotation nothing is different" {
-  run as_user "bare_podman run --rm --network none $IMAGE sh -c 'echo out; id; exit 3'"
-  assert_failure 3
-  local bare_output=$output
-  run as_user "podman run --rm --network none $IMAGE sh -c 'echo out; id; exit 3'"
-  assert_failure 3
-  assert_output "$bare_output"
+  local program
+  local -r TIDEWAITER=$USER_HOME/bin/tidewaiter
+  cp "$USER_HOME/containers.conf" "$USER_HOME/told.conf"
+  tell_of_shim "$USER_HOME/told.conf"
+  for program in "$BARE" "$TIDEWAITER"; do
+    as_user "$(declare -p IMAGE ANSWERS_SIGNALS IN_TERMINAL; declare -f walk step step_in_terminal has_said eventually)
+      export CONTAINERS_CONF=$USER_HOME/told.conf
+      ENGINE=(\"\${IN_STORE[@]}\" --runtime $program)
+      walk $USER_HOME/bin/console.py" </dev/null >"$BATS_TEST_TMPDIR/${program##*/}"
+  done
+  assert_same "$BATS_TEST_TMPDIR/${BARE##*/}" "$BATS_TEST_TMPDIR/tidewaiter"
 }
 
 @test "rootless podman: a container under a policy" {
