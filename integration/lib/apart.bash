@@ -36,6 +36,8 @@ run_apart() {
   done
   if mountpoint -q /sys/fs/cgroup/unified; then
     umount /sys/fs/cgroup/unified
+    # crun makes a folder there for each container, which would stay on the machine.
+    mount -t tmpfs tidewaiter-tests /sys/fs/cgroup/unified
   fi
   TIDEWAITER_BIN=$(readlink -f "${TIDEWAITER_BIN:-$(dirname "$(readlink -f "$0")")/../build/bin}")
   export TIDEWAITER_BIN
