@@ -303,23 +303,72 @@ TABLE
   assert_output "getppid: EADDRNOTAVAIL"
 }
 
-@test "events: every field the issue of an event has" {
-  works_without_policy try_syscall ptrace 0
-  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno", "errno": "EPERM"}]}'
-  under_policy no-ptrace
-  in_container sh -c 'try_syscall ptrace 0; true'
-  assert_event '.syscall == "ptrace"'
-  local event
-  event=$(events "$ID" 'map(select(.syscall == "ptrace"))[0]')
-  assert_equal "$(jq -r .container <<<"$event")" "$ID"
-  assert_equal "$(jq -r .policy <<<"$event")" no-ptrace
-  assert_equal "$(jq -r .rule <<<"$event")" /syscalls/0
-  assert_equal "$(jq -r .category <<<"$event")" process
-  assert_equal "$(jq -r .errno <<<"$event")" EPERM
-  assert_equal "$(jq -r .executable <<<"$event")" /probes/try_syscall
-  assert_equal "$(jq '.pid > 1 and .tid == .pid and .parent_pid > 1' <<<"$event")" true
-  assert_equal "$(jq '.duration > 0 and .duration < 10' <<<"$event")" true
-  assert_equal "$(jq '.time | sub("\\.[0-9]+"; "") | fromdate > 0' <<<"$event")" true
+@test "events: every field of an event" {
+  works_without_policy 'try_syscall ptrace 0; tcp_connect --listen 127.0.0.2 8000'
+  policy every '{"syscalls": [{"names": ["uname"], "action": "allow"}, {"names": ["ptrace"], "action": "errno", "errno": "EXDEV"}],
+    "network": {"allow": ["tcp://127.0.0.9", "udp://127.0.0.1:4711"]}, "exec": {"allow": ["/bin/*", "/probes/*"]},
+    "events": {"log": ["denied", "exec", "network"]}}'
+  under_policy every
+  # The agent's numbers are the container's own.
+  edit_bundle '.linux.namespaces |= map(select(.type != "pid"))'
+  local began=$EPOCHSECONDS ended
+  in_container sh -c 'echo "shell: $$"
+    try_syscall --thread ptrace 0 & echo "call: $!"; wait
+    send_several 4711 127.0.0.1 127.0.0.1
+    tcp_connect 127.0.0.2 8000; true'
+  ended=$EPOCHSECONDS
+  assert_line "ptrace: EXDEV"
+  number() { sed -n "s/^$1: //p" <<<"$output"; }
+  local -A numbers=([shell]=$(number shell) [call]=$(number call) [thread]=$(number thread))
+  assert [ "${numbers[thread]}" -gt 0 -a "${numbers[thread]}" != "${numbers[call]}" ]
+
+  # field VALUE: of the one event that $which finds.
+  local which='.syscall == "ptrace"'
+  field() { assert_equal "$(events "$ID" "map(select($which)) | if length == 1 then .[0].$1 else length end")" "$2"; }
+  assert_event "$which"
+  field container "\"$ID\""
+  field policy '"every"'
+  field rule '"/syscalls/1"'
+  field category '"process"'
+  field pid "${numbers[call]}"
+  field tid "${numbers[thread]}"
+  field parent_pid "${numbers[shell]}"
+  field executable '"/probes/try_syscall"'
+  field verdict '"denied"'
+  field denied true
+  field errno '"EXDEV"'
+  field "time | sub(\"\\\\.[0-9]{6}Z$\"; \"Z\") | fromdate | . >= $began and . <= $ended" true
+  field "duration | . > 0 and . <= $((ended - began + 1))" true
+
+  which='.syscall == "sendmmsg"'
+  field category '"network"'
+  field rule '"/network/allow/1"'
+  field executable '"/probes/send_several"'
+  field host '"127.0.0.1"'
+  field port 4711
+  field transport '"udp"'
+  field size 10
+  field verdict '"allowed"'
+  field denied false
+  field errno null
+
+  which='.syscall == "connect"'
+  field rule '"/network/allow"'
+  field host '"127.0.0.2"'
+  field port 8000
+  field transport '"tcp"'
+  field size null
+  field errno '"EACCES"'
+
+  which='.path == "/probes/try_syscall"'
+  field syscall '"execve"'
+  field category '"process"'
+  field rule '"/exec/allow/1"'
+  field executable '"/bin/busybox"'
+  field argv '["try_syscall","--thread","ptrace","0"]'
+  field pid "${numbers[call]}"
+  field tid "${numbers[call]}"
+  field denied false
 }
 
 @test "events: none of what is refused when the policy does not want them" {

@@ -1,5 +1,7 @@
-// try_syscall NAME|NUMBER [ARGUMENT...]: makes one system call. An argument is a number (0x… too), or "@text"
-// for the address of that text. Prints "NAME: VALUE", or "NAME: EPERM".
+// try_syscall [--thread] NAME|NUMBER [ARGUMENT...]: makes one system call. An argument is a number (0x… too),
+// or "@text" for the address of that text. Prints "NAME: VALUE", or "NAME: EPERM". With --thread a second
+// thread makes it, whose number is printed first.
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
@@ -55,18 +57,39 @@ static const struct {
     {"writev", SYS_writev},
 };
 
-int main(int argc, char** argv) {
-  if (argc < 2 || argc > 8) usage("NAME|NUMBER [ARGUMENT...]");
+static long number;
+static unsigned long arguments[6];
+
+// Returns its errno, 0 where it succeeded with `result`.
+static void* call(void* result) {
+  errno = 0;
+  *(long*)result =
+      syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+  return (void*)(long)errno;
+}
+
+static void* call_as_thread(void* result) {
+  printf("thread: %ld\n", syscall(SYS_gettid));
+  return call(result);
+}
+
+static long number_of(const char* name) {
   char* end = NULL;
-  long number = strtol(argv[1], &end, 0);
-  if (*end != '\0') {
-    number = -1;
-    for (size_t i = 0; i < sizeof kSyscalls / sizeof *kSyscalls; i++) {
-      if (strcmp(kSyscalls[i].name, argv[1]) == 0) number = kSyscalls[i].number;
-    }
-    if (number < 0) broken("unknown system call");
+  const long value = strtol(name, &end, 0);
+  if (*end == '\0') return value;
+  for (size_t i = 0; i < sizeof kSyscalls / sizeof *kSyscalls; i++) {
+    if (strcmp(kSyscalls[i].name, name) == 0) return kSyscalls[i].number;
   }
-  unsigned long arguments[6] = {0};
+  broken("unknown system call");
+  return -1;
+}
+
+int main(int argc, char** argv) {
+  const int threaded = argc > 1 && strcmp(argv[1], "--thread") == 0;
+  argv += threaded;
+  argc -= threaded;
+  if (argc < 2 || argc > 8) usage("[--thread] NAME|NUMBER [ARGUMENT...]");
+  number = number_of(argv[1]);
   for (int i = 2; i < argc; i++) {
     arguments[i - 2] = argv[i][0] == '@' ? (unsigned long)(argv[i] + 1) : strtoul(argv[i], NULL, 0);
   }
@@ -74,9 +97,16 @@ int main(int argc, char** argv) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);
-  errno = 0;
-  const long result =
-      syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+  long result = -1;
+  void* failed_with = NULL;
+  pthread_t thread;
+  if (!threaded) {
+    failed_with = call(&result);
+  } else if (pthread_create(&thread, NULL, call_as_thread, &result) != 0 ||
+             pthread_join(thread, &failed_with) != 0) {
+    broken("thread");
+  }
+  errno = (int)(long)failed_with;
   if (result < 0) return report(argv[1], result);
   printf("%s: %ld\n", argv[1], result);
   return 0;
