@@ -212,6 +212,30 @@ TABLE
   refuses_with listener
 }
 
+@test "seccomp flags of the bundle's that no listener goes with, or that the runtime refuses" {
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
+  container_runs echo "the container ran"
+  edit_bundle '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+    flags: ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]}'
+  run bare run --bundle "$BUNDLE" "$ID"
+  local bare_status=$status bare_output=$output
+  under_policy no-ptrace
+  if ((bare_status != 0)); then
+    # runc before 1.2; and so it says under the policy.
+    assert_equal "$RUNTIME" runc
+    assert_regex "$bare_output" "seccomp flags are not yet supported"
+    refuses_with "seccomp flags are not yet supported"
+    return
+  fi
+  assert_equal "$bare_output" "the container ran"
+  if [[ $RUNTIME == crun ]]; then
+    refuses_with "/linux/seccomp/flags/1: SECCOMP_FILTER_FLAG_TSYNC does not go with the listener" "expected"
+    edit_bundle '.linux.seccomp.flags -= ["SECCOMP_FILTER_FLAG_TSYNC"]'
+  fi
+  in_container try_syscall ptrace 0
+  assert_output "ptrace: EPERM"
+}
+
 @test "a second spelling of a key, which runc would take for the first" {
   policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
   under_policy no-ptrace

@@ -38,6 +38,13 @@ succeeds_but_not_under() {
   assert_output $'connect: ok\nours, user 1000, group 1001'
 }
 
+@test "connect: a caller whose bundle would have only SIGKILL interrupt it" {
+  under_policy good
+  edit_bundle '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}'
+  in_container unix_socket connect /good/socket
+  assert_output $'connect: ok\nours, user 0, group 0'
+}
+
 @test "connect: a path that no rule allows" {
   succeeds_but_not_under good unix_socket connect /bad/socket
   assert_output "connect: EACCES"

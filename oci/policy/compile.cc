@@ -615,6 +615,7 @@ class Compiler {
     seccomp::write_profile(merged.profile, written);
     drop_killable_wait(written);
     if (!plan_.supervised()) return {};
+    TRY(check_flags());
     TRY(check_listener(listener_));
     written["listenerPath"] = listener_.path;
     written["listenerMetadata"] = listener_.metadata;
@@ -673,16 +674,37 @@ class Compiler {
   }
 
   // Who may be interrupted by SIGKILL alone while the agent has its call cannot be stopped by whoever traces
-  // an execve of it to the end.
+  // an execve of it to the end, or makes its call on a Unix socket by a thread of its own.
   void drop_killable_wait(ordered_json& seccomp) {
     const auto flags = seccomp.find("flags");
-    if (!supervises(policy_, Operation::kExec) || flags == seccomp.end() || !flags->is_array()) return;
+    const bool stops_callers = supervises(policy_, Operation::kExec) ||
+                               supervises(policy_, Operation::kConnect) ||
+                               supervises(policy_, Operation::kSend);
+    if (!stops_callers || flags == seccomp.end() || !flags->is_array()) return;
     ordered_json kept = ordered_json::array();
     for (const ordered_json& flag : *flags) {
       if (flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") kept.push_back(flag);
     }
     drops_killable_wait_ = kept.size() < flags->size();
     *flags = std::move(kept);
+  }
+
+  // The bundle's flags, with a listener that it did not have. What the runtime does not take at all it says
+  // itself, as it does without a policy.
+  [[nodiscard]] Status check_flags() const {
+    const ordered_json* own = own_seccomp(config_);
+    const ordered_json* flags = own == nullptr ? nullptr : member(*own, "flags");
+    if (flags == nullptr || !flags->is_array()) return {};
+    for (std::size_t i = 0; i < flags->size(); ++i) {
+      if (!(*flags)[i].is_string()) continue;
+      const auto& flag = (*flags)[i].get_ref<const std::string&>();
+      const std::string_view reason = runtime_.why_not_with_listener(flag);
+      if (reason.empty()) continue;
+      return fail("/linux/seccomp/flags/" + std::to_string(i) + ": " + flag +
+                  " does not go with the listener that this policy needs: " + std::string(reason) +
+                  ": expected a profile without it");
+    }
+    return {};
   }
 
   // A demand that no filter can express together with the bundle's profile notifies, unless it may not.
@@ -884,8 +906,8 @@ class Compiler {
       add_row(
           Origin::kStart, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV leaves the bundle's flags",
           Mechanism::kFilter, "none",
-          "whoever traces an execve to its end could not stop a thread that only SIGKILL interrupts while "
-          "it waits for the agent");
+          "whoever traces an execve to its end, or has a thread of the caller's own call on a Unix socket, "
+          "could not stop one that only SIGKILL interrupts while it waits for the agent");
     }
     if (!plan_.exempts_start) return;
     add_row(

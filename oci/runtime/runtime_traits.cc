@@ -37,6 +37,39 @@ constexpr std::array<std::string_view, 2> kYoukiBypassAnnotations = {"run.oci.ha
 constexpr std::array<std::string_view, 3> kCrunBypassAnnotations = {"run.oci.seccomp", "run.oci.handler",
                                                                     "module.wasm.image/variant"};
 
+// crun hands the flags to seccomp(2) itself (libcrun_apply_seccomp, src/libcrun/seccomp.c): where that fails
+// it loads a filter without any of them, but one with a listener it gives up. Beside a listener the kernel
+// takes TSYNC only with TSYNC_ESRCH, which crun does not know.
+constexpr std::array kCrunSeccompFlags = {
+    SeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", "",
+                "crun has the kernel load both together, which refuses them (EINVAL); nothing is lost "
+                "without it, for crun's process has one thread"},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "", ""},
+};
+
+// Before 1.2 any flag is an error ("seccomp flags are not yet supported by runc"). TSYNC is accepted and
+// passed over (setFlag, libcontainer/seccomp/seccomp_linux.go).
+constexpr std::array kRuncSeccompFlags = {
+    SeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "1.2", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "1.2", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", "1.2", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "1.5", ""},
+};
+
+// libseccomp adds TSYNC_ESRCH by itself (crates/libcontainer/src/seccomp/mod.rs leaves the flags to it).
+constexpr std::array kYoukiSeccompFlags = {
+    SeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "", ""},
+    SeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", "", ""},
+};
+
+constexpr std::array kUnknownSeccompFlags = {
+    SeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", "",
+                "an unknown runtime may have the kernel load both together, which refuses them (EINVAL)"},
+};
+
 // crun's libcrun_cgroup_enter (src/libcrun/cgroup.c) goes on without a cgroup, in a user namespace or as an
 // ordinary user, where the bundle names none and systemd is not to make it. runc's managers fail ("cannot set
 // memory limit: container could not join or create cgroup").
@@ -50,7 +83,8 @@ constexpr std::array kTraits = {
            .passes_over_cgroups = true,
            .never_notify = {},
            .bypass_annotation_prefixes = kCrunBypassAnnotations,
-           .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER"},
+           .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER",
+           .seccomp_flags = kCrunSeccompFlags},
     Traits{.kind = Kind::kRunc,
            .name = "runc",
            .accepts_config_option = false,
@@ -58,7 +92,8 @@ constexpr std::array kTraits = {
            .passes_over_cgroups = false,
            .never_notify = kRuncNeverNotify,
            .bypass_annotation_prefixes = {},
-           .bypass_environment = {}},
+           .bypass_environment = {},
+           .seccomp_flags = kRuncSeccompFlags},
     Traits{.kind = Kind::kYouki,
            .name = "youki",
            .accepts_config_option = false,
@@ -66,7 +101,8 @@ constexpr std::array kTraits = {
            .passes_over_cgroups = true,
            .never_notify = kYoukiNeverNotify,
            .bypass_annotation_prefixes = kYoukiBypassAnnotations,
-           .bypass_environment = {}},
+           .bypass_environment = {},
+           .seccomp_flags = kYoukiSeccompFlags},
     Traits{.kind = Kind::kUnknown,
            .name = "unknown",
            .accepts_config_option = false,
@@ -74,7 +110,8 @@ constexpr std::array kTraits = {
            .passes_over_cgroups = true,
            .never_notify = kUnknownNeverNotify,
            .bypass_annotation_prefixes = kCrunBypassAnnotations,
-           .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER"},
+           .bypass_environment = "RUN_OCI_SECCOMP_RECEIVER",
+           .seccomp_flags = kUnknownSeccompFlags},
 };
 
 constexpr bool in_order_of_kind() {
@@ -115,6 +152,13 @@ std::optional<Kind> kind_in(std::string_view text) {
 std::string_view Traits::why_never_notify(std::string_view syscall) const {
   for (const NeverNotify& row : never_notify) {
     if (row.syscall == syscall) return row.reason;
+  }
+  return {};
+}
+
+std::string_view Traits::why_not_with_listener(std::string_view seccomp_flag) const {
+  for (const SeccompFlag& row : seccomp_flags) {
+    if (row.name == seccomp_flag) return row.not_with_listener;
   }
   return {};
 }

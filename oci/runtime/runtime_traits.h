@@ -19,6 +19,13 @@ struct NeverNotify {
   std::string_view reason;
 };
 
+// A word of linux.seccomp.flags that a runtime takes.
+struct SeccompFlag {
+  std::string_view name;
+  std::string_view since;              // its version; empty: every one that is known here
+  std::string_view not_with_listener;  // why a container with it cannot be supervised; empty: it can
+};
+
 struct Traits {
   Kind kind = Kind::kUnknown;
   std::string_view name;               // "crun"
@@ -31,9 +38,14 @@ struct Traits {
   // Annotations that begin so replace the filter, or run the workload inside the runtime's own process.
   std::span<const std::string_view> bypass_annotation_prefixes;
   std::string_view bypass_environment;  // an environment variable that does; empty: none
+  // Of a flag that is not among these, or too new for it, the runtime itself says that it does not know it.
+  std::span<const SeccompFlag> seccomp_flags;
 
   // Why `syscall` must not notify under this runtime; empty when it may.
   [[nodiscard]] std::string_view why_never_notify(std::string_view syscall) const;
+  // Why the filter cannot have this flag and a listener under this runtime; empty when it can, or when the
+  // runtime takes no such flag at all.
+  [[nodiscard]] std::string_view why_not_with_listener(std::string_view seccomp_flag) const;
 };
 
 const Traits& traits(Kind kind);

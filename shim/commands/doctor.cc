@@ -192,13 +192,30 @@ Findings check_libseccomp(const Patient& patient) {
   return {ok(fact, "it makes filters that notify")};
 }
 
-std::string limits_in_words(const runtime::Traits& traits) {
+std::string calls_in_words(const runtime::Traits& traits) {
   if (traits.never_notify.empty()) return "every supervised call may notify";
   std::string calls;
   for (const runtime::NeverNotify& row : traits.never_notify) {
     calls += (calls.empty() ? "" : ", ") + std::string(row.syscall);
   }
   return "under it these calls cannot be logged: " + calls;
+}
+
+std::string seccomp_flags_in_words(const runtime::Traits& traits) {
+  constexpr std::string_view kPrefix = "SECCOMP_FILTER_FLAG_";
+  std::string flags;
+  for (const runtime::SeccompFlag& row : traits.seccomp_flags) {
+    flags += (flags.empty() ? "" : ", ") + std::string(row.name.substr(kPrefix.size()));
+    if (!row.since.empty()) flags += " (from version " + std::string(row.since) + " on)";
+    if (!row.not_with_listener.empty()) flags += " (not with supervision)";
+  }
+  return "it takes the seccomp flags " + flags;
+}
+
+std::string limits_in_words(const runtime::Traits& traits) {
+  std::string words = calls_in_words(traits);
+  if (traits.kind != runtime::Kind::kUnknown) words += "; " + seccomp_flags_in_words(traits);
+  return words;
 }
 
 std::string describe_runtime(const Patient& patient, const std::string& path) {

@@ -10,6 +10,7 @@
 namespace tidewaiter::shim {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -132,6 +133,19 @@ TEST_F(Doctor, FindsNothingWrongWithAGoodMachine) {
                            "also found: /usr/sbin/runc", "Containers can be supervised here.\n"}) {
     EXPECT_THAT(output_, HasSubstr(part));
   }
+}
+
+TEST_F(Doctor, SaysWhichSeccompFlagsARuntimeTakes) {
+  possible();
+  EXPECT_THAT(
+      output_,
+      HasSubstr("/usr/bin/crun, version 1.8.1: every supervised call may notify; it takes the seccomp "
+                "flags LOG, SPEC_ALLOW, TSYNC (not with supervision), WAIT_KILLABLE_RECV\n"));
+  here_.machine.kind = runtime::Kind::kRunc;
+  possible();
+  EXPECT_THAT(output_, HasSubstr("; it takes the seccomp flags LOG (from version 1.2 on), SPEC_ALLOW"));
+  here_.machine.kind = runtime::Kind::kUnknown;
+  EXPECT_THAT(complaints("runtimes"), AllOf(HasSubstr("sendmsg"), Not(HasSubstr("seccomp flags"))));
 }
 
 TEST_F(Doctor, HasALineForEveryCheck) {

@@ -97,6 +97,18 @@ Policy with_network(Policy policy, bool connect, bool bind) {
   return policy;
 }
 
+Policy exec_policy(bool audit = false) {
+  Policy policy;
+  policy.name = "test";
+  policy.mode = audit ? Mode::kAudit : Mode::kEnforce;
+  policy.exec.emplace();
+  policy.exec->allow = std::vector<ExecRule>{
+      {.pointer = "/exec/allow/0", .path = "/bin/*", .argv = {}},
+      {.pointer = "/exec/allow/1", .path = "/bin/git", .argv = {{"git", "clone"}}, .more_arguments = true}};
+  policy.exec->deny = {{.pointer = "/exec/deny/0", .path = "/bin/nc", .argv = {}}};
+  return policy;
+}
+
 ArgumentTest equals(unsigned index, std::uint64_t value) {
   return {.index = index, .comparison = Comparison::kEqual, .value = value};
 }
@@ -236,6 +248,45 @@ TEST(Compile, RefusesABundleThatDoesNotGoWithAPolicy) {
     }
     for (const std::string& word : one.words) EXPECT_THAT(told, HasSubstr(word));
   }
+}
+
+TEST(Compile, RefusesASeccompFlagThatNoListenerGoesWith) {
+  const ordered_json config = bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW",
+      "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 7, "SECCOMP_FILTER_FLAG_TSYNC"]})");
+  const Policy asking = policy_of({rule({"ptrace"}, Action::kErrno)}, true);
+  using enum runtime::Kind;
+  for (const auto kind : {kCrun, kUnknown}) {
+    EXPECT_THAT(failure(asking, config, runtime::traits(kind)),
+                AllOf(HasSubstr("/linux/seccomp/flags/2: SECCOMP_FILTER_FLAG_TSYNC does not go with"),
+                      HasSubstr("EINVAL"), HasSubstr("expected a profile without it")));
+  }
+  // Under exec rules the bundle's first flag is taken out; the place is told as the bundle has it.
+  Policy exec = exec_policy();
+  ordered_json mounts = bundle_with_mounts();
+  mounts["linux"]["seccomp"] = config["linux"]["seccomp"];
+  EXPECT_THAT(failure(exec, mounts), HasSubstr("/linux/seccomp/flags/2: "));
+  // What goes without a listener, or under another runtime, is the runtime's affair.
+  const ordered_json& flags = config["linux"]["seccomp"]["flags"];
+  const Policy silent = policy_of({rule({"ptrace"}, Action::kErrno)}, false);
+  EXPECT_EQ(compiled(silent, config).config["linux"]["seccomp"]["flags"], flags);
+  for (const auto kind : {kRunc, kYouki}) {
+    EXPECT_EQ(compiled(asking, config, runtime::traits(kind)).config["linux"]["seccomp"]["flags"], flags);
+  }
+  const ordered_json odd =
+      bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": "SECCOMP_FILTER_FLAG_TSYNC"})");
+  EXPECT_EQ(compiled(asking, odd).config["linux"]["seccomp"]["flags"], odd["linux"]["seccomp"]["flags"]);
+}
+
+// crun takes a filter without flags for one with SPEC_ALLOW, and an empty list for none.
+TEST(Compile, AddsNoSeccompFlags) {
+  const Policy asking = policy_of({rule({"ptrace"}, Action::kErrno)}, true);
+  EXPECT_FALSE(compiled(asking).config["linux"]["seccomp"].contains("flags"));
+  EXPECT_FALSE(compiled(asking, bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW"})"))
+                   .config["linux"]["seccomp"]
+                   .contains("flags"));
+  EXPECT_EQ(compiled(asking, bundle_with(R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": []})"))
+                .config["linux"]["seccomp"]["flags"],
+            ordered_json::array());
 }
 
 TEST(Compile, KeepsWhatItDoesNotKnow) {
@@ -1040,18 +1091,6 @@ TEST(Compile, SaysWhatDecideSays) {
 
 // --- exec -------------------------------------------------------------------------------------------
 
-Policy exec_policy(bool audit = false) {
-  Policy policy;
-  policy.name = "test";
-  policy.mode = audit ? Mode::kAudit : Mode::kEnforce;
-  policy.exec.emplace();
-  policy.exec->allow = std::vector<ExecRule>{
-      {.pointer = "/exec/allow/0", .path = "/bin/*", .argv = {}},
-      {.pointer = "/exec/allow/1", .path = "/bin/git", .argv = {{"git", "clone"}}, .more_arguments = true}};
-  policy.exec->deny = {{.pointer = "/exec/deny/0", .path = "/bin/nc", .argv = {}}};
-  return policy;
-}
-
 TEST(Compile, AsksTheAgentForEveryExecve) {
   for (const bool audit : {false, true}) {
     const Plan plan = compiled(exec_policy(audit), bundle_with_mounts());
@@ -1071,14 +1110,24 @@ TEST(Compile, AsksTheAgentForEveryExecve) {
   }
 }
 
-TEST(Compile, LetsTheCallerOfAnExecveBeStopped) {
+TEST(Compile, LetsACallerBeStopped) {
   ordered_json config = bundle_with_mounts();
   config["linux"]["seccomp"] = ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW",
       "flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]})");
   const auto flags = [](const Plan& plan) { return plan.config["linux"]["seccomp"]["flags"].dump(); };
-  EXPECT_EQ(flags(compiled(exec_policy(), config)), R"(["SECCOMP_FILTER_FLAG_LOG"])");
-  EXPECT_EQ(flags(compiled(with_network({}, true, true), config)),
-            R"(["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])");
+  for (const Policy& policy : {exec_policy(), with_network({}, true, false)}) {
+    const Plan plan = compiled(policy, config);
+    EXPECT_EQ(flags(plan), R"(["SECCOMP_FILTER_FLAG_LOG"])");
+    EXPECT_TRUE(std::any_of(plan.rows.begin(), plan.rows.end(), [](const PlanRow& row) {
+      return row.what == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV leaves the bundle's flags";
+    }));
+  }
+  for (const Policy& policy :
+       {with_network({}, false, true), policy_of({rule({"ptrace"}, Action::kErrno)}, true)}) {
+    const Plan plan = compiled(policy, config);
+    EXPECT_TRUE(plan.supervised());
+    EXPECT_EQ(flags(plan), R"(["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])");
+  }
 }
 
 TEST(Compile, AsksForNoExecveThatNothingRestricts) {

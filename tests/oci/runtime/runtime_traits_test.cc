@@ -44,12 +44,41 @@ TEST(Traits, SayWhyACallMustNotNotify) {
   EXPECT_EQ(traits(Kind::kCrun).why_never_notify("sendmsg"), "");
 }
 
+TEST(Traits, SayWhichSeccompFlagsGoWithAListener) {
+  const std::string flag = "SECCOMP_FILTER_FLAG_";
+  EXPECT_THAT(std::string(traits(Kind::kCrun).why_not_with_listener(flag + "TSYNC")), HasSubstr("EINVAL"));
+  EXPECT_EQ(traits(Kind::kRunc).why_not_with_listener(flag + "TSYNC"), "");
+  EXPECT_EQ(traits(Kind::kYouki).why_not_with_listener(flag + "TSYNC"), "");
+  for (const std::string name : {"LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV", "TSYNC_ESRCH", "TSYN", ""}) {
+    for (const Kind kind : kKinds) EXPECT_EQ(traits(kind).why_not_with_listener(flag + name), "") << name;
+  }
+  EXPECT_EQ(traits(Kind::kCrun).why_not_with_listener("TSYNC"), "") << "no runtime takes the short form";
+}
+
+TEST(Traits, SayWhichSeccompFlagsARuntimeTakes) {
+  const auto taken = [](Kind kind) {
+    std::string words;
+    for (const SeccompFlag& row : traits(kind).seccomp_flags) {
+      EXPECT_TRUE(row.name.starts_with("SECCOMP_FILTER_FLAG_")) << row.name;
+      words += std::string(row.name.substr(20)) + std::string(row.since) + ' ';
+    }
+    return words;
+  };
+  EXPECT_EQ(taken(Kind::kCrun), "LOG SPEC_ALLOW TSYNC WAIT_KILLABLE_RECV ");
+  EXPECT_EQ(taken(Kind::kRunc), "LOG1.2 SPEC_ALLOW1.2 TSYNC1.2 WAIT_KILLABLE_RECV1.5 ");
+  EXPECT_EQ(taken(Kind::kYouki), "LOG SPEC_ALLOW TSYNC ");
+}
+
 TEST(Traits, AnUnknownRuntimeMayHaveTheFaultsOfEveryOther) {
   const Traits& unknown = traits(Kind::kUnknown);
   for (const Kind kind : kKinds) {
     for (const NeverNotify& row : traits(kind).never_notify) {
       EXPECT_FALSE(row.reason.empty());
       EXPECT_NE(unknown.why_never_notify(row.syscall), "") << row.syscall;
+    }
+    for (const SeccompFlag& row : traits(kind).seccomp_flags) {
+      if (row.not_with_listener.empty()) continue;
+      EXPECT_NE(unknown.why_not_with_listener(row.name), "") << row.name;
     }
     for (const std::string_view prefix : traits(kind).bypass_annotation_prefixes) {
       const auto& all = unknown.bypass_annotation_prefixes;
