@@ -14,6 +14,7 @@
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
+#include "oci/seccomp/listener_trial.h"
 #include "oci/spec/config.h"
 #include "oci/spec/mounts.h"
 
@@ -145,6 +146,7 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   // podman's own runtime is what enters the container later: without an agent the folder is for its files
   // alone.
   const bool binds_files = plan.hosts || !plan.files.empty();
+  if (plan.supervised()) TRY(seccomp::check_own_filter());
   if (plan.supervised() || binds_files) {
     TRY(add_cleanup(plan.config, host, state_folder));
     Record record = make_record(config, host, file, plan);

@@ -236,6 +236,30 @@ TABLE
   assert_output "ptrace: EPERM"
 }
 
+@test "below a filter that has a listener already" {
+  policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
+  policy silent '{"syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}}'
+  container_runs try_syscall ptrace 0
+  local real=$TIDEWAITER programs=$TIDEWAITER_BIN/../integration/programs
+  TIDEWAITER=$BATS_TEST_TMPDIR/below
+  below() {
+    printf '#!/bin/sh\nexec %q %q %q "$@"\n' "$programs/under_filter" "$1" "$real" >"$TIDEWAITER"
+    chmod 0755 "$TIDEWAITER"
+  }
+  # Neither is a filter in the way, nor a listener of what the kernel can decide alone.
+  below none
+  under_policy no-ptrace
+  run shim run --bundle "$BUNDLE" "$ID"
+  assert_output "ptrace: EPERM"
+  below listener
+  under_policy silent
+  run shim run --bundle "$BUNDLE" "$ID"
+  assert_output "ptrace: EPERM"
+  under_policy no-ptrace
+  refuses_with "(seccomp(2): EBUSY): expected to be run from outside the sandbox that listens"
+  TIDEWAITER=$real
+}
+
 @test "a second spelling of a key, which runc would take for the first" {
   policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
   under_policy no-ptrace

@@ -1,14 +1,10 @@
 #include "shim/machine.h"
 
-#include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <string_view>
@@ -24,33 +20,6 @@ namespace tidewaiter::shim {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Of this process, for good: only a child of ours does it.
-ListenerTrial make_listener() {
-  std::array<struct sock_filter, 1> allow_everything{{BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
-  struct sock_fprog program {};
-  program.len = allow_everything.size();
-  program.filter = allow_everything.data();
-  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  ListenerTrial trial;
-  const UniqueFd listener(static_cast<int>(
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program)));
-  if (!listener.valid()) {
-    trial.listener = errno;
-    return trial;
-  }
-  const Status set = seccomp::set_flags(listener.get(), SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-  if (!set) trial.sync_wake_up = set.error().code;
-  const auto self = sys::pidfd_open(::getpid());
-  if (!self) {
-    trial.take_fd = self.error().code;
-  } else if (const UniqueFd taken(
-                 static_cast<int>(::syscall(SYS_pidfd_getfd, self->get(), listener.get(), 0)));
-             !taken.valid()) {
-    trial.take_fd = errno;
-  }
-  return trial;
-}
 
 class ThisMachine : public Machine {
  public:
@@ -87,24 +56,8 @@ class ThisMachine : public Machine {
 
   [[nodiscard]] bool initial_root() const override { return container::is_initial_root(); }
 
-  [[nodiscard]] Result<ListenerTrial> try_listener() const override {
-    sys::Pipe pipe = TRY(sys::pipe());
-    const pid_t child = ::fork();
-    if (child < 0) return fail(errno, "fork");
-    if (child == 0) {
-      const ListenerTrial trial = make_listener();
-      const ssize_t written = ::write(pipe.write_end.get(), &trial, sizeof trial);
-      ::_exit(written == sizeof trial ? 0 : 1);
-    }
-    pipe.write_end.reset();
-    ListenerTrial trial;
-    const auto size = sys::read(pipe.read_end.get(), &trial, sizeof trial);
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    if (!size) return tl::unexpected(size.error());
-    // A filter that is in force here may kill for the attempt.
-    if (*size != sizeof trial) return fail("the process that tried did not live to tell");
-    return trial;
+  [[nodiscard]] Result<seccomp::ListenerTrial> try_listener() const override {
+    return seccomp::try_listener();
   }
 
   [[nodiscard]] bool knows_notifications() const override {

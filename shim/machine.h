@@ -9,15 +9,9 @@
 #include "oci/container/settings.h"
 #include "oci/runtime/runtime_traits.h"
 #include "oci/seccomp/filter_context.h"
+#include "oci/seccomp/listener_trial.h"
 
 namespace tidewaiter::shim {
-
-// What a child process found that gave itself a seccomp listener. Errnos; 0: it worked.
-struct ListenerTrial {
-  int listener = 0;      // making one (SECCOMP_FILTER_FLAG_NEW_LISTENER)
-  int sync_wake_up = 0;  // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, as the agent sets it
-  int take_fd = 0;       // pidfd_getfd(2), on itself
-};
 
 // What `tidewaiter doctor` asks of the machine it runs on; tests answer in its place.
 class Machine {
@@ -31,7 +25,7 @@ class Machine {
   [[nodiscard]] virtual Status writable(const std::string& folder) const = 0;
 
   [[nodiscard]] virtual bool initial_root() const = 0;
-  [[nodiscard]] virtual Result<ListenerTrial> try_listener() const = 0;
+  [[nodiscard]] virtual Result<seccomp::ListenerTrial> try_listener() const = 0;
   [[nodiscard]] virtual bool knows_notifications()
       const = 0;                                       // SECCOMP_GET_ACTION_AVAIL, SECCOMP_GET_NOTIF_SIZES
   [[nodiscard]] virtual int landlock_abi() const = 0;  // 0: none

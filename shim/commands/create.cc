@@ -17,6 +17,7 @@
 #include "oci/policy/compile.h"
 #include "oci/policy/compile_deny.h"
 #include "oci/policy/load.h"
+#include "oci/seccomp/listener_trial.h"
 #include "oci/spec/config.h"
 #include "oci/spec/mounts.h"
 #include "shim/commands/commands.h"
@@ -189,6 +190,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   const policy::Plan plan =
       TRY(policy::compile(file.policy, bundle->original(), invocation.traits(), listener, surroundings));
   TRY(policy::check_machine(file.policy, bundle->original(), invocation.traits(), surroundings));
+  if (plan.supervised()) TRY(seccomp::check_own_filter());
   TRY(check_entrypoint(file.policy, *bundle, plan.config));
   if (!plan.init.empty()) TRY(check_init_place(bundle->original(), folder, plan.init.front()));
   const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));

@@ -9,12 +9,14 @@
 #include "oci/seccomp/profile.h"
 #include "oci/spec/config.h"
 #include "tests/hooks/hook_fixture.h"
+#include "tests/oci/seccomp/target.h"
 
 namespace tidewaiter::hook {
 namespace {
 
 using spec::Json;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class Precreate : public HookTest {
@@ -51,6 +53,18 @@ TEST_F(Precreate, PutsAFilterInAndStartsNobodyWhenTheFilterIsEnough) {
   EXPECT_EQ(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ALLOW");
   EXPECT_FALSE(config["linux"]["seccomp"].contains("listenerPath"));
   EXPECT_FALSE(config.contains("hooks"));
+  EXPECT_TRUE(state_is_empty());
+}
+
+TEST_F(Precreate, RefusesBelowAListenerWhatTakesAnother) {
+  seccomp::Child child([&]() -> std::vector<long> {
+    const int listener = seccomp::install_filter(SYS_acct);
+    const auto refused = precreate(config_under("network"), host_);
+    const auto held = precreate(config_under("filter"), host_);
+    if (listener < 0 || refused) return {};
+    return {refused.error().message().find("EBUSY") != std::string::npos ? 1 : 0, held ? 1 : 0};
+  });
+  EXPECT_THAT(child.report(), ElementsAre(1, 1));
   EXPECT_TRUE(state_is_empty());
 }
 

@@ -38,7 +38,7 @@ class ScriptedMachine : public Machine {
   int landlock = 7;
   std::string init = "/usr/bin/tidewaiter-init";
   bool notifications = true;
-  Result<ListenerTrial> trial = ListenerTrial{};
+  Result<seccomp::ListenerTrial> trial = seccomp::ListenerTrial{};
   unsigned api = 6;
   std::string runtime = "/usr/bin/crun";
   runtime::Kind kind = runtime::Kind::kCrun;
@@ -64,7 +64,7 @@ class ScriptedMachine : public Machine {
     return {};
   }
   bool initial_root() const override { return root; }
-  Result<ListenerTrial> try_listener() const override { return trial; }
+  Result<seccomp::ListenerTrial> try_listener() const override { return trial; }
   bool knows_notifications() const override { return notifications; }
   int landlock_abi() const override { return landlock; }
   std::string init_path() const override { return init; }
@@ -177,16 +177,18 @@ TEST_F(Doctor, NamesEachAilment) {
        "SECCOMP_ADDFD_FLAG_SEND"},
       {"no notifications", [](Surroundings& s) { s.machine.notifications = false; }, "notifications", true,
        "Linux 5.9"},
-      {"nested listener", [](Surroundings& s) { s.machine.trial = ListenerTrial{.listener = EBUSY}; },
-       "notifications", true, "EBUSY"},
-      {"forbidden", [](Surroundings& s) { s.machine.trial = ListenerTrial{.listener = EPERM}; },
+      {"nested listener",
+       [](Surroundings& s) { s.machine.trial = seccomp::ListenerTrial{.listener = EBUSY}; }, "notifications",
+       true, "EBUSY"},
+      {"forbidden", [](Surroundings& s) { s.machine.trial = seccomp::ListenerTrial{.listener = EPERM}; },
        "notifications", true, "Operation not permitted"},
       {"killed",
        [](Surroundings& s) { s.machine.trial = fail("the process that tried did not live to tell"); },
        "notifications", true, "did not live"},
-      {"slow wake-up", [](Surroundings& s) { s.machine.trial = ListenerTrial{.sync_wake_up = EINVAL}; },
+      {"slow wake-up",
+       [](Surroundings& s) { s.machine.trial = seccomp::ListenerTrial{.sync_wake_up = EINVAL}; },
        "notifications", false, "Linux 6.6"},
-      {"no pidfd_getfd", [](Surroundings& s) { s.machine.trial = ListenerTrial{.take_fd = EPERM}; },
+      {"no pidfd_getfd", [](Surroundings& s) { s.machine.trial = seccomp::ListenerTrial{.take_fd = EPERM}; },
        "notifications", true, "pidfd_getfd"},
       {"a sandbox",
        [](Surroundings& s) {
