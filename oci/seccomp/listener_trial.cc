@@ -72,9 +72,8 @@ Status check_own_filter() {
   if (!trial || trial->listener == 0) return {};
   if (trial->listener == EBUSY) {
     return fail(
-        "the policy takes a seccomp listener, and the filters that this process is under have one already, "
-        "of "
-        "which the kernel admits one (seccomp(2): EBUSY): expected to be run from outside the sandbox that "
+        "the policy takes a seccomp listener, and the filters that this process is under have one already: "
+        "the kernel admits one (seccomp(2): EBUSY): expected to be run from outside the sandbox that "
         "listens (on WSL2, with seccomp off for its own init)");
   }
   return fail(
