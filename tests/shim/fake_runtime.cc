@@ -86,11 +86,11 @@ int main(int argc, char** argv) {
   std::cout << "runtime's output\n" << std::flush;
   std::cerr << "runtime's error\n";
   if (const char* text = std::getenv("FAKE_SIGNAL")) {
-    const int number = std::atoi(text);
+    const int number = std::stoi(text);
     ::signal(number, SIG_DFL);  // AddressSanitizer would make an exit of SIGSEGV
     ::raise(number);
   }
-  if (const char* code = std::getenv("FAKE_EXIT")) return std::atoi(code);
+  if (const char* code = std::getenv("FAKE_EXIT")) return std::stoi(code);
   if (command == "create" || command == "run") std::ofstream(container) << "";
   if (command == "delete" && !fs::remove(container) && !force) return 1;
   return 0;

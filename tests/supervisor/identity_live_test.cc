@@ -136,7 +136,7 @@ TEST(IdentityCache, SeesAnotherProgramWhereAnExecveGoesUnheard) {
 TEST(IdentityCache, SeesAnotherProgramOfWhoSharedItsMemory) {
   Listener listener(
       []() -> std::vector<long> {
-        const pid_t child = ::vfork();
+        const pid_t child = ::vfork();  // NOLINT(*-unsafe-functions): what is tested
         if (child == 0) {
           call_until_known();
           execute();

@@ -158,8 +158,7 @@ TEST(LiveExec, FailsAsTheKernelDoes) {
                                              "#!/etc/passwd/x",
                                              "#!/usr\n",
                                              "#!" + std::string(300, 'x'),
-                                             "\x7f"
-                                             "ELF"};
+                                             "\177ELF"};
   const auto run_all = [&] {
     std::vector<long> ends;
     for (std::size_t i = 0; i < contents.size(); ++i) {

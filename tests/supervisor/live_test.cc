@@ -361,7 +361,7 @@ TEST(LiveBlocking, HoldsUpNobodyElseAndIsInterruptedBySignals) {
                       body);
   ASSERT_TRUE(session.kernel().wait_for_connects_begun(1));
   blocked.give();
-  EXPECT_EQ(session.child().report(), (std::vector<long>{kOthers * kCalls, 1, -EINTR}));
+  EXPECT_EQ(session.child().report(), (std::vector<long>{long{kOthers} * kCalls, 1, -EINTR}));
   // The agent's own call ends too, though nobody waits for it any more.
   EXPECT_TRUE(session.kernel().wait_for_connects_ended(kOthers * kCalls + 1));
   const auto events = session.end();
@@ -707,9 +707,10 @@ TEST(LiveSyscalls, SurviveAStormOfSignals) {
   std::size_t delivered = 0;
   for (const auto& [id, each] : session.kernel().answers())
     delivered += static_cast<std::size_t>(each.delivered);
-  ASSERT_GE(delivered, static_cast<std::size_t>(3 * kCalls));
-  EXPECT_LE(report.size(), delivered - 3 * kCalls);
-  EXPECT_LE(delivered - 3 * kCalls, 3 * kCalls / 20) << "far more than that can explain";
+  constexpr std::size_t kAll = std::size_t{3} * kCalls;
+  ASSERT_GE(delivered, kAll);
+  EXPECT_LE(report.size(), delivered - kAll);
+  EXPECT_LE(delivered - kAll, kAll / 20) << "far more than that can explain";
   for (const long result : report) EXPECT_EQ(result, -EINVAL);
   for (const auto& [id, each] : session.kernel().answers()) {
     EXPECT_EQ(each.delivered + each.late, 1) << id;

@@ -21,7 +21,6 @@ namespace tidewaiter::container {
 namespace {
 
 using std::chrono::milliseconds;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class AgentLauncherTest : public ::testing::Test {

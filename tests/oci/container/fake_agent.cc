@@ -72,8 +72,8 @@ int main(int argc, char** argv) {
   std::map<std::string, std::string> options;
   for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
   const std::string state_folder = options["--state-folder"];
-  const int ready = std::atoi(options["--ready-fd"].c_str());
-  const int creator = options.contains("--creator-fd") ? std::atoi(options["--creator-fd"].c_str()) : -1;
+  const int ready = std::stoi(options["--ready-fd"]);
+  const int creator = options.contains("--creator-fd") ? std::stoi(options["--creator-fd"]) : -1;
   const std::string folder = std::getenv("FAKE_FOLDER");
   const char* variable = std::getenv("FAKE_AGENT");
   const std::string behaviour = variable != nullptr ? variable : "";

@@ -33,12 +33,10 @@ using seccomp::ActionKind;
 using seccomp::ProfileAction;
 using testing::AllOf;
 using testing::AnyOf;
-using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 using Arguments = std::array<std::uint64_t, 6>;
 

@@ -44,8 +44,8 @@ TEST(ExplainText, SaysEveryPartOfThePlan) {
         "(a refusal is logged by the agent)", "mount: kills the process",
         "Added, so that the runtime can start the container:\n  - execve: told to the agent: the first is",
         "Added, so that these names resolve without DNS:\n  - /etc/hosts, with a.example: brought up to date",
-        "Added, so that the rules hold; a [name] in the policy's unsafe_allow gives back:\n"
-        "  - io_uring: fails with ENOSYS [io_uring]: its operations pass every filter",
+        ("Added, so that the rules hold; a [name] in the policy's unsafe_allow gives back:\n"
+         "  - io_uring: fails with ENOSYS [io_uring]: its operations pass every filter"),
         "  - SCMP_ARCH_X86: connect can be made through socketcall there", "own profile for socket",
         "Left open:\n  - raw sockets: take CAP_NET_RAW away"}) {
     EXPECT_THAT(text, HasSubstr(part));

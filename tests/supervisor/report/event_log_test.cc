@@ -59,6 +59,7 @@ class StuckLog {
 
   // Reads until `before` has returned and the log has ended; its lines.
   std::vector<nlohmann::json> end(const std::function<void()>& before = [] {}) {
+    // NOLINTNEXTLINE(bugprone-unused-local-non-trivial-variable): its destructor waits
     auto ended = std::async(std::launch::async, [&] {
       before();
       log_.reset();
