@@ -7,7 +7,14 @@ load lib/podman
 README=$BATS_TEST_DIRNAME/../README.md
 
 setup() { start_test; }
-teardown() { end_test; }
+
+teardown() {
+  if [[ -n ${STORE:-} ]]; then
+    in_store rm --all --force --time 0
+    in_store rmi --all --force
+  fi
+  end_test
+}
 
 # --- the quickstart ----------------------------------------------------------------------------------
 
@@ -125,6 +132,4 @@ compare() {
     if [[ $line == '$ '* ]]; then command=${line#'$ '}; fi
   done < <(sed -n '/^```console$/,/^```$/p' "$README" | sed '/^```console$/d')
   assert_equal "$commands" 8
-  podman rm --all --force --time 0
-  podman rmi --all --force
 }
