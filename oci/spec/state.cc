@@ -2,8 +2,7 @@
 
 #include <cstdint>
 #include <limits>
-
-#include "oci/spec/config.h"
+#include <utility>
 
 namespace tidewaiter::spec {
 namespace {
@@ -35,7 +34,7 @@ Result<std::vector<std::string>> descriptor_names(const Json& document) {
   return names;
 }
 
-Result<ContainerProcessState> read_state(const Json& document) {
+Result<ContainerProcessState> read_state(Json document) {
   if (!document.is_object()) return fail("expected an object");
   ContainerProcessState state;
   state.fds = TRY(descriptor_names(document));
@@ -49,6 +48,7 @@ Result<ContainerProcessState> read_state(const Json& document) {
   state.status = string_or_empty(*container, "status");
   state.init_pid = pid_or_zero(*container, "pid");
   state.bundle = string_or_empty(*container, "bundle");
+  state.document = std::move(document);
   return state;
 }
 
@@ -58,9 +58,10 @@ bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '
 
 Result<ContainerProcessState> parse_state(std::string_view text) {
   const std::string source = "container process state";
-  const Json document = TRY(parse_json(text, source));
-  return in_context(source, read_state(document));
+  return in_context(source, read_state(TRY(parse_json(text, source))));
 }
+
+std::string dump_state(const ContainerProcessState& state) { return dump_json(state.document, -1); }
 
 JsonObjectScanner::Progress JsonObjectScanner::feed(std::string_view bytes) {
   if (complete_) return Progress::kComplete;

@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "oci/base/result.h"
+#include "oci/spec/config.h"
 
 namespace tidewaiter::spec {
 
 // The container process state a runtime sends with the notify fd (runtime-spec, runtime.md, "The Container
 // Process State"). Runtimes differ: crun hard-codes ociVersion 0.2.0 and sends pid 0 and bundle "." for
-// exec; nothing but `id` may be relied on.
+// exec; nothing but `id` may be relied on. What is read here of `document` is beside it.
 struct ContainerProcessState {
+  Json document;                 // all that the runtime said: keys in order, unknown ones too
   std::vector<std::string> fds;  // names, in the order of the descriptors; the listener is "seccompFd"
   pid_t pid = 0;         // of the process that loaded the filter, in the runtime's pid namespace; 0 unknown
   std::string metadata;  // linux.seccomp.listenerMetadata
@@ -26,6 +28,9 @@ struct ContainerProcessState {
 // Missing or ill-typed members other than `fds` and `state.id` are tolerated and left empty. `fds` must name
 // "seccompFd" exactly once.
 Result<ContainerProcessState> parse_state(std::string_view text);
+
+// As text, in one line: parse_state() makes the same of it again.
+std::string dump_state(const ContainerProcessState& state);
 
 // Recognises the end of one JSON object in a byte stream, fed in pieces: some runtimes never close the
 // connection after the message, so waiting for end-of-file would wait for ever. Looks at structure only

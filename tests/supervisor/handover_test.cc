@@ -190,6 +190,7 @@ TEST(Handover, TakesALargeStateInPieces) {
   const auto handover = connection.handover->take();
   ASSERT_TRUE(handover) << handover.error().message();
   EXPECT_EQ(handover->state.id, "box");
+  EXPECT_EQ(spec::dump_state(handover->state), spec::dump_json(spec::parse_json(state, "sent").value(), -1));
 }
 
 TEST(Handover, TakesTheListenerAmongOtherDescriptors) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "oci/base/system.h"
+#include "tests/oci/spec/without_white_space.h"
 
 namespace tidewaiter::spec {
 namespace {
@@ -19,23 +20,6 @@ using ::testing::HasSubstr;
 
 std::string fixture(const std::string& name) {
   return sys::read_file(std::string(TIDEWAITER_FIXTURES) + "/config/" + name).value();
-}
-
-// The text without the white space between its tokens: what must come out again, byte for byte.
-std::string without_white_space(const std::string& text) {
-  std::string out;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (!in_string && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) continue;
-    out += c;
-    if (in_string && c == '\\') {
-      out += text[++i];
-    } else if (c == '"') {
-      in_string = !in_string;
-    }
-  }
-  return out;
 }
 
 std::string error_of(const std::string& text) {

@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "oci/base/system.h"
+#include "tests/oci/spec/without_white_space.h"
+
 namespace tidewaiter::spec {
 namespace {
 
@@ -107,6 +110,49 @@ TEST(ParseState, RefusesWhatCannotBeServed) {
     EXPECT_THAT(state.error().message(), HasSubstr(error));
     EXPECT_THAT(state.error().message(), ::testing::StartsWith("container process state: "));
   }
+}
+
+// What crun 1.8 and runc 1.1 sent, at `create` and at `exec`.
+class SentStates : public ::testing::TestWithParam<const char*> {
+ protected:
+  static std::string text() {
+    return sys::read_file(std::string(TIDEWAITER_FIXTURES) + "/state/" + GetParam()).value();
+  }
+};
+
+TEST_P(SentStates, ComeOutAsTheyWentIn) {
+  const auto state = parse_state(text());
+  ASSERT_TRUE(state) << state.error().message();
+  EXPECT_EQ(dump_state(*state), without_white_space(text()));
+  EXPECT_EQ(state->id, "box");
+  EXPECT_EQ(state->metadata, R"({"policy": "web", "n": 18446744073709551615})");
+}
+
+INSTANTIATE_TEST_SUITE_P(DumpState, SentStates,
+                         ::testing::Values("crun-create.json", "crun-exec.json", "runc-create.json",
+                                           "runc-exec.json"));
+
+TEST(DumpState, LosesNothingThatARuntimeMaySay) {
+  const std::string large(200'000, 'x');  // comes in several pieces
+  const std::vector<std::string> texts = {
+      R"({"fds":["a","seccompFd","b"],"state":{"id":"box"}})",
+      R"({"state":{"pid":0,"id":"box","annotations":{"z":"1","a":"2"}},"pid":0,"fds":["seccompFd"],"ociVersion":"9"})",
+      R"({"fds":["seccompFd"],"x-new":[18446744073709551615,-9223372036854775808,0.1,null,{"b":1,"a":[]}],"state":{"id":"box","x":{}}})",
+      R"({"fds":["seccompFd"],"pid":"7","metadata":7,"state":{"id":"box","pid":-1,"status":[],"bundle":null}})",
+      R"({"fds":["seccompFd"],"metadata":"\"}{\n\u0001ü🚢","state":{"id":"box","bundle":"."}})",
+      R"({"fds":["seccompFd"],"state":{"id":"box","annotations":{"large":")" + large + R"("}}})",
+  };
+  for (const std::string& text : texts) {
+    SCOPED_TRACE(text.substr(0, 200));
+    const auto state = parse_state(text);
+    ASSERT_TRUE(state) << state.error().message();
+    EXPECT_EQ(dump_state(*state), text);
+  }
+  // Go's JSON writer escapes what need not be (encoding/json, HTMLEscape): the same text, not the same bytes.
+  const auto escaped =
+      parse_state(R"({"fds":["seccompFd"],"state":{"id":"box","bundle":"\u003c\u0026\u003e"}})");
+  ASSERT_TRUE(escaped);
+  EXPECT_EQ(dump_state(*escaped), R"({"fds":["seccompFd"],"state":{"id":"box","bundle":"<&>"}})");
 }
 
 // Objects whose end is hard to see, each followed by bytes that do not belong to it.
