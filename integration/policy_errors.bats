@@ -239,7 +239,6 @@ TABLE
 @test "below a filter that has a listener already" {
   policy no-ptrace '{"syscalls": [{"names": ["ptrace"], "action": "errno"}]}'
   policy silent '{"syscalls": [{"names": ["ptrace"], "action": "errno"}], "events": {"log": []}}'
-  container_runs try_syscall ptrace 0
   local real=$TIDEWAITER programs=$TIDEWAITER_BIN/../integration/programs
   TIDEWAITER=$BATS_TEST_TMPDIR/below
   below() {
@@ -249,11 +248,11 @@ TABLE
   # Neither is a filter in the way, nor a listener of what the kernel can decide alone.
   below none
   under_policy no-ptrace
-  run shim run --bundle "$BUNDLE" "$ID"
+  in_container try_syscall ptrace 0
   assert_output "ptrace: EPERM"
   below listener
   under_policy silent
-  run shim run --bundle "$BUNDLE" "$ID"
+  in_container try_syscall ptrace 0
   assert_output "ptrace: EPERM"
   under_policy no-ptrace
   refuses_with "(seccomp(2): EBUSY): expected to be run from outside the sandbox that listens"
