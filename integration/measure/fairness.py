@@ -9,11 +9,17 @@ median, its 99th percentile, and how many there were in a second. What runs besi
     flood     a container under the same policy, of which as many threads make the refused call without a pause
 
 each once with agents of the containers' own, and once with one agent for both.
+
+With --share nothing is timed, but counted how many calls the flood makes while the victim makes its own. Prints that, and ends
+with 1 where the flood had more than SLACK times the share of as many callers as it has threads: the victim would have waited
+for more than what processors and their scheduler cost it.
 """
 
 import argparse
+import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -50,17 +56,58 @@ def measure(containers, calls):
     return [float(each) for each in run(command, env=containers.environment).split()]
 
 
+# Where calls take turns, a flood makes as many as it has threads for each of the victim's. A scheduler may prefer it for a while.
+SLACK = 4
+
+
+def share(containers, threads, calls):
+    """How many calls a flood makes while another container makes as many as that."""
+    counter = containers.folder / "flood"
+    counter.write_bytes(bytes(8))
+    spec = json.loads(json.dumps(containers.spec))
+    spec["mounts"].append({"destination": "/flood", "type": "bind", "source": str(counter), "options": ["bind", "rw"]})
+    bundle, flood = containers.bundle(["/bin/share_calls", "flood", "/flood", threads], "refused", spec)
+    command = [*containers.command("refused"), "run", "--detach", "--bundle", str(bundle), flood]
+    subprocess.run(command, env=containers.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    try:
+        bundle, name = containers.bundle(["/bin/share_calls", "count", "/flood", calls], "refused", spec)
+        command = [*containers.command("refused"), "run", "--bundle", str(bundle), name]
+        return int(run(command, env=containers.environment))
+    finally:
+        run([*containers.command("refused"), "delete", "--force", flood], env=containers.environment)
+
+
+def shares(containers, binaries, threads, calls):
+    shutil.copy(binaries.parent / "integration/programs/share_calls", containers.rootfs / "bin")
+    unfair = 0
+    for agent in ("own", "node"):
+        node = Node(containers, binaries) if agent == "node" else None
+        try:
+            flood = share(containers, threads, calls)
+        finally:
+            if node:
+                node.end()
+        print(f"{agent:<8}{calls} calls, and {flood} of a flood from {threads} threads")
+        if flood > SLACK * threads * calls:
+            print(f"wrong: that is more than {SLACK} times its share, {threads * calls}")
+            unfair = 1
+    return unfair
+
+
 def main():
     parser = argparse.ArgumentParser(prog="integration/fairness")
     parser.add_argument("--runtime", default="crun")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calls", type=int, default=20000)
     parser.add_argument("--threads", type=int, default=8, help="of the container beside it")
+    parser.add_argument("--share", action="store_true", help="count instead of timing")
     options = parser.parse_args()
     binaries = pathlib.Path(os.environ["TIDEWAITER_BIN"])
     samples = {}
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         containers = Containers(pathlib.Path(folder), binaries, options.runtime)
+        if options.share:
+            return shares(containers, binaries, options.threads, options.calls)
         for _ in range(options.rounds):
             for agent in ("own", "node"):
                 node = Node(containers, binaries) if agent == "node" else None
