@@ -29,7 +29,8 @@ what_is_there() {
   echo "state:"
   find /run/tidewaiter /var/log/tidewaiter /run/crun /run/runc ! -name agent.log
   echo "cgroups:"
-  find /sys/fs/cgroup -type d -name '*quickstart*' ! -path '/sys/fs/cgroup/unified/*'
+  # Others' cgroups may go while it looks.
+  find /sys/fs/cgroup -type d -name '*quickstart*' ! -path '/sys/fs/cgroup/unified/*' 2>/dev/null || true
   echo "/tmp:"
   find "$WRITTEN"
 }
