@@ -31,6 +31,9 @@ namespace {
 // How often abandoned calls are looked for while any call waits.
 constexpr std::chrono::milliseconds kAbandonedInterval{20};
 
+// How often it is looked whether anything is served still, while others wait for the end of that.
+constexpr std::chrono::milliseconds kDrainInterval{2};
+
 // How often a state folder that is being removed is made again before the next event has to ask for it.
 constexpr int kRestoreAttempts = 10;
 
@@ -207,7 +210,7 @@ Status Agent::watch(int fd, std::uint32_t events) {
 void Agent::stop_watching(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Status Agent::run() {
-  while (!ending_) {
+  while (!ending_ && !drained()) {
     std::array<struct epoll_event, 16> ready;
     const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), timeout());
     if (count < 0 && errno != EINTR) return fail(errno, "epoll_wait");
@@ -221,20 +224,38 @@ Status Agent::run() {
     }
     anything_waits_ = look_after_sessions();
     // The keeper has the last look: a hand-over may be on its way.
-    if (finished() && !std::exchange(told_finished_, true)) TRY(keeper_.send(Word::kFinished));
+    if (finished() && !draining_ && !std::exchange(told_finished_, true)) {
+      TRY(keeper_.send(Word::kFinished));
+    }
   }
   // Whoever waits for the end finds all that happened before it.
   if (events_ != nullptr) events_->flush();
+  if (!ending_) return {};
   clean_up();
   return keeper_.send(Word::kDone);
 }
 
-int Agent::timeout() const { return anything_waits_ ? static_cast<int>(kAbandonedInterval.count()) : -1; }
+int Agent::timeout() const {
+  if (!anything_waits_) return -1;
+  return static_cast<int>((draining_ ? kDrainInterval : kAbandonedInterval).count());
+}
+
+// What a session has not answered is left in the slots.
+void Agent::begin_drain() {
+  draining_ = true;
+  for (const auto& session : sessions_) session->begin_drain();
+}
+
+bool Agent::drained() const {
+  return draining_ && std::all_of(sessions_.begin(), sessions_.end(),
+                                  [](const auto& session) { return session->ended(); });
+}
 
 bool Agent::look_after_sessions() {
   bool any = false;
   for (auto session = sessions_.begin(); session != sessions_.end();) {
-    if (!(*session)->ended()) {
+    // Of one that has ended because it was drained the container knows nothing.
+    if (!(*session)->ended() || draining_) {
       any |= (*session++)->look_after();
       continue;
     }
@@ -329,6 +350,9 @@ Status Agent::obey(Message message) {
       return {};
     case Word::kReload:
       return keeper_.send(Word::kReloaded, 0, reload_policy() ? 1 : 0);
+    case Word::kDrain:
+      begin_drain();
+      return {};
     case Word::kBegin:
     case Word::kReady:
     case Word::kServing:

@@ -53,8 +53,9 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Serves until the container is gone; then puts the bundle's config back and removes the state folder. An
-  // error: the keeper is gone, or of no use.
+  // Serves until the container is gone; then puts the bundle's config back and removes the state folder. Or
+  // until kDrain has come, and nothing is being served any more; then it leaves everything to another worker,
+  // whenever that is: the keeper waits no longer than it likes. An error: the keeper is gone, or of no use.
   Status run();
 
   // Whether any session is left: who holds this can only be rid of it by the process's end.
@@ -82,6 +83,8 @@ class Agent {
   [[nodiscard]] int timeout() const;
   // Whether any session wants to be looked after again soon.
   bool look_after_sessions();
+  void begin_drain();
+  [[nodiscard]] bool drained() const;
   Status hear();
   Status obey(Message message);
   Status go();
@@ -138,7 +141,8 @@ class Agent {
   bool creator_pending_ = true;  // the runtime that was to make the container may still come
   bool bundle_restored_ = false;
   bool told_finished_ = false;
-  bool ending_ = false;  // kEnd has come
+  bool ending_ = false;    // kEnd has come
+  bool draining_ = false;  // kDrain has come
   // The container may outlive our sessions: an agent before us died, or a session could not go on.
   bool may_outlive_ = false;
   bool anything_waits_ = false;

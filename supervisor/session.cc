@@ -188,8 +188,13 @@ Slot* Session::own_slot() {
 }
 
 void Session::leave() {
+  // What it tells of a call whose answer was lost is for the next worker to know (remember_lost).
+  if (waiting_.draining()) return leave_open();
   if (Slot* const slot = std::exchange(Slot::own, nullptr)) slots_.give_back(*slot);
 }
+
+// To the next worker, as it is.
+void Session::leave_open() { Slot::own = nullptr; }
 
 // Whether there was a notification that an earlier worker has left.
 bool Session::serve_left() {
@@ -203,12 +208,13 @@ bool Session::serve_left() {
   }
   leave();
   Slot::own = slot;
-  serve(Notification(kernel_, notify_fd_.get(), slots_.notification(*slot).get()), *slot);
+  Notification notification(kernel_, notify_fd_.get(), slots_.notification(*slot).get());
+  if (!serve_stand_in(notification)) serve(std::move(notification), *slot);
   return true;
 }
 
 bool Session::receive_one() {
-  if (any_left_ && serve_left()) return true;
+  if (any_left_ && !waiting_.draining() && serve_left()) return true;
   if (!waiting_.take_turn()) return false;
   Slot* const slot = own_slot();
   if (slot == nullptr) return false;
@@ -216,9 +222,19 @@ bool Session::receive_one() {
   slot->reset();
   slots_.empty(*slot);
   auto buffer = slots_.notification(*slot);
+  waiting_.begin_receive();
   const Status received = kernel_.receive(notify_fd_.get(), buffer);
+  const bool draining = waiting_.end_receive();
   if (received) {
-    serve(Notification(kernel_, notify_fd_.get(), buffer.get()), *slot);
+    Notification notification(kernel_, notify_fd_.get(), buffer.get());
+    // Also then: it is part of a call that is being served.
+    if (serve_stand_in(notification)) return true;
+    if (draining) {
+      notification.answered_elsewhere();
+      leave_open();
+    } else {
+      serve(std::move(notification), *slot);
+    }
     return true;
   }
   switch (received.error().code) {
@@ -233,12 +249,15 @@ bool Session::receive_one() {
   }
 }
 
+// Whether it was a stand-in's call.
+bool Session::serve_stand_in(Notification& notification) {
+  if (!tracer_.drives(notification.tid())) return false;
+  waiting_.pass_turn();
+  return tracer_.answer_stand_in(notification);
+}
+
 void Session::serve(Notification notification, Slot& slot) {
   const auto received = std::chrono::steady_clock::now();
-  if (tracer_.drives(notification.tid())) {
-    waiting_.pass_turn();
-    if (tracer_.answer_stand_in(notification)) return;
-  }
   const bool suspicious = slot.suspicious();
   // By an earlier worker, which may have done what is to be told of.
   const bool owed = slot.owes_event();

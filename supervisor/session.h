@@ -44,6 +44,7 @@ class Session {
   // See Waiting.
   bool look_after() { return waiting_.look_after(); }
   void begin_stop() { waiting_.begin_stop(); }
+  void begin_drain() { waiting_.begin_drain(); }
   [[nodiscard]] bool ended() const { return waiting_.ended(); }
   // Whether the session has not come to the end of its filter: somebody may call still.
   [[nodiscard]] bool gave_up() const { return ended() && !hung_up(); }
@@ -57,8 +58,10 @@ class Session {
   // The slot of the calling receiver; nullptr: there is none.
   Slot* own_slot();
   void leave();
+  void leave_open();
   bool receive_one();
   bool serve_left();
+  bool serve_stand_in(Notification& notification);
   void serve(Notification notification, Slot& slot);
   // To the target, by whatever way it is still to be had.
   Status answer(Notification& notification, Call& call, Outcome& outcome);

@@ -260,8 +260,17 @@ void Waiting::end() {
   }
 }
 
+// Whoever receives now, or gets the turn to, will not serve what it receives.
+bool Waiting::nobody_serves_locked() const { return threads_.size() == in_line_ + receive_calls_; }
+
+void Waiting::begin_drain() {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
+}
+
 bool Waiting::look_after() {
   const std::lock_guard lock(mutex_);
+  if (draining_ && nobody_serves_locked()) stopping_ = true;
   if (stopping_) {
     interrupt_all_locked();
     return !threads_.empty();
@@ -275,7 +284,7 @@ bool Waiting::look_after() {
     watched_ = true;
     if (!entry.waits_for->still_stands()) ::pthread_kill(entry.thread, kInterrupt);
   }
-  return watched_;
+  return watched_ || draining_;
 }
 
 void Waiting::interrupt_all_locked() {

@@ -65,6 +65,14 @@ class Waiting {
   // could. A no-op for who has not the turn.
   void pass_turn();
 
+  // Around the call that receives: who makes it serves nothing. The second says whether what was received is
+  // not to be served any more (begin_drain()).
+  void begin_receive() { receive_calls_.fetch_add(1); }
+  bool end_receive() {
+    receive_calls_.fetch_sub(1);
+    return draining();
+  }
+
   // The calling receiver serves a call of the notification's target from now on. Who still serves a former
   // call of it is interrupted, and this returns when they have ended: a thread is in one call at a time.
   // False: the target is not waiting any more, or no further thread can be had to receive meanwhile; the call
@@ -88,6 +96,11 @@ class Waiting {
   // the turn from who serves for long. Returns whether to call again soon: something is served, or was a
   // moment ago. After it returned false, the next enter() writes to `wake_fd`.
   bool look_after();
+
+  // What is being served is served to its end, and then every thread is to end, as after begin_stop():
+  // look_after() has to be called until they have. What they receive meanwhile they are told not to serve.
+  void begin_drain();
+  [[nodiscard]] bool draining() const { return draining_; }
 
   // Every thread is to end; none is waited for, for the kernel lets some calls be interrupted by nothing.
   // Further begin() fail.
@@ -134,6 +147,7 @@ class Waiting {
   // What who has the turn serves; nullptr: it waits for a notification, or serves what needs no enter().
   [[nodiscard]] const Entry* served_with_turn_locked() const;
   void take_turn_from_who_is_stuck_locked(Time now);
+  [[nodiscard]] bool nobody_serves_locked() const;
   void interrupt_all_locked();
   bool surplus();
   [[nodiscard]] std::size_t waiting_locked() const;
@@ -162,6 +176,10 @@ class Waiting {
   bool watched_ = false;      // look_after() will be called soon
   int quiet_looks_;           // calls of look_after() since somebody entered
   bool stopping_ = false;
+  // Sequentially consistent, both: who has been counted as receiving after draining_ was set will find it set
+  // when it has received.
+  std::atomic<unsigned> receive_calls_ = 0;  // threads between begin_receive() and end_receive()
+  std::atomic<bool> draining_ = false;
 
   static thread_local Receiver own;
 };

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 // All that the agent's processes say to each other: words and what goes with them here, requests and orders
 // to the tracing process (tracing.cc, remote_stand_in.cc), the slots' layout. It changes with each of them. A
 // worker of another version than its keeper's goes on only where both speak the same.
-inline constexpr std::uint32_t kProtocol = 8;
+inline constexpr std::uint32_t kProtocol = 9;
 
 // What keeper and worker say to each other. Each message is of a kind, has up to two numbers, may carry
 // descriptors, and some a text.
@@ -30,6 +30,8 @@ enum class Word : std::uint32_t {
   kGo,      // all there was has been told
   kEnd,     // there is nothing left: the worker is to clean up
   kReload,  // the policy file may have changed: whether it is to be taken (reload.h)
+  kDrain,   // another worker is ready to take its place: it ends when what it serves has come to its end, and
+            // leaves what comes meanwhile to the other one. Nothing is said to it after that
   // --- node to a worker that serves several containers (node/shared_worker.h), and back ---
   kServe,        // container `number`, `index` kProtocol. Descriptor: the channel to its keeper
   kServedToEnd,  // container `number`: nobody serves it any more

@@ -319,6 +319,10 @@ void Keeper::keep_up(Time now) {
     worker_->worker->kill();
     workers_.killed(now);
   }
+  if (worker_ && worker_->drained_by && now >= *worker_->drained_by) {
+    worker_->drained_by.reset();
+    kill(*worker_);
+  }
   if (!worker_ && now >= workers_.start_at()) start_worker(next_program());
   if (requested_.valid() && !tracer_ && !requests_watched_ && now >= tracers_.start_at()) watch_requests();
   if (const auto give_up_at = workers_.give_up_at(); give_up_at && now >= *give_up_at) give_up();
@@ -335,6 +339,7 @@ int Keeper::timeout() const {
     sooner(workers_.overdue_at(worker_->started));
   }
   if (waits_for_successor()) sooner(workers_.overdue_at(successor_->started));
+  if (worker_ && worker_->drained_by) sooner(*worker_->drained_by);
   if (requested_.valid() && !tracer_ && !requests_watched_) sooner(tracers_.start_at());
   if (!next) return -1;
   const auto left = std::chrono::ceil<milliseconds>(*next - steady_clock::now()).count();
@@ -556,9 +561,10 @@ void Keeper::hear(Employed& employed) {
   for (;;) {
     auto message = employed.channel.receive();
     if (!message) {
-      // It hung up. Should it not be dying, it is of no more use.
+      // It hung up. Should it not be dying, it is of no more use; who drains has until drained_by to end.
       stop_watching(employed.channel.fd());
-      return kill(employed);
+      if (!employed.drains) kill(employed);
+      return;
     }
     if (!*message) return;
     obey(employed, std::move(**message));
@@ -640,6 +646,7 @@ void Keeper::obey(Employed& employed, Message message) {
     case Word::kGo:
     case Word::kEnd:
     case Word::kReload:
+    case Word::kDrain:
     case Word::kServe:
     case Word::kServedToEnd:
       break;
@@ -653,12 +660,19 @@ void Keeper::kill(Employed& employed) {
   if (&employed == worker_.get()) workers_.killed(steady_clock::now());
 }
 
+// Its place is to be another's. One that has not begun to serve has nothing to finish.
+void Keeper::relieve(Employed& employed) {
+  if (!employed.told_all || !employed.channel.send(Word::kDrain)) return kill(employed);
+  employed.drains = true;
+  employed.drained_by = steady_clock::now() + inheritance_.longest_drain;
+}
+
 void Keeper::worker_ready(Employed& employed, const Message& message) {
   if (employed.killed) return;  // it said so before
   employed.ready = true;
   set_patience(message.size);
   // Only one may serve. What the old one has not answered is in the slots.
-  if (&employed == successor_.get()) return kill(*worker_);
+  if (&employed == successor_.get()) return relieve(*worker_);
   report("ok");
 }
 
@@ -696,7 +710,7 @@ void Keeper::last_look() {
 // Tells the worker what it does not know yet, as far as it listens.
 void Keeper::tell() {
   tell_again_.reset();
-  if (!worker_ || !worker_->ready) return;
+  if (!worker_ || !worker_->ready || worker_->drains) return;
   const Status told = tell_all(*worker_);
   // Any other error means that it is dying, and its end will be told.
   const int why = told ? 0 : told.error().code;

@@ -22,6 +22,10 @@
 
 namespace tidewaiter::supervisor {
 
+// How long others' calls may wait for those that a worker whose place is taken has under way. Most take
+// microseconds, and a connection to another machine as long as that is far away.
+inline constexpr std::chrono::milliseconds kLongestDrain{100};
+
 // What the launcher gave the agent; oci/container/agent_launcher.h has the protocol.
 struct KeeperInheritance {
   std::string state_folder;
@@ -32,6 +36,7 @@ struct KeeperInheritance {
   bool leaves_cgroup = true;  // its caller's
   std::string program;        // where the agent's program lies, also when it is another one by now
   UniqueFd successor;         // the program (O_PATH) that has taken that one's place; invalid: none has
+  std::chrono::milliseconds longest_drain = kLongestDrain;
   // Where to have files kept; nullptr: nobody keeps them. It outlives the keeper.
   Deposit* deposit = nullptr;
   // What an earlier keeper has had kept there, by its names; then there is nothing above but deposit,
@@ -97,7 +102,10 @@ class Keeper {
   [[nodiscard]] bool over() const { return over_; }
   Status finish();
 
-  // Goes on as another version: SIGUSR2.
+  // Goes on as another version: SIGUSR2. Once the new worker is ready the old one receives no more and has
+  // kLongestDrain to finish what it serves; what comes meanwhile waits for the new one. What takes longer
+  // than that, a connect to a host that does not answer for one, goes on without a worker, as after a death
+  // (slots.h): the old one is killed, and the new one takes it up.
   void replace_worker();
   // Has the worker look at the policy file again.
   void reload() { reload_ = Reload::kWanted; }
@@ -106,7 +114,7 @@ class Keeper {
   [[nodiscard]] bool wants_renewal() const { return wants_renewal_ && worker_ && !successor_; }
   // Once after another program has taken a worker's place: it (O_PATH); else invalid.
   UniqueFd take_successor() { return std::exchange(taken_over_by_, {}); }
-  // Has another take its place, of the same program.
+  // Has another take its place, of the same program and in the same way.
   void renew_worker();
   // The container did not come to be: the worker is to go, and to leave everything as it is.
   void withdraw();
@@ -154,6 +162,8 @@ class Keeper {
     bool told_end = false;
     bool full = false;  // the channel, for now
     bool killed = false;
+    bool drains = false;                  // it has been told to
+    std::optional<Time> drained_by = {};  // if not, it is killed then
   };
 
   // A tracer serves from its first moment, as far as one can see: it may still die of its start.
@@ -202,6 +212,7 @@ class Keeper {
   void hear(Employed& employed);
   void obey(Employed& employed, Message message);
   void kill(Employed& employed);
+  void relieve(Employed& employed);
   void worker_ready(Employed& employed, const Message& message);
   void session_begun(const Message& message);
   void last_look();

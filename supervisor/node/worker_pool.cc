@@ -73,7 +73,7 @@ class WorkerPool::Hosted final : public Worker {
   void kill() override {
     if (process_ == nullptr) return;
     killed_ = true;
-    want_end(*process_, number_);
+    pool_.want_end(*process_, number_);
   }
   std::optional<std::string> reap() override { return end_; }
 
@@ -156,8 +156,9 @@ void WorkerPool::turn(Time now) {
       each->process->kill();
       each->killed = true;
     }
-    // An old version that has nobody left.
-    if (!each->ended && !each->killed && each->hosted.empty() && each->generation != generation_) {
+    // An old version that has nobody left who is wanted.
+    if (!each->ended && !each->killed && each->hosted.size() == each->unwanted.size() &&
+        each->generation != generation_) {
       each->process->kill();
       each->killed = true;
     }
@@ -201,12 +202,13 @@ void WorkerPool::look(Process& process) {
   for (const auto& [number, hosted] : std::exchange(process.hosted, {})) hosted->end(*end);
 }
 
-void WorkerPool::want_end(Process& process, std::uint64_t number) {
+void WorkerPool::want_end(Process& process, std::uint64_t number) const {
   process.unwanted.insert(number);
   const Time now = steady_clock::now();
   // Who is wanted still is wanted for as long as possible.
   if (!process.kill_at) process.kill_at = now + kPatience;
-  if (process.unwanted.size() == process.hosted.size() && process.hosted.size() > 1) process.kill_at = now;
+  if (process.unwanted.size() != process.hosted.size()) return;
+  if (process.hosted.size() > 1 || process.generation != generation_) process.kill_at = now;
 }
 
 // Not for long: the kernel may hold it for ever, should it wait for a file system.

@@ -56,7 +56,7 @@ class WorkerPool {
   Result<std::unique_ptr<Worker>> host(Channel channel, int program);
   Result<Process*> process_for(int program);
   void look(Process& process);
-  static void want_end(Process& process, std::uint64_t number);
+  void want_end(Process& process, std::uint64_t number) const;
   void end_now(Process& process);
 
   Launch launch_;

@@ -85,6 +85,7 @@ struct Starts {
   std::function<Launch(Launch)> workers = [](Launch launch) { return launch; };
   std::function<LaunchTracer(LaunchTracer)> tracers = [](LaunchTracer launch) { return launch; };
   std::string program = "/bin/false";  // of replacements
+  std::chrono::milliseconds longest_drain = kLongestDrain;
 };
 
 void hang(const Channel& /*keeper*/) {
@@ -124,6 +125,7 @@ class KeeperProcess {
       inheritance.leaves_cgroup = false;
       ready->read_end.reset();
       inheritance.program = starts.program;
+      inheritance.longest_drain = starts.longest_drain;
       const auto launch = [made = launch_processes(kernel), workers](
                               Channel channel, int program) mutable -> Result<std::unique_ptr<Worker>> {
         if (workers-- <= 0) return fail(EAGAIN, "fork");
@@ -722,6 +724,124 @@ TEST(LiveKeeper, StaysReplacedWhenWorkersDie) {
   EXPECT_TRUE(is_agent(process.worker()));
   EXPECT_EQ(caller.end(), std::vector<long>(3, -ENOTSUP));
   EXPECT_EQ(process.keeper().report(), std::vector<long>{0});
+}
+
+// A kernel on whose way an answer waits until it is let through.
+class WaitingKernel final : public ObservedKernel {
+ public:
+  Status answer_errno(int notify_fd, std::uint64_t id, int errno_value) override {
+    shared_.reached = true;
+    while (!shared_.released) ::poll(nullptr, 0, 1);
+    return ObservedKernel::answer_errno(notify_fd, id, errno_value);
+  }
+  void wait_until_reached() const {
+    while (!shared_.reached) ::poll(nullptr, 0, 1);
+  }
+  void release() const { shared_.released = true; }
+
+ private:
+  // Also by workers, which have no descriptors of ours.
+  struct Shared {
+    std::atomic<bool> reached = false;
+    std::atomic<bool> released = false;
+  };
+  Shared& shared_ = *new (
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared;
+};
+
+// A worker of which is told how it ended.
+class ToldWorker final : public Worker {
+ public:
+  ToldWorker(std::unique_ptr<Worker> worker, int told) : worker_(std::move(worker)), told_(told) {}
+  [[nodiscard]] int ended_fd() const override { return worker_->ended_fd(); }
+  void kill() override { worker_->kill(); }
+  std::optional<std::string> reap() override {
+    auto end = worker_->reap();
+    if (end) (void)sys::write_all(told_, "; " + *end);
+    return end;
+  }
+
+ private:
+  std::unique_ptr<Worker> worker_;
+  int told_;
+};
+
+// Of a worker that is replaced while it serves a call: how it ends, and what is told before. One that takes
+// its place tells when it is ready and when it is to go on.
+class ReplacedWorker : public ::testing::Test {
+ protected:
+  void replace(std::chrono::milliseconds longest_drain) {
+    Starts starts;
+    starts.longest_drain = longest_drain;
+    starts.workers = [this](Launch launch) -> Launch {
+      return [this, launch = std::move(launch)](Channel channel,
+                                                int program) -> Result<std::unique_ptr<Worker>> {
+        const int told = told_.write_end.get();
+        if (program == kOwnProgram) {
+          auto worker = launch(std::move(channel), program);
+          if (!worker) return worker;
+          return std::make_unique<ToldWorker>(std::move(*worker), told);
+        }
+        return std::make_unique<StubWorker>([&channel, told] {
+          if (!channel.receive() || !channel.send(Word::kReady, 0, 60)) return;
+          (void)sys::write_all(told, "ready");
+          while (const auto message = channel.receive()) {
+            if (*message && (*message)->word == Word::kGo) (void)sys::write_all(told, "; goes on");
+          }
+        });
+      };
+    };
+    process_.emplace(kernel_, 1000, kPolicy, 60, starts);
+    caller_.emplace();
+    (void)process_->begin_hand_over(caller_->take_notify_fd());
+    caller_->call();
+    kernel_.wait_until_reached();
+    ASSERT_EQ(::kill(process_->keeper().pid(), SIGUSR2), 0);
+    ASSERT_EQ(told("ready"), "ready");
+  }
+
+  // What has been told, up to `last`.
+  std::string told(const std::string& last) {
+    char byte = 0;
+    while (!text_.ends_with(last) && ::read(told_.read_end.get(), &byte, 1) == 1) text_ += byte;
+    return text_;
+  }
+  // Whether anything else is, within some time.
+  [[nodiscard]] bool more_is_told(int milliseconds) const {
+    struct pollfd poll_fd = {told_.read_end.get(), POLLIN, 0};
+    return ::poll(&poll_fd, 1, milliseconds) == 1;
+  }
+  void end() {
+    ASSERT_EQ(::kill(process_->keeper().pid(), SIGTERM), 0);
+    EXPECT_EQ(process_->keeper().report(), std::vector<long>{0});
+  }
+
+  WaitingKernel kernel_;
+  sys::Pipe told_ = std::move(*sys::pipe());
+  std::string text_;
+  std::optional<KeeperProcess> process_;
+  std::optional<Caller> caller_;
+};
+
+TEST_F(ReplacedWorker, FinishesWhatItServesAndEndsByItself) {
+  replace(std::chrono::hours(1));
+  EXPECT_FALSE(more_is_told(100));
+  kernel_.release();
+  EXPECT_EQ(caller_->end(), std::vector<long>{-ENOTSUP});
+  EXPECT_EQ(told("goes on"), "ready; exit code 0; goes on");
+  end();
+  const auto events = process_->events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["syscall"], "getpgid");
+}
+
+TEST_F(ReplacedWorker, IsKilledWhereThatTakesTooLong) {
+  replace(std::chrono::milliseconds(1));
+  EXPECT_EQ(told("goes on"), "ready; signal 9; goes on");
+  end();
+  // The keeper is gone, and nobody has answered.
+  EXPECT_EQ(caller_->end(), std::vector<long>{-ENOSYS});
+  EXPECT_TRUE(process_->events().empty());
 }
 
 // It is what to do when the program that runs has a mistake which kills it at its start.

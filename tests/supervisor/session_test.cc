@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <future>
 #include <set>
 #include <thread>
 
@@ -52,6 +53,13 @@ class ScriptedSession {
                                   wake_.get(), *slots_, 0, tracer);
     ASSERT_TRUE(session) << session.error().message();
     session_ = std::move(*session);
+  }
+
+  // As the next worker, with what this one has left.
+  void start_again() {
+    session_.reset();
+    slots_ = std::move(*Slots::open(UniqueFd(::fcntl(slots_->memory(), F_DUPFD_CLOEXEC, 0))));
+    start();
   }
 
   // An earlier worker's slot, with a notification that it had received.
@@ -662,6 +670,90 @@ TEST(Session, NeverFailsOpenAndNeverLeavesATargetWaiting) {
       }
     }
   }
+}
+
+// --- a session that makes room for the next worker's ---------------------------------------------------
+
+TEST(Session, FinishesWhatItServesAndLeavesWhatComesMeanwhile) {
+  ScriptedSession scripted;
+  std::promise<void> begun;
+  std::promise<void> released;
+  scripted.kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
+    begun.set_value();
+    released.get_future().wait();
+    return {};
+  };
+  scripted.start();
+  scripted.kernel.notify(address_call(1, SYS_connect, 16));
+  begun.get_future().wait();
+  scripted.session().begin_drain();
+  scripted.kernel.notify(notification_of(2, SYS_ptrace, {}));
+  while (scripted.kernel.calls(Kind::kReceive).size() < 2) {
+    EXPECT_TRUE(scripted.session().look_after());
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(scripted.session().ended());
+  released.set_value();
+  while (!scripted.session().ended()) {
+    (void)scripted.session().look_after();
+    (void)scripted.wait_for_wake(2);
+  }
+  ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].id, 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].kind, Kind::kAnswerValue);
+  // As if it had just come, and nobody were to blame for anything.
+  scripted.start_again();
+  ASSERT_TRUE(scripted.kernel.wait_for_answers(2));
+  EXPECT_EQ(scripted.kernel.answers()[1].id, 2U);
+  EXPECT_EQ(scripted.kernel.answers()[1].value, ENOSYS);
+  const auto events = scripted.end();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0]["syscall"], "connect");
+  EXPECT_EQ(events[1]["syscall"], "ptrace");
+  EXPECT_EQ(events[1]["verdict"], "denied");
+}
+
+// Its stand-in's calls are part of it: to leave them open would be to wait for oneself.
+TEST(Session, AnswersStandInsUntilWhatTheyAreForHasComeToItsEnd) {
+  constexpr pid_t kStandIn = 77;
+  class Driving final : public Tracer {
+   public:
+    Result<std::unique_ptr<Trace>> attach(pid_t, CallSite, DecidedExecution) override {
+      return fail(EPERM, "");
+    }
+    Status start_stand_in(const Notification&, const StandInRequest&,
+                          std::unique_ptr<StandInCalls>&) override {
+      return fail(EPERM, "");
+    }
+    [[nodiscard]] bool drives(pid_t tid) const override { return tid == kStandIn; }
+    bool answer_stand_in(Notification& notification) override {
+      notification.answered_elsewhere();
+      answered.set_value();
+      return true;
+    }
+    std::promise<void> answered;
+  };
+  ScriptedSession scripted;
+  Driving tracer;
+  std::promise<void> begun;
+  scripted.kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
+    begun.set_value();
+    tracer.answered.get_future().wait();
+    return {};
+  };
+  scripted.start(supervision(), &tracer);
+  scripted.kernel.notify(address_call(1, SYS_connect, 16));
+  begun.get_future().wait();
+  scripted.session().begin_drain();
+  struct seccomp_notif driven = notification_of(2, SYS_connect, {});
+  driven.pid = kStandIn;
+  scripted.kernel.notify(driven);
+  while (!scripted.session().ended()) {
+    (void)scripted.session().look_after();
+    (void)scripted.wait_for_wake(2);
+  }
+  ASSERT_EQ(scripted.kernel.answers().size(), 1U);
+  EXPECT_EQ(scripted.kernel.answers()[0].id, 1U);
 }
 
 // --- what an earlier worker left ----------------------------------------------------------------------

@@ -67,6 +67,12 @@ class Receivers {
     return idle_;
   }
 
+  // Until so many have been received that are not to be served; false: it did not come to that.
+  [[nodiscard]] bool wait_for_unserved(unsigned count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kLongest, [&] { return unserved_ == count; });
+  }
+
   [[nodiscard]] bool woken() const {
     eventfd_t count = 0;
     return ::eventfd_read(wake_.get(), &count) == 0;
@@ -77,9 +83,17 @@ class Receivers {
     if (turns_ && !waiting.take_turn()) return false;
     set_idle(+1);
     eventfd_t one = 0;
+    waiting.begin_receive();
     const int result = ::eventfd_read(queued_.get(), &one);
+    const bool draining = waiting.end_receive();
     set_idle(-1);
     if (result != 0) return !waiting.stopping();
+    if (draining) {
+      const std::lock_guard lock(mutex_);
+      ++unserved_;
+      changed_.notify_all();
+      return true;
+    }
     std::function<void()> call;
     {
       const std::lock_guard lock(mutex_);
@@ -103,6 +117,7 @@ class Receivers {
   std::mutex mutex_;
   std::condition_variable changed_;
   unsigned idle_ = 0;
+  unsigned unserved_ = 0;
   std::deque<std::function<void()>> queue_;
   UniqueFd queued_;
   UniqueFd wake_;
@@ -589,6 +604,38 @@ TEST(Waiting, StopsThreadsThatBlock) {
   const Notification late(kernel, -1, notification_of(9, SYS_connect, {}));
   EXPECT_FALSE(receivers.waiting.begin(late));
   receivers.waiting.stop();
+}
+
+TEST(Waiting, ServesToItsEndWhatIsBeingServedAndNothingMoreWhenItIsDrained) {
+  for (const bool turns : {false, true}) {
+    SCOPED_TRACE(turns);
+    ScriptedKernel kernel;
+    Receivers receivers(2, 8, turns);
+    ASSERT_TRUE(receivers.waiting.start());
+    BlockingCall call(receivers, kernel, 1, 201);
+    call.post();
+    ASSERT_TRUE(call.begun.wait());
+    receivers.waiting.begin_drain();
+    std::atomic<bool> served = false;
+    for (unsigned later = 1; later <= 2; ++later) {
+      receivers.post([&] { served = true; });
+      EXPECT_TRUE(receivers.wait_for_unserved(later));
+      EXPECT_TRUE(receivers.waiting.look_after());
+    }
+    EXPECT_FALSE(receivers.waiting.stopping());
+    EXPECT_FALSE(receivers.waiting.ended());
+    call.release();
+    ASSERT_TRUE(call.ended.wait());
+    EXPECT_FALSE(call.interrupted);
+    // Again and again, for a thread may not have begun to receive.
+    const auto deadline = std::chrono::steady_clock::now() + kLongest;
+    while (receivers.waiting.look_after() && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    EXPECT_TRUE(receivers.waiting.ended());
+    EXPECT_FALSE(served);
+    EXPECT_EQ(kernel.answers().size(), 1U);
+  }
 }
 
 TEST(Waiting, EndsCallsThatNeverBegan) {

@@ -136,10 +136,10 @@ TEST_F(WorkerPoolTest, BeginsAnotherProcessWithAnotherGeneration) {
   const Employed b = employ();
   EXPECT_EQ(processes_, 2);
   // Of whom all are to go it is rid at once.
-  const auto began = steady_clock::now();
   a.worker->kill();
+  ASSERT_TRUE(pool_->next());
+  EXPECT_LE(*pool_->next(), steady_clock::now());
   EXPECT_TRUE(ends(a));
-  EXPECT_LT(steady_clock::now() - began, milliseconds(5000));
   EXPECT_FALSE(ends(b, milliseconds(50)));
 }
 
