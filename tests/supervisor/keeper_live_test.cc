@@ -800,10 +800,11 @@ class ReplacedWorker : public ::testing::Test {
     ASSERT_EQ(told("ready"), "ready");
   }
 
-  // What has been told, up to `last`.
+  // What has been told, up to `last`; or until nothing has been for ten seconds.
   std::string told(const std::string& last) {
     char byte = 0;
-    while (!text_.ends_with(last) && ::read(told_.read_end.get(), &byte, 1) == 1) text_ += byte;
+    while (!text_.ends_with(last) && more_is_told(10'000) && ::read(told_.read_end.get(), &byte, 1) == 1)
+      text_ += byte;
     return text_;
   }
   // Whether anything else is, within some time.

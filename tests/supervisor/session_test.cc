@@ -55,6 +55,16 @@ class ScriptedSession {
     session_ = std::move(*session);
   }
 
+  // Looks after it until nobody receives any more; false: ten seconds have passed.
+  [[nodiscard]] bool comes_to_its_end() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!session_->ended() && std::chrono::steady_clock::now() < deadline) {
+      (void)session_->look_after();
+      (void)wait_for_wake(2);
+    }
+    return session_->ended();
+  }
+
   // As the next worker, with what this one has left.
   void start_again() {
     session_.reset();
@@ -680,7 +690,7 @@ TEST(Session, FinishesWhatItServesAndLeavesWhatComesMeanwhile) {
   std::promise<void> released;
   scripted.kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
     begun.set_value();
-    released.get_future().wait();
+    (void)released.get_future().wait_for(std::chrono::seconds(10));
     return {};
   };
   scripted.start();
@@ -689,15 +699,13 @@ TEST(Session, FinishesWhatItServesAndLeavesWhatComesMeanwhile) {
   scripted.session().begin_drain();
   scripted.kernel.notify(notification_of(2, SYS_ptrace, {}));
   while (scripted.kernel.calls(Kind::kReceive).size() < 2) {
+    ASSERT_FALSE(scripted.session().ended());
     EXPECT_TRUE(scripted.session().look_after());
     std::this_thread::yield();
   }
   EXPECT_FALSE(scripted.session().ended());
   released.set_value();
-  while (!scripted.session().ended()) {
-    (void)scripted.session().look_after();
-    (void)scripted.wait_for_wake(2);
-  }
+  EXPECT_TRUE(scripted.comes_to_its_end());
   ASSERT_EQ(scripted.kernel.answers().size(), 1U);
   EXPECT_EQ(scripted.kernel.answers()[0].id, 1U);
   EXPECT_EQ(scripted.kernel.answers()[0].kind, Kind::kAnswerValue);
@@ -738,7 +746,7 @@ TEST(Session, AnswersStandInsUntilWhatTheyAreForHasComeToItsEnd) {
   std::promise<void> begun;
   scripted.kernel.on_connect = [&](int, std::span<const std::byte>) -> Status {
     begun.set_value();
-    tracer.answered.get_future().wait();
+    EXPECT_EQ(tracer.answered.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
     return {};
   };
   scripted.start(supervision(), &tracer);
@@ -748,10 +756,7 @@ TEST(Session, AnswersStandInsUntilWhatTheyAreForHasComeToItsEnd) {
   struct seccomp_notif driven = notification_of(2, SYS_connect, {});
   driven.pid = kStandIn;
   scripted.kernel.notify(driven);
-  while (!scripted.session().ended()) {
-    (void)scripted.session().look_after();
-    (void)scripted.wait_for_wake(2);
-  }
+  EXPECT_TRUE(scripted.comes_to_its_end());
   ASSERT_EQ(scripted.kernel.answers().size(), 1U);
   EXPECT_EQ(scripted.kernel.answers()[0].id, 1U);
 }
