@@ -188,8 +188,6 @@ Slot* Session::own_slot() {
 }
 
 void Session::leave() {
-  // What it tells of a call whose answer was lost is for the next worker to know (remember_lost).
-  if (waiting_.draining()) return leave_open();
   if (Slot* const slot = std::exchange(Slot::own, nullptr)) slots_.give_back(*slot);
 }
 
