@@ -101,7 +101,7 @@ import_busybox() {
 # any order: two threads of the agent may write their events in either.
 compare() {
   local line pattern='' actual order=cat
-  if [[ $1 == "tidewaiter log "* ]]; then order=sort; fi
+  if [[ $1 == "tidewaiter log "* ]]; then order="sort"; fi
   eval "$1" >"$BATS_TEST_TMPDIR/actual" 2>&1 </dev/null 3>&- || true
   actual=$(alike "$BATS_TEST_TMPDIR/actual" | "$order")
   while IFS= read -r line; do
