@@ -37,6 +37,7 @@ not_found_in_container() {
   ID=$(new_id)
   container_runs "$@"
   run -127 shim run --bundle "$BUNDLE" "$ID" </dev/null
+  wait_for_bundle
 }
 
 READ='{"files": {"read": ["/bin", "/probes", "/proc", "/srv/in"]}}'

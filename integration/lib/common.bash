@@ -194,7 +194,11 @@ in_container() {
   ID=$(new_id)
   container_runs "$@"
   run shim run --bundle "$BUNDLE" "$ID" </dev/null
-  # The agent puts config.json back when it sees that the container has gone, which is a moment after `run`.
+  wait_for_bundle
+}
+
+# The agent puts config.json back when it sees that the container has gone, which is a moment after `run`.
+wait_for_bundle() {
   eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
 }
 
@@ -203,7 +207,7 @@ in_container() {
 works_without_policy() {
   local -r without=$BATS_TEST_TMPDIR/without
   mkdir -p "$without"
-  eventually test ! -e "$BUNDLE/config.json.tidewaiter" || fail "config.json was not put back"
+  wait_for_bundle
   jq --arg commands "$*" '.process.args = ["sh", "-ec", $commands] | del(.annotations["io.tidewaiter.policy"])' \
     "$BUNDLE/config.json" >"$without/config.json"
   run bare run --bundle "$without" "$(new_id)" </dev/null
