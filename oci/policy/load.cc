@@ -42,7 +42,8 @@ constexpr std::string_view kNetworkKeys[] = {"allow", "deny", "bind", "errno"};
 constexpr std::string_view kExecKeys[] = {"allow", "deny", "errno"};
 constexpr std::string_view kExecRuleKeys[] = {"path", "argv"};
 constexpr std::string_view kLimitsKeys[] = {"memory", "processes", "cpus", "open_files", "timeout"};
-constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "best_effort"};
+constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "copy_on_write", "best_effort"};
+constexpr std::string_view kCopyKeys[] = {"path", "on_success", "on_failure"};
 constexpr std::string_view kIdentityKeys[] = {"hostname", "hosts", "cpus", "env", "user"};
 constexpr std::string_view kEnvKeys[] = {"clean", "set", "pass"};
 constexpr std::string_view kUserKeys[] = {"uid", "gid", "additional_gids"};
@@ -71,6 +72,8 @@ constexpr std::size_t kLongestHostname = 64;         // __NEW_UTS_LEN (include/u
 constexpr std::uint64_t kLargestId = 4'294'967'294;  // one more, (uid_t)-1, is none (setresuid(2))
 constexpr std::size_t kMostGroups = 65'536;          // NGROUPS_MAX (include/uapi/linux/limits.h)
 
+// In the order of Settlement.
+constexpr std::string_view kSettlements[] = {"keep", "commit", "discard"};
 constexpr std::string_view kModes[] = {"enforce", "audit"};
 constexpr std::string_view kActions[] = {"errno", "allow", "log", "kill"};
 constexpr std::string_view kComparisons[] = {"eq", "ne", "lt", "le", "gt", "ge", "masked_eq"};
@@ -316,6 +319,8 @@ class Reader {
         return R"({"memory": "256M"})";
       case Where::kFiles:
         return R"({"read": ["/usr"], "write": ["/tmp"]})";
+      case Where::kCopy:
+        return R"({"path": "/work", "on_success": "commit"})";
       case Where::kIdentity:
         return R"({"hostname": "build"})";
       case Where::kEnv:
@@ -371,7 +376,10 @@ class Reader {
   ExecRule read_exec_rule(const Place& place);
   FilesPolicy read_files(const Place& place);
   std::vector<FileRule> read_file_rules(const Place& place);
+  std::vector<CopyRule> read_copy_rules(const Place& place);
+  std::optional<CopyRule> read_copy_rule(const Place& place);
   void check_denied(const FilesPolicy& files);
+  void check_copies(const FilesPolicy& files);
   // Puts "unix:" rules into `unix_rules`, and returns the others.
   std::vector<NetworkRule> read_network_rules(const Place& place, std::vector<UnixRule>& unix_rules);
   std::vector<BindRule> read_bind_rules(const Place& place);
@@ -680,6 +688,70 @@ std::vector<FileRule> Reader::read_file_rules(const Place& place) {
   return rules;
 }
 
+std::optional<CopyRule> Reader::read_copy_rule(const Place& place) {
+  CopyRule rule;
+  rule.pointer = place.pointer;
+  std::optional<Place> path;
+  if (place.value.is_string()) {
+    path.emplace(place);
+  } else {
+    each_member(Where::kCopy, place, kCopyKeys, {}, [&](std::string_view key, const Place& member) {
+      if (key == "path") {
+        path.emplace(member);
+      } else if (const auto word = read_word(member, kSettlements, Choice::kSettlement)) {
+        (key == "on_success" ? rule.on_success : rule.on_failure) = static_cast<Settlement>(*word);
+      }
+    });
+    require(place, "path", "expected the folder in the container, as in \"/work\"");
+  }
+  if (!path) return std::nullopt;
+  const std::string* text = read_string(*path, "an absolute path, as in \"/work\"");
+  if (text == nullptr) return std::nullopt;
+  if (const Status checked = check_file_path(*text); !checked) {
+    wrong(*path, checked.error().message());
+    return std::nullopt;
+  }
+  rule.path = *text;
+  return rule;
+}
+
+std::vector<CopyRule> Reader::read_copy_rules(const Place& place) {
+  std::vector<CopyRule> rules;
+  each_element(place, "folders, as in [\"/work\"]", [&](const Place& element) {
+    auto rule = read_copy_rule(element);
+    if (!rule) return;
+    if (rule->path == "/")
+      return wrong(element,
+                   "\"/\" is the container's root, which no bind mount is; name a folder that is one");
+    if (std::any_of(rules.begin(), rules.end(), [&](const CopyRule& one) { return one.path == rule->path; }))
+      return wrong(element, quote(rule->path) + " is in the list twice");
+    rules.push_back(std::move(*rule));
+  });
+  if (rules.size() > kMaxCopyRules)
+    wrong(place, "expected at most " + std::to_string(kMaxCopyRules) + " folders, found " +
+                     std::to_string(rules.size()));
+  return rules;
+}
+
+// Whoever wants to know what became of a file must not have to ask which of two copies it is in.
+void Reader::check_copies(const FilesPolicy& files) {
+  const auto mistake = [this](const CopyRule& rule, std::string message) {
+    mistakes_.push_back({source_ + ": " + rule.pointer, std::move(message)});
+  };
+  for (const CopyRule& rule : files.copy_on_write) {
+    for (const CopyRule& other : files.copy_on_write) {
+      if (other.path != rule.path && spec::is_below(rule.path, other.path))
+        mistake(rule, quote(rule.path) + " lies in " + quote(other.path) + ", which is copied by " +
+                          other.pointer + " already: leave one of them out");
+    }
+    for (const FileRule& denied : files.deny) {
+      if (spec::is_below(rule.path, denied.path))
+        mistake(rule, quote(rule.path) + " is denied by " + denied.pointer + ", " + quote(denied.path) +
+                          ": nobody can write there; take one of them out");
+    }
+  }
+}
+
 // Rules that could never match, and denials that say nothing.
 void Reader::check_denied(const FilesPolicy& files) {
   const auto mistake = [this](const FileRule& rule, std::string message) {
@@ -713,12 +785,15 @@ FilesPolicy Reader::read_files(const Place& place) {
       files.exec = read_file_rules(member);
     else if (key == "deny")
       files.deny = read_file_rules(member);
+    else if (key == "copy_on_write")
+      files.copy_on_write = read_copy_rules(member);
     else if (member.value.is_boolean())
       files.best_effort = member.value.get<bool>();
     else
       expected(member, "true or false");
   });
   check_denied(files);
+  check_copies(files);
   return files;
 }
 
