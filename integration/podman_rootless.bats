@@ -271,10 +271,10 @@ nothing_left_of_user() {
 }
 
 @test "rootless podman: file rules" {
-  mkdir -p "$USER_HOME"/work/{in,out}
-  echo text | tee "$USER_HOME/work/in/file" >"$USER_HOME/work/out/file"
-  chown -R twtest: "$USER_HOME/work"
-  local options="--network none --volume $USER_HOME/work:/srv"
+  mkdir -p "$USER_HOME"/files/{in,out}
+  echo text | tee "$USER_HOME/files/in/file" >"$USER_HOME/files/out/file"
+  chown -R twtest: "$USER_HOME/files"
+  local options="--network none --volume $USER_HOME/files:/srv"
   run -0 as_user "podman run --rm $options $IMAGE sh -ec 'cat /srv/out/file; echo x >>/srv/out/file; end_with exit 0'"
   assert_output text
   for more in "" "--read-only" "--user 12:34" "--cap-drop all"; do

@@ -29,6 +29,7 @@
 #include "supervisor/keeper/keeper.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
+#include "tests/supervisor/eventually.h"
 #include "tests/supervisor/live_target.h"
 #include "tests/supervisor/supervised_call.h"
 
@@ -610,13 +611,6 @@ void serves_to_the_end(RunningAgent& agent, Workload& first, Workload& second) {
   EXPECT_FALSE(std::filesystem::exists(agent.state_folder()));
 }
 
-// Nothing announces that what was removed is there again.
-bool comes_true(const std::function<bool()>& wanted) {
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  while (!wanted() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-  return wanted();
-}
-
 TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   RunningAgent agent;
   Workload first;
@@ -625,7 +619,7 @@ TEST(LiveAgent, MakesItsFolderAgainWhenSomebodyRemovesIt) {
   agent.serve(first);
   // Fails where the agent is quick: then what was to be removed is not empty.
   (void)sys::remove_tree(agent.state_folder());
-  ASSERT_TRUE(comes_true([&] { return connect_unix(agent.socket_path()).has_value(); }));
+  ASSERT_TRUE(eventually([&] { return connect_unix(agent.socket_path()).has_value(); }));
   agent.serve(second);
   serves_to_the_end(agent, first, second);
 }
@@ -665,7 +659,7 @@ TEST(LiveAgent, MakesAgainWhatSomebodyRemovesOfItsFolder) {
       return container::agent_pid(agent.state_folder()) == ::getpid() &&
              container::read_record(agent.state_folder()) && connect_unix(agent.socket_path());
     };
-    EXPECT_TRUE(comes_true(whole));
+    EXPECT_TRUE(eventually(whole));
     // What nobody removed is in use.
     EXPECT_EQ(replaced(Record::kLockName, *lock), name == Record::kLockName);
     EXPECT_EQ(replaced(Record::kSocketName, *socket), name == Record::kSocketName);
@@ -682,7 +676,7 @@ TEST(LiveAgent, TakesALockThatLiesInThePlaceOfItsOwn) {
   agent.start();
   agent.serve(first);
   replace_lock(agent, "", LOCK_UN);
-  EXPECT_TRUE(comes_true([&] { return container::agent_pid(agent.state_folder()) == ::getpid(); }));
+  EXPECT_TRUE(eventually([&] { return container::agent_pid(agent.state_folder()) == ::getpid(); }));
   agent.serve(second);
   serves_to_the_end(agent, first, second);
 }

@@ -832,71 +832,29 @@ TEST(Session, AsksTheSocketWhetherAnEarlierWorkerHasBoundIt) {
   }
 }
 
-// Likewise. What the kernel has noted is what the target would have been told of natively.
-TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfACall) {
-  constexpr std::uint32_t kTaken = 3;
-  constexpr std::uint64_t kHeaderAt = 8192;
-  constexpr std::uint64_t kPartsAt = 16384;
-  constexpr std::uint64_t kBytesAt = 32768;
-  const auto call = [](std::uint64_t id) {
-    return notification_of(id, SYS_sendmsg, {kSocketNumber, kHeaderAt, 0});
-  };
-  for (const bool noted : {true, false}) {
-    // How a worker notes the call.
-    std::uint64_t cookie = 0;
-    std::vector<std::byte> address;
-    const auto prepare = [&](ScriptedSession& scripted) {
-      const struct iovec part = {reinterpret_cast<void*>(kBytesAt), 5};
-      struct msghdr header {};
-      header.msg_iov = reinterpret_cast<struct iovec*>(kPartsAt);
-      header.msg_iovlen = 1;
-      scripted.kernel.put_memory(kHeaderAt, bytes_of(header));
-      scripted.kernel.put_memory(kPartsAt, bytes_of(part));
-      scripted.kernel.put_memory(kBytesAt, std::vector<std::byte>(5, std::byte{1}));
-      scripted.kernel.on_send = [&](const OutgoingMessage&, int) -> Result<std::size_t> {
-        cookie = Slot::own->cookie;
-        address.assign(Slot::own->address.begin(), Slot::own->address.begin() + Slot::own->address_size);
-        return 5;
-      };
-    };
-    ScriptedSession first;
-    prepare(first);
-    first.start();
-    (void)first.serve(call(7));
-    ASSERT_NE(cookie, 0U);
-
-    ScriptedSession next;
-    prepare(next);
-    Slot& slot = next.leave_slot(call(7));
-    slot.begin(cookie, address);
-    struct mmsghdr& note = slot.next_send(0, 0);
-    if (noted) note.msg_len = kTaken;
-    next.start();
-    (void)next.serve(call(8));
-    ASSERT_EQ(next.kernel.answers().size(), 1U);
-    EXPECT_EQ(next.kernel.answers()[0].value, noted ? kTaken : 5);
-    EXPECT_EQ(next.kernel.calls(Kind::kSend).size(), noted ? 0U : 1U);
-  }
-}
-
-// Of several messages, those that went count, and the last one's length is told: that the earlier worker had
-// done.
-TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfSeveralMessages) {
+// Likewise. What the kernel has noted is what the target would have been told of natively. Of several
+// messages those that went count, and the last one's length is told: the others' the earlier worker had told.
+TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSent) {
   constexpr std::uint64_t kHeadersAt = 8192;
   constexpr std::uint64_t kPartsAt = 16384;
   constexpr std::uint64_t kBytesAt = 32768;
   constexpr std::uint32_t kMessages = 3;
-  const auto call = [](std::uint64_t id) {
-    return notification_of(id, SYS_sendmmsg, {kSocketNumber, kHeadersAt, kMessages, 0});
-  };
   struct Case {
+    int number;
     std::uint32_t before;  // messages
     std::optional<std::uint32_t> taken;
     std::int64_t answer;
     std::size_t sends;
   };
-  for (const Case& each : {Case{0, {}, kMessages, kMessages}, Case{0, 4, 1, 0}, Case{1, {}, 1, 0},
-                           Case{1, 4, 2, 0}, Case{2, 5, 3, 0}}) {
+  for (const Case& each :
+       {Case{SYS_sendmsg, 0, {}, 5, 1}, Case{SYS_sendmsg, 0, 3, 3, 0},
+        Case{SYS_sendmmsg, 0, {}, kMessages, kMessages}, Case{SYS_sendmmsg, 0, 4, 1, 0},
+        Case{SYS_sendmmsg, 1, {}, 1, 0}, Case{SYS_sendmmsg, 1, 4, 2, 0}, Case{SYS_sendmmsg, 2, 5, 3, 0}}) {
+    const bool several = each.number == SYS_sendmmsg;
+    const auto call = [&](std::uint64_t id) {
+      return notification_of(id, each.number, {kSocketNumber, kHeadersAt, several ? kMessages : 0, 0});
+    };
+    // How a worker notes the call.
     std::uint64_t cookie = 0;
     std::vector<std::byte> address;
     const auto prepare = [&](ScriptedSession& scripted) {
@@ -931,7 +889,7 @@ TEST(Session, DoesNotSendAgainWhatAnEarlierWorkerHadSentOfSeveralMessages) {
     ASSERT_EQ(next.kernel.answers().size(), 1U);
     EXPECT_EQ(next.kernel.answers()[0].value, each.answer);
     EXPECT_EQ(next.kernel.calls(Kind::kSend).size(), each.sends);
-    if (!each.taken) continue;
+    if (!several || !each.taken) continue;
     const auto told = next.kernel.calls(Kind::kWriteMemory);
     ASSERT_EQ(told.size(), 1U);
     EXPECT_EQ(told[0].value, static_cast<std::int64_t>(kHeadersAt + each.before * sizeof(struct mmsghdr) +

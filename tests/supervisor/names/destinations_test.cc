@@ -9,6 +9,7 @@
 #include "oci/policy/load.h"
 #include "supervisor/names/name_keeper.h"
 #include "tests/oci/base/temporary_folder.h"
+#include "tests/supervisor/eventually.h"
 #include "tests/supervisor/names/scripted_resolver.h"
 
 // The rules' host names while a container runs: Destinations, and the thread that keeps them.
@@ -34,17 +35,6 @@ Pace hurried() {
   Pace pace;
   pace.shortest_ttl = pace.longest_ttl = pace.first_retry = pace.last_retry = milliseconds(2);
   return pace;
-}
-
-// Waits until `condition` holds.
-template <typename Condition>
-bool eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return true;
 }
 
 TEST(Destinations, AreThoseThatTheNamesHaveAtTheStart) {
