@@ -381,7 +381,8 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   run podman exec --user 1234 subject sh -c 'id -u; cat /srv/in/file; exit 5'
   assert_failure 5
   assert_output $'1234\ntext'
-  run timeout "$PATIENCE" script --quiet --return --command "$(declare -p IN_STORE; declare -f in_store podman)
+  # script gives its command to $SHELL, and not every machine sets that to bash.
+  run env SHELL=/bin/bash timeout "$PATIENCE" script --quiet --return --command "$(declare -p IN_STORE; declare -f in_store podman)
     TIDEWAITER=$TIDEWAITER; podman exec -it subject sh -c 'tty; cat /srv/out/file'" /dev/null </dev/null
   assert_output --partial /dev/pts/
   assert_output --partial "Permission denied"
