@@ -296,7 +296,10 @@ Result<long> StandIn::call(long number, const std::array<std::uint64_t, 6>& argu
 Result<long> StandIn::perform(long number, const std::array<std::uint64_t, 6>& arguments, long /*message*/) {
   TRY(suspend_filter(thread_, false));
   shared_->expected.expect(thread_, {number, arguments, -1});
-  return make_call(thread_, number, arguments);
+  const auto result = make_call(thread_, number, arguments);
+  // Between two messages the filter is not to see our calls again.
+  if (result) TRY(suspend_filter(thread_, true));
+  return result;
 }
 
 Result<long> StandIn::make_call(pid_t tid, long number, const std::array<std::uint64_t, 6>& arguments) {

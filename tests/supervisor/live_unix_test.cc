@@ -523,6 +523,32 @@ TEST_F(LiveUnix, SendsSeveralAndSaysHowMuchOfEach) {
   EXPECT_EQ(session.run_to_end().report, (std::vector<long>{2, 1, 2, 0}));
 }
 
+// The stand-in opens a path for each message: a call of its own, of which the filter would tell the agent as
+// well.
+TEST_F(LiveUnix, SendsSeveralWhereItsOwnCallsAreNotifiedToo) {
+  const UniqueFd good = unix_server(at("good"), SOCK_DGRAM);
+  std::vector<int> notified = kSends;
+  notified.push_back(SYS_openat);
+  LiveSession session(R"({"version": 1, "network": {"allow": ["unix:)" + at("good") + R"("]},
+                          "syscalls": [{"names": ["openat"], "action": "log"}]})",
+                      notified, [&] {
+                        const UniqueFd socket = unix_socket(SOCK_DGRAM);
+                        Bytes there = unix_address(at("good"));
+                        std::array<char, 1> text{'x'};
+                        struct iovec piece = {text.data(), text.size()};
+                        std::array<struct mmsghdr, 3> messages{};
+                        for (struct mmsghdr& each : messages) {
+                          each.msg_hdr.msg_name = there.data();
+                          each.msg_hdr.msg_namelen = static_cast<socklen_t>(there.size());
+                          each.msg_hdr.msg_iov = &piece;
+                          each.msg_hdr.msg_iovlen = 1;
+                        }
+                        return std::vector<long>{seccomp::raw_call(SYS_sendmmsg, socket.get(),
+                                                                   messages.data(), messages.size(), 0)};
+                      });
+  EXPECT_EQ(session.run_to_end().report, (std::vector<long>{3}));
+}
+
 // Each message's path is the target's own to resolve, and none keeps a descriptor.
 TEST_F(LiveUnix, SendsManyToRelativePaths) {
   constexpr std::size_t kCount = 64;
