@@ -15,9 +15,9 @@ namespace tidewaiter::supervisor {
 // is there.
 class Deadline {
  public:
-  // Passes after `timeout` from now on, by the clock on the wall and while the machine is suspended too, and
-  // then every `grace`. `first`: by its pid here. `notify_fd` (borrowed): the container's. nullopt: it has
-  // gone already. An error: 0, or a number of nobody's.
+  // Passes after `timeout` from now on, while the machine is suspended too (CLOCK_BOOTTIME, which nobody
+  // sets), and then every `grace`. `first`: by its pid here. `notify_fd` (borrowed): the container's.
+  // nullopt: it has gone already. An error: 0, or a number of nobody's.
   static Result<std::optional<Deadline>> set(pid_t first, int notify_fd, std::chrono::seconds timeout,
                                              std::chrono::seconds grace);
   // As another worker has set it.

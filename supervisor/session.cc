@@ -44,8 +44,34 @@ EventVerdict verdict_of(const Outcome& outcome, policy::Mode mode) {
                                                                                       : EventVerdict::kDenied;
 }
 
+// Whether the kernel itself notes in the slot how much of it has been done, and whoever repeats it without
+// need does it twice.
 bool sends(policy::Operation operation) {
-  return operation != policy::Operation::kConnect && operation != policy::Operation::kBind;
+  switch (operation) {
+    case policy::Operation::kSend:
+      return true;
+    case policy::Operation::kConnect:
+    case policy::Operation::kBind:
+    case policy::Operation::kExec:
+    case policy::Operation::kNone:
+      return false;
+  }
+  return false;
+}
+
+// Whether it is performed here, with what it comes to in the slot. What the kernel itself makes is decided
+// anew.
+bool performs(policy::Operation operation) {
+  switch (operation) {
+    case policy::Operation::kConnect:
+    case policy::Operation::kBind:
+    case policy::Operation::kSend:
+      return true;
+    case policy::Operation::kExec:
+    case policy::Operation::kNone:
+      return false;
+  }
+  return false;
 }
 
 bool fails_with(const Answer& answer, int errno_value) {
@@ -74,6 +100,7 @@ std::optional<Left> sent_before(const Slot& slot, int number) {
 
 // nullopt: it is made as if there had been none. EINTR: nobody knows, and the socket is asked.
 std::optional<Left> left_by(const Slot& slot, policy::Operation operation, int number) {
+  if (!performs(operation)) return std::nullopt;
   switch (slot.stage.load()) {
     case Slot::Stage::kIdle:
       return std::nullopt;

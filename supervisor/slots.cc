@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <initializer_list>
 #include <new>
 
 #include "oci/base/log.h"
@@ -16,8 +17,36 @@
 namespace tidewaiter::supervisor {
 namespace {
 
-// Changes with every change of Slot or of the header.
-constexpr std::uint64_t kLayout = 0x74696465'00000007;
+// Changes with what the members mean. Their places and sizes Slots::layout() sees by itself.
+constexpr std::uint64_t kMeaning = 8;
+
+// One number for many (FNV-1a).
+constexpr std::uint64_t folded(std::initializer_list<std::uint64_t> numbers) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const std::uint64_t number : numbers) hash = (hash ^ number) * 0x100000001b3;
+  return hash;
+}
+
+constexpr std::uint64_t slot_layout() {
+  return folded({sizeof(Slot), offsetof(Slot, session), offsetof(Slot, stage), offsetof(Slot, attempts),
+                 offsetof(Slot, crashes), offsetof(Slot, event), offsetof(Slot, cookie),
+                 offsetof(Slot, address_size), offsetof(Slot, address), offsetof(Slot, answer),
+                 offsetof(Slot, sending), offsetof(Slot, headers)});
+}
+
+constexpr std::uint64_t lost_answer_layout() {
+  return folded({sizeof(LostAnswer), offsetof(LostAnswer, held), offsetof(LostAnswer, tid),
+                 offsetof(LostAnswer, number), offsetof(LostAnswer, of_thread_alone),
+                 offsetof(LostAnswer, socket_cookie), offsetof(LostAnswer, address_size),
+                 offsetof(LostAnswer, last_length), offsetof(LostAnswer, address),
+                 offsetof(LostAnswer, answer)});
+}
+
+constexpr std::uint64_t answer_layout() {
+  return folded({sizeof(Answer), offsetof(Answer, kind), offsetof(Answer, errno_value),
+                 offsetof(Answer, value), sizeof(EventCounts), offsetof(EventCounts, appended),
+                 offsetof(EventCounts, settled), offsetof(EventCounts, lost), sizeof(StandInThreads)});
+}
 
 constexpr std::size_t round_up(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
@@ -39,7 +68,7 @@ constexpr std::size_t slot_size(std::size_t room) { return round_up(sizeof(Slot)
 
 // At the beginning of the memory; the slots follow, and then the room for lost answers.
 struct Slots::Header {
-  std::uint64_t layout = kLayout;
+  std::uint64_t layout = Slots::layout();
   std::uint64_t slot_size = 0;          // with its notification
   std::uint64_t notification_size = 0;  // as the kernel had it
   // Slots that were ever used: to look at one is to have the kernel make its page.
@@ -51,6 +80,14 @@ struct Slots::Header {
   StandInThreads stand_ins;
   std::atomic<std::uint32_t> tracer_refusals{0};
 };
+
+std::uint64_t Slots::layout() {
+  return folded({kMeaning, slot_layout(), lost_answer_layout(), answer_layout(), sizeof(Header),
+                 offsetof(Header, layout), offsetof(Header, slot_size), offsetof(Header, notification_size),
+                 offsetof(Header, touched), offsetof(Header, logged), offsetof(Header, start_over),
+                 offsetof(Header, lost_answers), offsetof(Header, events), offsetof(Header, stand_ins),
+                 offsetof(Header, tracer_refusals)});
+}
 
 std::size_t Slots::lost_answers_at(std::size_t room) {
   return round_up(sizeof(Header), kLine) + kSlots * slot_size(room);
@@ -144,7 +181,7 @@ Result<std::unique_ptr<Slots>> Slots::open(UniqueFd memory) {
   if (mapped == MAP_FAILED) return fail(errno, "mmap");
   std::unique_ptr<Slots> slots(new Slots(std::move(memory), static_cast<std::byte*>(mapped), size, room));
   const Header& header = slots->header();
-  if (header.layout != kLayout || header.touched > kSlots || header.notification_size != room ||
+  if (header.layout != layout() || header.touched > kSlots || header.notification_size != room ||
       header.slot_size != slot_size(room)) {
     return fail(EPROTO, "shared slots");
   }

@@ -201,6 +201,8 @@ class Slots {
 
  private:
   struct Header;
+  // Another number wherever a version lays the memory out otherwise.
+  static std::uint64_t layout();
   // Of notifications of `room` bytes.
   static std::size_t lost_answers_at(std::size_t room);
   static std::size_t whole_size(std::size_t room);

@@ -62,7 +62,7 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
     errno = saved;
     return;
   }
-  if (before + line.size() >= kMaxWritten) line += "{\"message\":\"no more of this process is logged\"}\n";
+  if (before + line.size() >= kMaxWritten) line += "{\"message\":\"no more is logged for now\"}\n";
   ssize_t written = 0;
   do {
     written = ::write(output.load(std::memory_order_relaxed), line.data(), line.size());

@@ -483,7 +483,11 @@ Status clear_state_folder(const std::string& name) {
   // The name may be a link: podman's precreate hook makes the folder before anybody knows the container's id.
   const auto real = sys::realpath(name);
   const std::string& state_folder = real ? *real : name;
-  const auto held = lock_folder(state_folder, Lock::kExclusive, Wait::kNo);
+  auto held = lock_folder(state_folder, Lock::kExclusive, Wait::kNo);
+  // Who merely looks, as agent_alive() does, shares the lock, and only for a moment.
+  if (!held && held.error().code == EWOULDBLOCK && lock_folder(state_folder, Lock::kShared, Wait::kNo)) {
+    held = lock_folder(state_folder, Lock::kExclusive, Wait::kYes);
+  }
   if (!held) {
     if (held.error().code == ENOENT) return {};
     if (held.error().code == EWOULDBLOCK) return fail("an agent is being started in " + state_folder);

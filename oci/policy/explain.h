@@ -26,9 +26,9 @@ std::string_view to_string(Mechanism mechanism);
 std::string explain_text(const Plan& plan, const PlanOrigin& origin, std::size_t width = 100);
 
 // The same for programs: {"policy", "mode", "bundle", "runtime", "not_here", "supervised", "rules":
-// [{"pointer", "what", "mechanism", "cost", "note"}], "start": [the same without "pointer"], "baseline": [as
-// "start", and "name", the word of unsafe_allow], "left_open": [{"what", "note"}], "notified": [],
-// "residual": [], "dropped_architectures": {name: reason}}.
+// [{"pointer", "what", "mechanism", "cost", "note"}], "start", "names" and "files": [the same without
+// "pointer"], "baseline": [as "start", and "name", the word of unsafe_allow], "left_open": [{"what",
+// "note"}], "notified": [], "residual": [], "dropped_architectures": {name: reason}}.
 nlohmann::ordered_json explain_json(const Plan& plan, const PlanOrigin& origin);
 
 }  // namespace tidewaiter::policy

@@ -234,7 +234,7 @@ void look(const Files& files, const std::string& path, const Surroundings& found
     } else if (code == ELOOP) {
       source.unseen = "it leads through a link that means another file to each process, or in a circle";
     } else {
-      source.unseen = std::strerror(code);
+      source.unseen = Error{code, ""}.message();
     }
     return;
   }

@@ -160,7 +160,10 @@ Result<UniqueFd> watch_folders(const std::string& logs, const std::string& state
   UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify.valid()) return fail(errno, "inotify_init1");
   constexpr std::uint32_t kLogEvents = IN_MODIFY | IN_CREATE | IN_MOVED_TO;
-  if (::inotify_add_watch(inotify.get(), logs.c_str(), kLogEvents) < 0) return fail(errno, "watch " + logs);
+  // Where no agent has ever logged there is none. It is looked after all the same.
+  if (::inotify_add_watch(inotify.get(), logs.c_str(), kLogEvents) < 0 && errno != ENOENT) {
+    return fail(errno, "watch " + logs);
+  }
   // It may be gone: then there is no agent either.
   if (::inotify_add_watch(inotify.get(), states.c_str(), IN_DELETE | IN_MOVED_FROM) < 0 && errno != ENOENT) {
     return fail(errno, "watch " + states);

@@ -15,7 +15,7 @@ namespace tidewaiter::supervisor {
 // All that the agent's processes say to each other: words and what goes with them here, requests and orders
 // to the tracing process (tracing.cc, remote_stand_in.cc), the slots' layout. It changes with each of them. A
 // worker of another version than its keeper's goes on only where both speak the same.
-inline constexpr std::uint32_t kProtocol = 9;
+inline constexpr std::uint32_t kProtocol = 10;
 
 // What keeper and worker say to each other. Each message is of a kind, has up to two numbers, may carry
 // descriptors, and some a text.

@@ -52,7 +52,7 @@ constexpr milliseconds kTellPause{10};
 constexpr milliseconds kLookPause{100};
 
 // Record::restart_seconds comes from a worker. So many are as good as for ever.
-constexpr std::uint64_t kLongestPatience = 1U << 30U;
+constexpr std::uint64_t kLongestPatience = 1U << 20U;  // seconds; in milliseconds an int holds them
 
 constexpr unsigned kSourceShift = 56;
 

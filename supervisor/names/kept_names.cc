@@ -76,9 +76,8 @@ Status KeptNames::store(std::string_view text) {
   if (text.size() > kRoom) return fail(EFBIG, "kept names");
   const std::uint32_t next = header_->present.load(std::memory_order_relaxed) == 1 ? 2 : 1;
   const auto at = static_cast<off_t>(kFirst + (next - 1) * kRoom);
-  if (::pwrite(memory_.get(), text.data(), text.size(), at) != static_cast<ssize_t>(text.size())) {
-    return fail(errno, "kept names");
-  }
+  const ssize_t written = ::pwrite(memory_.get(), text.data(), text.size(), at);
+  if (written != static_cast<ssize_t>(text.size())) return fail(written < 0 ? errno : ENOSPC, "kept names");
   header_->sizes.at(next - 1) = text.size();
   header_->present.store(next, std::memory_order_release);
   return {};

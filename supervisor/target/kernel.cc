@@ -71,7 +71,7 @@ Result<bool> owns_by_user(int socket) {
     below = true;
     user.reset(::ioctl(user.get(), NS_GET_PARENT));
   }
-  return fail(errno, "ioctl NS_GET_USERNS");
+  return fail(errno, below ? "ioctl NS_GET_PARENT" : "ioctl NS_GET_USERNS");
 }
 
 // Takes from this thread, for a scope, what lets it bind privileged ports on a socket: CAP_NET_BIND_SERVICE,
