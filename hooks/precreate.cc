@@ -58,6 +58,8 @@ Record make_record(const Json& config, const Host& host, const policy::PolicyFil
   }
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.snapshots = plan.snapshots;
+  record.bounds_memory = plan.bounds_memory;
   record.agent = plan.supervised();
   record.processors = plan.processors;
   record.holds_process = plan.holds_process;

@@ -26,6 +26,7 @@ setup() {
 }
 
 teardown() {
+  if mountpoint -q "$BATS_TEST_TMPDIR/volume"; then umount "$BATS_TEST_TMPDIR/volume"; fi
   end_podman_test
   end_test
 }
@@ -434,6 +435,47 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   run ls -A /run/tidewaiter
   assert_output ""
   assert_equal "$(cat "$WORK/in/key" "$WORK/in/secret/deep/key")" $'hidden\nhidden'
+}
+
+# A file system whose snapshots show what is in a folder at another place.
+@test "files: snapshots" {
+  local volume=$BATS_TEST_TMPDIR/volume
+  mkdir "$volume"
+  truncate --size 128M "$BATS_TEST_TMPDIR/image"
+  mkfs.btrfs --quiet "$BATS_TEST_TMPDIR/image"
+  mount -o loop "$BATS_TEST_TMPDIR/image" "$volume"
+  mkdir "$volume"/{tools,tmp}
+  echo hidden >"$volume/key"
+  edit_bundle --arg volume "$volume" \
+    '.mounts += [{destination: "/vol", type: "bind", source: $volume, options: ["bind", "rw"]}]'
+  local show='exec 2>&1; snapshot /vol /vol snap; cat /vol/snap/key'
+  local execute='exec 2>&1; snapshot - /vol/tmp sub; mkdir -p /vol/tmp/sub; cp /bin/busybox /vol/tmp/sub/true
+    /vol/tmp/sub/true; snapshot /vol/tmp/sub /vol/tools new; /vol/tools/new/true && echo executed'
+  # shellcheck disable=SC2317 # called below
+  remove_subvolumes() { btrfs subvolume delete "$volume"/{snap,tools/new,tmp/sub} >/dev/null 2>&1 || true; }
+  in_container sh -c "$show"
+  assert_line hidden
+  in_container sh -c "$execute"
+  assert_line executed
+  remove_subvolumes
+  policy denied '{"files": {"deny": ["/vol/key"]}}'
+  under_policy denied
+  in_container sh -c "$show"
+  assert_line "ioctl: ENOTTY"
+  refute_line hidden
+  rm -rf "$volume/tmp/sub"
+  policy lists '{"files": {"write": ["/vol/tmp", "/dev/null"], "exec": ["/bin", "/probes", "/vol/tools"]}}'
+  under_policy lists
+  in_container sh -c "$execute"
+  assert_line "ioctl: ENOTTY"
+  assert_line --partial "/vol/tmp/sub/true: Permission denied"
+  refute_line executed
+  # A bundle that has no such file system needs none of it.
+  run -0 tidewaiter policy explain "$POLICIES/lists.json" --bundle "$BUNDLE"
+  assert_output --partial "snapshots and subvolumes"
+  edit_bundle '.mounts |= map(select(.destination != "/vol"))'
+  run -0 tidewaiter policy explain "$POLICIES/lists.json" --bundle "$BUNDLE"
+  refute_output --partial "snapshots and subvolumes"
 }
 
 @test "files: what is denied beside what is allowed" {

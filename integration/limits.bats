@@ -304,6 +304,38 @@ done'
   assert_output --partial '"remount" may make the container'
 }
 
+# Network rules have an agent send; what is sent is the workload's all the same.
+@test "limits: memory in the buffers of Unix sockets" {
+  policy network '{"network": {"allow": ["192.0.2.1"]}}'
+  local way
+  for way in without_policy "under_policy network"; do
+    edit_bundle '.linux.resources.memory = {limit: 33554432, swap: 33554432}'
+    $way
+    in_container take_up sockets 100
+    assert_equal "$status" 137
+    in_container take_up sockets 4
+    assert_output "sockets: ok"
+    edit_bundle 'del(.linux.resources.memory)'
+    in_container take_up sockets 100
+    assert_output "sockets: ok"
+  done
+}
+
+@test "limits: descriptors on their way over Unix sockets" {
+  policy network '{"network": {"allow": ["192.0.2.1"]}}'
+  # The kernel counts them for the user, and root has as many as it likes.
+  edit_bundle '.process.user = {uid: 4321, gid: 4321} | .process.capabilities |= map_values([])
+    | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 64, hard: 64}]'
+  local way
+  for way in without_policy "under_policy network"; do
+    $way
+    in_container take_up flight 50
+    assert_output "flight: ok"
+    in_container take_up flight 400
+    assert_output "flight: ETOOMANYREFS"
+  done
+}
+
 @test "limits: memory that the kernel takes for packet sockets" {
   edit_bundle '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])
     | .linux.resources.memory = {limit: 67108864, swap: 67108864}'

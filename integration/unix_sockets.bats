@@ -45,6 +45,14 @@ succeeds_but_not_under() {
   assert_output $'connect: ok\nours, user 0, group 0'
 }
 
+@test "bind: a caller whose bundle would have only SIGKILL interrupt it" {
+  policy ports '{"network": {"bind": ["8080"]}}'
+  under_policy ports
+  edit_bundle '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}'
+  in_container unix_socket bind /bad/own
+  assert_output "bind: ok"
+}
+
 @test "connect: a path that no rule allows" {
   succeeds_but_not_under good unix_socket connect /bad/socket
   assert_output "connect: EACCES"

@@ -1,8 +1,10 @@
 #include "shim/denied_paths.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -36,15 +38,19 @@ struct View {
   std::string type;    // of that
 };
 
+std::string root_path(const spec::Json& config) {
+  const spec::Json* root = spec::member(config, "root");
+  return root == nullptr ? "" : spec::text_member(*root, "path");
+}
+
 // The root, and then the mounts, in their order: of several that are above a path the last is the one seen.
 Result<std::vector<View>> views_of(const spec::Json& config, const std::string& bundle) {
   const auto on_host = [&bundle](const std::string& path) {
     return sys::realpath(path.starts_with('/') ? path : bundle + "/" + path);
   };
-  const spec::Json* root = spec::member(config, "root");
-  const std::string root_path = root == nullptr ? "" : spec::text_member(*root, "path");
-  if (root_path.empty()) return fail("/root/path: is missing");
-  std::vector<View> views{{"/", TRY(in_context("/root/path", on_host(root_path))), ""}};
+  const std::string root = root_path(config);
+  if (root.empty()) return fail("/root/path: is missing");
+  std::vector<View> views{{"/", TRY(in_context("/root/path", on_host(root))), ""}};
   const spec::Json* mounts = spec::member(config, "mounts");
   if (mounts == nullptr || !mounts->is_array()) return views;
   for (const spec::Json& mount : *mounts) {
@@ -214,6 +220,37 @@ Result<std::set<std::string, std::less<>>> find_denied_files(const std::vector<F
     if (TRY(in_context(rule.pointer, finder.is_file(rule)))) files.insert(rule.path);
   }
   return files;
+}
+
+Result<std::uint64_t> file_system_type(const std::string& path) {
+  struct statfs status {};
+  if (::statfs(path.c_str(), &status) != 0) return fail(errno, "statfs " + path);
+  return static_cast<std::uint64_t>(status.f_type);
+}
+
+Result<bool> has_snapshots(const spec::Json& config, const std::string& bundle, const FileSystemType& type) {
+  constexpr std::uint64_t kBcachefs = 0xca451a4e;  // BCACHEFS_SUPER_MAGIC
+  const auto snaps = [&type](const std::string& path) {
+    const auto found = type(path);
+    return !found || *found == BTRFS_SUPER_MAGIC || *found == kBcachefs;
+  };
+  const HostMounts mounts = TRY(HostMounts::own());
+  const auto views = views_of(config, bundle);
+  if (!views && !root_path(config).empty() && views.error().code != ENOENT) {
+    return tl::unexpected(views.error());
+  }
+  if (!views) return false;  // the runtime refuses it
+  for (const View& view : *views) {
+    if (view.source.empty()) {
+      if (view.type == "btrfs" || view.type == "bcachefs") return true;
+      continue;
+    }
+    if (snaps(view.source)) return true;
+    for (const HostMounts::Below& each : mounts.below(view.source)) {
+      if (snaps(join(view.source, each.path))) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace tidewaiter::shim

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,6 +27,16 @@ namespace tidewaiter::shim {
 Result<std::set<std::string, std::less<>>> find_denied_files(const std::vector<policy::FileRule>& rules,
                                                              const spec::Json& config,
                                                              const std::string& bundle);
+
+// What the file system at a path is (f_type of statfs(2)).
+using FileSystemType = std::function<Result<std::uint64_t>(const std::string& path)>;
+Result<std::uint64_t> file_system_type(const std::string& path);
+
+// Whether any file system that the container will see can show what is in a folder at another place, by a
+// snapshot: for policy::Listener::snapshots. One that does not say what it is counts as such. `bundle` as
+// above.
+Result<bool> has_snapshots(const spec::Json& config, const std::string& bundle,
+                           const FileSystemType& type = file_system_type);
 
 // Where a file is on its file system, whatever is mounted where (proc_pid_mountinfo(5)).
 class HostMounts {

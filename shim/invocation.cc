@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <iterator>
 #include <string_view>
 
@@ -159,6 +160,12 @@ int run_for_runtime(const RuntimeCommand* command, const CommandLine& line) {
 
 Result<std::string> Invocation::state_folder(const std::string& id) const {
   return directories.state + "/" + TRY(container::state_folder_name(id, directories.state));
+}
+
+std::string Invocation::root() const {
+  if (line.root.empty()) return {};
+  std::error_code ignored;
+  return std::filesystem::absolute(line.root, ignored).lexically_normal();
 }
 
 runtime::Surroundings Invocation::surroundings(const spec::Json& config, const std::string& folder) const {

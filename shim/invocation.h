@@ -30,6 +30,8 @@ struct Invocation {
   [[nodiscard]] Result<std::string> state_folder(const std::string& id) const;
   // What the runtime will find for `config`, of a bundle in `folder`, by what it is told and where this
   // process is.
+  // Of the runtime, absolute; empty: its default.
+  [[nodiscard]] std::string root() const;
   [[nodiscard]] runtime::Surroundings surroundings(const spec::Json& config, const std::string& folder) const;
 };
 

@@ -39,8 +39,21 @@ Result<std::optional<container::Bundle>> open_bundle(const Invocation& invocatio
   return std::nullopt;
 }
 
+bool stands_for_another(const Invocation& invocation, const std::string& id,
+                        const std::string& state_folder) {
+  const auto record = container::read_record(state_folder);
+  if (!record || record->runtime.empty() || record->root == invocation.root()) return false;
+  CommandLine line = invocation.line;
+  line.root = record->root;
+  // In doubt it is.
+  return runtime_knows(record->runtime, line, id).value_or(true);
+}
+
 Status claim_id(const Invocation& invocation, const std::string& id, const std::string& state_folder) {
   if (!sys::stat(state_folder)) return {};
+  if (stands_for_another(invocation, id, state_folder)) {
+    return fail("the id is in use by a container under another --root");
+  }
   if (TRY(runtime_knows(invocation.runtime, invocation.line, id))) {
     return fail("the id is in use by a container that exists");
   }

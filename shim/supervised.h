@@ -19,8 +19,12 @@ namespace tidewaiter::shim {
 Result<std::optional<container::Bundle>> open_bundle(const Invocation& invocation,
                                                      const ContainerOptions& options);
 
+// Whether the state folder of this id is that of a container which is there under another --root: ids are
+// unique to a root, and state folders are not.
+bool stands_for_another(const Invocation& invocation, const std::string& id, const std::string& state_folder);
+
 // Makes sure that no state folder stands for `id`: one that outlived its container is cleared. An error while
-// the runtime has such a container.
+// the runtime has such a container, here or under another --root.
 Status claim_id(const Invocation& invocation, const std::string& id, const std::string& state_folder);
 
 // Removes what is left of a container that is gone: waits a while for its agent to end, and clears what the

@@ -136,7 +136,8 @@ Result<std::optional<container::Record>> reread_policy(const container::Record& 
   const auto kind = record.runtime.empty()
                         ? runtime::Kind::kUnknown
                         : runtime::identify(record.runtime).value_or(runtime::Kind::kUnknown);
-  const policy::Listener listener{"/agent.sock", record.policy_name, "/hosts"};
+  policy::Listener listener{"/agent.sock", record.policy_name, "/hosts"};
+  listener.snapshots = record.snapshots;
   const auto has = TRY(policy::compile(old, config, runtime::traits(kind), listener, {}));
   const auto needs = TRY(in_context(
       record.policy_path, policy::compile(file->policy, config, runtime::traits(kind), listener, {})));

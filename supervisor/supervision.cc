@@ -31,6 +31,8 @@ class Supervision::SharedRules {
     add(record.policy_text);
     add(own_seccomp);
     add(record.sees_others ? "sees others" : "");
+    add(record.snapshots ? "snapshots" : "");
+    add(record.bounds_memory ? "bounds memory" : "");
     for (const std::string& name : record.residual) add(name);
     if (auto known = find(key)) return known;
     // Without the lock: it takes its time.
@@ -60,9 +62,11 @@ Result<std::shared_ptr<const Supervision::Rules>> Supervision::make_rules(const 
     return fail(mistake.where + ": " + mistake.message);
   }
   if (parsed->limits) parsed->limits->sees_others = record.sees_others;
+  if (parsed->files) parsed->files->snapshots = record.snapshots;
   auto rules = std::make_shared<Rules>(policy::complete(*parsed));
   rules->residual.insert(record.residual.begin(), record.residual.end());
   rules->own_seccomp = std::move(own_seccomp);
+  rules->bounds_memory = record.bounds_memory;
   if (!record.own_seccomp) return rules;
   const auto profile = TRY(in_context("linux.seccomp", seccomp::parse_profile(*record.own_seccomp)));
   const seccomp::ActionKind unknown = profile.default_action.kind;

@@ -59,6 +59,8 @@ class Supervision {
   // Whether the bundle's own profile refuses calls that it does not know, or lets them run; false: it kills
   // for them.
   [[nodiscard]] bool spares_unknown_calls() const { return rules_->spares_unknown_calls; }
+  // Whether the container's cgroup limits its memory.
+  [[nodiscard]] bool bounds_memory() const { return rules_->bounds_memory; }
 
   // What the bundle's own profile answers to a call whose combination with the policy no OCI rule could
   // express; nullopt when it lets the call run. The first half of the filter law.
@@ -89,6 +91,7 @@ class Supervision {
     policy::Policy policy;
     SyscallIndex syscalls;
     bool spares_unknown_calls = true;
+    bool bounds_memory = false;
     std::set<std::string, std::less<>> residual;
     seccomp::BpfProgram own_profile;
     std::string own_seccomp;

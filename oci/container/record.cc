@@ -92,6 +92,7 @@ Result<Record> from_json(const Json& document) {
   TRY(read_member(document, "log_max_bytes", record.log_max_bytes));
   TRY(read_member(document, "log_total_bytes", record.log_total_bytes));
   // Absent where the container was created before there was such a thing.
+  if (document.contains("root")) TRY(read_member(document, "root", record.root));
   if (document.contains("policy_path")) TRY(read_member(document, "policy_path", record.policy_path));
   if (document.contains("told_of_execs")) {
     TRY(read_member(document, "told_of_execs", record.told_of_execs));
@@ -117,7 +118,8 @@ Result<Record> from_json(const Json& document) {
   }
   for (const auto& [key, value] :
        {std::pair{"shuts_real_time", &record.shuts_real_time}, std::pair{"sees_others", &record.sees_others},
-        std::pair{"holds_process", &record.holds_process}}) {
+        std::pair{"holds_process", &record.holds_process}, std::pair{"snapshots", &record.snapshots},
+        std::pair{"bounds_memory", &record.bounds_memory}}) {
     if (document.contains(key)) TRY(read_member(document, key, *value));
   }
   for (const auto& [key, value] :
@@ -134,6 +136,7 @@ Json to_json(const Record& record) {
   document["config_path"] = record.config_path;
   document["config_owner"] = record.config_owner;
   document["runtime"] = record.runtime;
+  if (!record.root.empty()) document["root"] = record.root;
   document["policy_name"] = record.policy_name;
   document["policy_path"] = record.policy_path;
   document["policy_text"] = record.policy_text;
@@ -154,6 +157,8 @@ Json to_json(const Record& record) {
   if (record.shuts_real_time) document["shuts_real_time"] = true;
   if (record.sees_others) document["sees_others"] = true;
   if (record.holds_process) document["holds_process"] = true;
+  if (record.snapshots) document["snapshots"] = true;
+  if (record.bounds_memory) document["bounds_memory"] = true;
   if (!record.processors.empty()) document["processors"] = record.processors;
   if (!record.pinned_hosts.empty()) document["pinned_hosts"] = record.pinned_hosts;
   if (!record.init.empty()) document["init"] = record.init;

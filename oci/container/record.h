@@ -27,6 +27,7 @@ struct Record {
   std::string config_path;   // the bundle's config file, to be restored at the end; empty: leave it alone
   std::string config_owner;  // whose rewriting of it that is; see Bundle::install
   std::string runtime;       // absolute path of the real runtime; empty when unknown (hook)
+  std::string root;          // its --root, absolute; empty: the default, or not known (hook)
   std::string policy_name;
   std::string policy_path;  // the policy file; empty: not known
   std::string policy_text;  // as it was when the container was created, or reloaded for it
@@ -38,6 +39,8 @@ struct Record {
   std::uint64_t stop_grace = 0;             // policy::Limits::kStopGrace, in seconds
   bool shuts_real_time = false;             // policy::Plan::shuts_real_time
   bool sees_others = false;                 // policy::Plan::sees_others
+  bool snapshots = false;                   // policy::Plan::snapshots
+  bool bounds_memory = false;               // policy::Plan::bounds_memory
   std::string processors;                   // policy::Plan::processors
   bool holds_process = false;               // policy::Plan::holds_process
   std::vector<std::string> init;            // policy::Plan::init

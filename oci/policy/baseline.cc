@@ -48,6 +48,7 @@ constexpr std::array<std::string_view, 5> kChangeMounts{"fsmount", "mount_setatt
 constexpr std::array<std::string_view, 1> kChroot{"chroot"};
 constexpr std::array<std::string_view, 1> kOpenTree{"open_tree"};
 constexpr std::array<std::string_view, 1> kOpenTreeAttr{"open_tree_attr"};
+constexpr std::array<std::string_view, 1> kIoctl{"ioctl"};
 
 constexpr std::string_view kSecondAbis =
     "programs of other ABIs (x86, x32) cannot be given back, since the agent reads what calls of the native "
@@ -110,6 +111,17 @@ constexpr std::uint64_t kTreeNamespace = 2;  // OPEN_TREE_NAMESPACE, of Linux 7.
 constexpr std::array kListener{masked(1, kNewListener, kNewListener)};
 constexpr std::array kClonesTree{any_of(2, kTreeClone | kTreeNamespace)};
 
+// include/uapi/linux/btrfs.h; fs/bcachefs/bcachefs_ioctl.h. All that makes or removes folders there, or shows
+// one at another place, with no right but to the folder itself.
+constexpr std::array kBtrfsSnapshot{masked(1, kLowerHalf, 0x5000'9401)};
+constexpr std::array kBtrfsSnapshot2{masked(1, kLowerHalf, 0x5000'9417)};
+constexpr std::array kBtrfsSubvolume{masked(1, kLowerHalf, 0x5000'940e)};
+constexpr std::array kBtrfsSubvolume2{masked(1, kLowerHalf, 0x5000'9418)};
+constexpr std::array kBtrfsDestroy{masked(1, kLowerHalf, 0x5000'940f)};
+constexpr std::array kBtrfsDestroy2{masked(1, kLowerHalf, 0x5000'943f)};
+constexpr std::array kBcachefsSubvolume{masked(1, kLowerHalf, 0x4020'bc10)};
+constexpr std::array kBcachefsDestroy{masked(1, kLowerHalf, 0x4020'bc11)};
+
 // The errnos are those that a kernel without the feature gives, or one that asks for a right nobody has, so
 // that programs fall back to something else. Rows on the same socket family share theirs: then one filter can
 // hold them all, and `socket` need not notify.
@@ -149,6 +161,9 @@ constexpr std::string_view kMountsDenyReason =
 constexpr std::string_view kNamespacesDenyReason =
     "in a mount namespace that is made empty, or is another's, what is denied lies under nothing";
 constexpr std::string_view kKernelDenyReason = "code in the kernel sees every file";
+constexpr std::string_view kSnapshots = "snapshots and subvolumes of btrfs and bcachefs (ioctl)";
+constexpr std::string_view kSnapshotsReason =
+    "a snapshot shows what is in a folder at a place that other rules hold for, and covered by nothing";
 
 constexpr BaselineRow kBaseline[] = {
     {.name = "io_uring",
@@ -519,13 +534,77 @@ constexpr BaselineRow kBaseline[] = {
      .reason =
          "in a root of the workload's own the loader of an allowed program (ld.so) is any file that lies "
          "in its place"},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBtrfsSnapshot,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBtrfsSnapshot2,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBtrfsSubvolume,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBtrfsSubvolume2,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBtrfsDestroy,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBtrfsDestroy2,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBcachefsSubvolume,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
+    {.name = "snapshots",
+     .syscalls = kIoctl,
+     .tests = kBcachefsDestroy,
+     .errno_value = ENOTTY,
+     .for_deny = true,
+     .for_files = true,
+     .what = kSnapshots,
+     .reason = kSnapshotsReason},
 };
 
 // A row whose call some libseccomp does not know is one of its own, so that it alone is named as open then.
 static_assert(std::all_of(std::begin(kBaseline), std::end(kBaseline), [](const BaselineRow& row) {
   return !row.name.empty() && row.syscalls.empty() == row.in_bundle && row.errno_value > 0 &&
          !row.what.empty() && !row.reason.empty() &&
-         (row.for_connect || row.for_bind || row.for_exec || row.for_limits) &&
+         (row.for_connect || row.for_bind || row.for_exec || row.for_limits || row.for_deny) &&
          (!row.where_known || row.syscalls.size() == 1);
 }));
 
@@ -663,7 +742,8 @@ std::string reason_for(const BaselineRow& row, const Policy& policy) {
   const bool for_deny = concerns_deny(row, policy);
   const auto own = [](bool needed, std::string_view reason) { return needed ? reason : std::string_view(); };
   const bool common = concerns(row, network) || (for_exec && row.exec_reason.empty()) ||
-                      (for_limits && row.limits_reason.empty()) || (for_deny && row.deny_reason.empty());
+                      (for_limits && row.limits_reason.empty()) || (for_deny && row.deny_reason.empty()) ||
+                      concerns_files(row, policy);
   std::string reason;
   for (const std::string_view part : {own(common, row.reason), own(for_exec, row.exec_reason),
                                       own(for_limits, row.limits_reason), own(for_deny, row.deny_reason)}) {

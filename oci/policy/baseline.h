@@ -29,6 +29,7 @@ struct BaselineRow {
   bool beside_others = false;  // and then only where the container sees processes of others
   bool of_memory = false;      // and then only where memory is limited
   bool for_deny = false;       // needed when files are denied
+  bool for_files = false;      // needed when files are restricted, where there are snapshots
   bool where_known =
       false;              // a call so new that the libseccomp in use may not know it, and then cannot refuse
   std::string_view what;  // "SCTP sockets"; rows of the same words are one to the reader
@@ -74,6 +75,12 @@ bool concerns_deny(const Row& row, const Policy& policy) {
   return row.for_deny && policy.files && !policy.files->deny.empty();
 }
 
+// Whether the lists of files need it.
+inline bool concerns_files(const BaselineRow& row, const Policy& policy) {
+  return row.for_files && policy.files && policy.files->restricts() && policy.files->snapshots;
+}
+inline bool concerns_files(const OpenWay& /*way*/, const Policy& /*policy*/) { return false; }
+
 // Whether a row concerns this policy.
 template <typename Row>
 bool concerns(const Row& row, const Policy& policy) {
@@ -81,7 +88,7 @@ bool concerns(const Row& row, const Policy& policy) {
                              (row.for_bind && policy.network->restricts_bind()) ||
                              (row.for_unix && policy.network->names_unix()))) ||
          (row.for_exec && policy.exec && policy.exec->restricts()) || concerns_limits(row, policy) ||
-         concerns_deny(row, policy);
+         concerns_deny(row, policy) || concerns_files(row, policy);
 }
 
 // The entry of unsafe_allow that gives the row back, or nullptr. Writing to procfs comes with ptrace and

@@ -346,9 +346,16 @@ void simplify(seccomp::SyscallDemand& demand) {
 // The calls that execute a program.
 constexpr const char* kExecs[] = {"execve", "execveat"};
 
+// Whether the container's cgroup is to limit its memory (runtime-spec, config-linux.md, "Memory").
+bool bounds_memory(const ordered_json& config) {
+  const nlohmann::ordered_json::json_pointer limit("/linux/resources/memory/limit");
+  return config.contains(limit) && config.at(limit).is_number_integer() && config.at(limit) > 0;
+}
+
 // As it is meant for this bundle.
-Policy for_bundle(Policy policy, const ordered_json& config) {
+Policy for_bundle(Policy policy, const ordered_json& config, const Listener& listener) {
   if (policy.limits) policy.limits->sees_others = spec::procfs_shows_others(config);
+  if (policy.files) policy.files->snapshots = listener.snapshots;
   return policy;
 }
 
@@ -359,7 +366,7 @@ class Compiler {
  public:
   Compiler(const Policy& policy, const ordered_json& config, const runtime::Traits& runtime,
            const Listener& listener, const runtime::Surroundings& surroundings)
-      : policy_(for_bundle(policy, config)),
+      : policy_(for_bundle(policy, config, listener)),
         complete_(complete(policy_)),
         config_(config),
         runtime_(runtime),
@@ -404,6 +411,8 @@ class Compiler {
     plan_.holds_process = gives_identity(policy_) && policy_.identity->concerns_processes();
     plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty() || !plan_.init.empty() ||
                        plan_.covers_files;
+    plan_.snapshots = policy_.files && policy_.files->snapshots;
+    plan_.bounds_memory = bounds_memory(plan_.config);
     if (holds_limits(policy_)) {
       plan_.remembered = plan_.remembered || policy_.limits->open_files || policy_.limits->needs_cgroup();
       plan_.processors = policy_.limits->processors ? processors_of(plan_.config) : "";
@@ -674,12 +683,13 @@ class Compiler {
   }
 
   // Who may be interrupted by SIGKILL alone while the agent has its call cannot be stopped by whoever traces
-  // an execve of it to the end, or makes its call on a Unix socket by a thread of its own.
+  // an execve of it to the end, or makes its call on a Unix socket by a thread of its own. There is no
+  // operation that may not come to that.
   void drop_killable_wait(ordered_json& seccomp) {
     const auto flags = seccomp.find("flags");
-    const bool stops_callers = supervises(policy_, Operation::kExec) ||
-                               supervises(policy_, Operation::kConnect) ||
-                               supervises(policy_, Operation::kSend);
+    const bool stops_callers =
+        std::any_of(syscalls().begin(), syscalls().end(),
+                    [this](const SyscallEntry& entry) { return supervises(policy_, entry.operation); });
     if (!stops_callers || flags == seccomp.end() || !flags->is_array()) return;
     ordered_json kept = ordered_json::array();
     for (const ordered_json& flag : *flags) {

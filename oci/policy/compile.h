@@ -81,6 +81,8 @@ struct Plan {
   // Likewise those under limits.cpus: no quota holds a real-time process.
   bool shuts_real_time = false;
   bool sees_others = false;    // policy::Limits::sees_others, for who decides later
+  bool snapshots = false;      // policy::FilesPolicy::snapshots, likewise
+  bool bounds_memory = false;  // the bundle, or the policy, limits the memory of the container's cgroup
   std::string processors;      // what identity.cpus left of them here, as cpuset(7) writes it; empty: all
   bool holds_process = false;  // identity: of processes that are executed later too (hold_process())
   // What has to stand before the arguments of every program that is executed in the container; empty:
@@ -106,6 +108,8 @@ struct Listener {
   std::string denied_file = {};
   // Of files.deny the paths that are there and no folders (shim/denied_paths.h).
   std::set<std::string, std::less<>> denied_files = {};
+  // Whether any of the container's file systems has snapshots (shim/denied_paths.h).
+  bool snapshots = false;
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

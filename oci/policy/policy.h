@@ -218,6 +218,10 @@ struct FilesPolicy {
   std::vector<FileRule> deny;                  // beats the others; see compile_deny.h
   bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
 
+  // Not of the file but of the bundle: whether a file system of the container's can show what is in a folder
+  // at another place, by a snapshot.
+  bool snapshots = false;
+
   // Whether each process has to be restricted.
   [[nodiscard]] bool restricts() const { return read.has_value() || write.has_value() || exec.has_value(); }
 

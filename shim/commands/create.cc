@@ -62,6 +62,7 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   record.config_path = bundle.config_path();
   record.config_owner = TRY(container::new_owner());
   record.runtime = invocation.runtime;
+  record.root = invocation.root();
   record.policy_name = file.policy.name;
   record.policy_path = policy_path;
   record.policy_text = file.text;
@@ -76,6 +77,8 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
   }
   record.shuts_real_time = plan.shuts_real_time;
   record.sees_others = plan.sees_others;
+  record.snapshots = plan.snapshots;
+  record.bounds_memory = plan.bounds_memory;
   record.processors = plan.processors;
   record.holds_process = plan.holds_process;
   record.init = plan.init;
@@ -100,8 +103,7 @@ Result<Record> make_record(const Invocation& invocation, const ContainerOptions&
 std::function<bool()> asks_for_container(const Invocation& invocation, const std::string& id) {
   CommandLine line = invocation.line;
   // It is asked from another folder.
-  std::error_code ignored;
-  if (!line.root.empty()) line.root = std::filesystem::absolute(line.root, ignored);
+  line.root = invocation.root();
   return [runtime = invocation.runtime, line, id] { return runtime_knows(runtime, line, id).value_or(true); };
 }
 
@@ -159,9 +161,10 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   std::optional<Bundle> bundle = TRY(open_bundle(invocation, options));
   if (!bundle) return {};
   const std::string state_folder = TRY(invocation.state_folder(options.id));
-  TRY(claim_id(invocation, options.id, state_folder));
-
   const auto policy_path = TRY(container::policy_path(invocation.settings, bundle->original()));
+  if (!policy_path && stands_for_another(invocation, options.id, state_folder))
+    return leave_to_runtime(*bundle);
+  TRY(claim_id(invocation, options.id, state_folder));
   if (!policy_path) return leave_to_runtime(*bundle);
   TRY(refuse_bypass(invocation));
   const policy::PolicyFile file = TRY(read_policy(*policy_path));
@@ -182,6 +185,8 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
                             state_folder + "/" + Record::kDeniedName};
   if (policy::covers(file.policy))
     listener.denied_files = TRY(find_denied_files(file.policy.files->deny, bundle->original(), folder));
+  if (file.policy.files && file.policy.files->restricts())
+    listener.snapshots = TRY(has_snapshots(bundle->original(), folder));
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity)
     surroundings = invocation.surroundings(bundle->original(), folder);

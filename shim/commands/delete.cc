@@ -17,7 +17,10 @@
 namespace tidewaiter::shim {
 namespace {
 
-bool container_is_gone(const Invocation& invocation, const std::string& id, int wait_status) {
+bool container_is_gone(const Invocation& invocation, const std::string& id, const std::string& state_folder,
+                       int wait_status) {
+  // `delete --force` succeeds where there is nothing.
+  if (stands_for_another(invocation, id, state_folder)) return false;
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return true;
   // A failure may mean that there was none to delete.
   return !runtime_knows(invocation.runtime, invocation.line, id).value_or(true);
@@ -37,7 +40,7 @@ int remove(const Invocation& invocation) {
     report_failure(invocation.line, options.id, status.error());
     return EXIT_FAILURE;
   }
-  if (container_is_gone(invocation, options.id, *status)) {
+  if (container_is_gone(invocation, options.id, *state_folder, *status)) {
     // The container is deleted all the same: what is left of ours is no failure of that.
     const Status cleared = clear_supervision(*state_folder);
     if (!cleared) report_warning(invocation.line, options.id, cleared.error());

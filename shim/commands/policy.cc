@@ -330,6 +330,8 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
     listener.denied_files =
         TRY(in_context(options.file, find_denied_files(policy.files->deny, config, bundle)));
   }
+  if (options.bundle && policy.files && policy.files->restricts())
+    listener.snapshots = TRY(has_snapshots(config, bundle));
   const policy::Plan plan =
       TRY(in_context(options.file, policy::compile(policy, config, traits, listener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};

@@ -201,6 +201,13 @@ Result<Control> for_unix(Call& call, const std::vector<Piece>& captured) {
 
 }  // namespace
 
+bool names_descriptors(std::span<const std::byte> captured) {
+  const auto found = pieces(captured);
+  return found && std::any_of(found->begin(), found->end(), [](const Piece& piece) {
+           return piece.level == SOL_SOCKET && piece.type == SCM_RIGHTS;
+         });
+}
+
 Result<Control> control_for(Call& call, const Socket& socket, std::span<const std::byte> captured) {
   const std::vector<Piece> found = TRY(pieces(captured));
   if (socket.domain == AF_UNIX) return for_unix(call, found);

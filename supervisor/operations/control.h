@@ -24,6 +24,9 @@ struct Control {
   std::vector<UniqueFd> descriptors;  // copies of the target's, which `bytes` names; to outlive the send
 };
 
+// Whether there are descriptors (SCM_RIGHTS) among `captured`, as far as it can be read.
+bool names_descriptors(std::span<const std::byte> captured);
+
 // Makes it from `captured`. EPERM: it asks for what takes a capability, whether the target has it or not, or
 // for a source route, or to send as somebody else. EINVAL for what is not known. Otherwise as the kernel
 // would answer the target.

@@ -297,12 +297,23 @@ bool breaks_pipe(const Socket& socket, int flags, const Answer& answer) {
          (flags & MSG_NOSIGNAL) == 0;
 }
 
+// Whether the message must not be sent by the agent, although nobody would tell it from the target by it.
+// What lies in a Unix socket's buffers is charged to the cgroup of whoever put it there (unix_create1 in
+// net/unix/af_unix.c: GFP_KERNEL_ACCOUNT), and descriptors on their way to its user, or to nobody where it
+// has CAP_SYS_ADMIN (too_many_unix_fds()): of the agent's, nothing of the container's would bound either.
+// Where there are no stand-ins it stays so (docs/threat-model.md).
+bool is_the_senders_burden(Call& call, const Socket& socket, const CapturedMessage& captured) {
+  if (socket.domain != AF_UNIX || !call.kernel.inject().available()) return false;
+  return call.supervision.bounds_memory() || names_descriptors(captured.control);
+}
+
 // Sends one message: the answer is the number of its bytes. `performed` tells the call from others, and is
 // asked whether it was performed before; nullptr when that is settled.
 Outcome send_one(Call& call, const Socket& socket, const CapturedMessage& captured, int flags,
                  Patience& patience, PerformedCall* performed, std::uint64_t count,
                  std::uint64_t number = 0) {
-  if (socket.domain == AF_UNIX && ((captured.name && socket.type == SOCK_DGRAM) || call.stand_in)) {
+  if (socket.domain == AF_UNIX && ((captured.name && socket.type == SOCK_DGRAM) || call.stand_in ||
+                                   is_the_senders_burden(call, socket, captured))) {
     return send_unix(call, socket, captured, flags);
   }
   Outcome outcome;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -25,7 +26,12 @@
 
 #include "oci/base/system.h"
 
-// Newer than the headers of Debian 12 (include/uapi/linux/fs.h of 6.11).
+// Newer than the headers of Debian 12 (Linux 6.10); the same number on every architecture.
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+// Newer than those too (include/uapi/linux/fs.h of 6.11).
 #ifndef PROCMAP_QUERY
 struct procmap_query {
   __u64 size;
@@ -136,8 +142,27 @@ void ThreadRegisters::set_result(long) { std::abort(); }
 
 #endif
 
+// mseal(2) is of Linux 6.10; it has no flags, and says so. PROCMAP_QUERY is of 6.11.
+bool kernel_has_both() {
+  if (::syscall(SYS_mseal, 0UL, 0UL, 1UL) == 0 || errno != EINVAL) return false;
+  const auto maps = sys::open("/proc/self/maps", O_RDONLY);
+  if (!maps) return false;
+  struct procmap_query query {};
+  query.size = sizeof query;
+  return ::ioctl(maps->get(), PROCMAP_QUERY, &query) == 0 || errno != ENOTTY;
+}
+
 class SystemInjectCalls final : public InjectCalls {
  public:
+  [[nodiscard]] bool available() const override {
+#if defined(__x86_64__)
+    static const bool available = kernel_has_both();
+    return available;
+#else
+    return false;
+#endif
+  }
+
   Status attach(pid_t tid) override {
 #if defined(__x86_64__)
     return trace(PTRACE_SEIZE, tid, kOptions, "PTRACE_SEIZE");

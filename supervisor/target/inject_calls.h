@@ -72,6 +72,9 @@ class InjectCalls {
  public:
   virtual ~InjectCalls() = default;
 
+  // Whether this kernel, on this architecture, has what that takes. Not every caller can be had all the same.
+  [[nodiscard]] virtual bool available() const = 0;
+
   // PTRACE_SEIZE; a new thread of it is traced too, and both die with the tracer (PTRACE_O_EXITKILL). EPERM:
   // it is traced already, or we may not.
   virtual Status attach(pid_t tid) = 0;

@@ -13,11 +13,12 @@ namespace {
 
 bool same(const Record& a, const Record& b) {
   const auto all = [](const Record& record) {
-    return std::tie(record.id, record.config_path, record.config_owner, record.runtime, record.policy_name,
-                    record.policy_text, record.own_seccomp, record.residual, record.exempts_start,
-                    record.told_of_execs, record.agent, record.open_files, record.shuts_real_time,
-                    record.sees_others, record.processors, record.holds_process, record.pinned_hosts,
-                    record.init, record.init_file, record.hosts, record.log_directory, record.log_max_bytes,
+    return std::tie(record.id, record.config_path, record.config_owner, record.runtime, record.root,
+                    record.policy_name, record.policy_text, record.own_seccomp, record.residual,
+                    record.exempts_start, record.told_of_execs, record.agent, record.open_files,
+                    record.shuts_real_time, record.sees_others, record.snapshots, record.bounds_memory,
+                    record.processors, record.holds_process, record.pinned_hosts, record.init,
+                    record.init_file, record.hosts, record.log_directory, record.log_max_bytes,
                     record.log_total_bytes, record.restart_seconds);
   };
   return all(a) == all(b);

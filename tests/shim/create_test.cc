@@ -616,6 +616,25 @@ TEST_F(CreateTest, RefusesAnIdInUseAndLeavesItsContainerAlone) {
   EXPECT_EQ(container::agent_pid(state_folder_), agent);
 }
 
+// Ids are unique to a root of the runtime's.
+TEST_F(CreateTest, RefusesAnIdThatAContainerUnderAnotherRootHas) {
+  ASSERT_EQ(run_create().exit_code(), 0);
+  std::filesystem::create_directory(folder_ / "other");
+  std::filesystem::remove(folder_ / "runtime");
+  const pid_t agent = container::agent_pid(state_folder_);
+  const std::string record = read("run/box/record.json");
+  const Outcome outcome = run_create({"--root", folder_ / "other"});
+  EXPECT_EQ(outcome.exit_code(), 1);
+  EXPECT_THAT(outcome.error, HasSubstr("the id is in use by a container under another --root"));
+  EXPECT_FALSE(exists("runtime"));
+  // One that has no policy concerns nobody.
+  write("bundle/config.json", kConfig);
+  EXPECT_EQ(run_create({"--root", folder_ / "other"}).exit_code(), 0);
+  EXPECT_TRUE(exists("other/container"));
+  EXPECT_EQ(container::agent_pid(state_folder_), agent);
+  EXPECT_EQ(read("run/box/record.json"), record);
+}
+
 TEST_F(CreateTest, RefusesAnIdWhoseAgentStays) {
   ::setenv("FAKE_AGENT", "stay", 1);
   ASSERT_EQ(run_create().exit_code(), 0);

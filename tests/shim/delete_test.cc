@@ -70,6 +70,18 @@ TEST_F(DeleteTest, ClearsAStaleStateWhenTheRuntimeKnowsNoSuchContainer) {
   }
 }
 
+TEST_F(DeleteTest, LeavesAContainerOfTheSameIdUnderAnotherRootAlone) {
+  std::filesystem::create_directory(folder_ / "other");
+  ::setenv("FAKE_AGENT", "stay", 1);
+  ASSERT_EQ(run_create({"--root", folder_ / "other"}).exit_code(), 0);
+  const pid_t agent = container::agent_pid(state_folder_);
+  EXPECT_EQ(run(remove, {"delete", "--force", "box"}).exit_code(), 0);
+  EXPECT_EQ(container::agent_pid(state_folder_), agent);
+  EXPECT_TRUE(exists("run/box/record.json"));
+  EXPECT_EQ(run(remove, {"--root", folder_ / "other", "delete", "box"}).exit_code(), 0);
+  EXPECT_FALSE(exists("run/box"));
+}
+
 TEST_F(DeleteTest, EndsAnAgentThatStays) {
   ::setenv("FAKE_AGENT", "stay", 1);
   ASSERT_EQ(run_create().exit_code(), 0);

@@ -49,6 +49,35 @@ class DeniedPaths : public ::testing::Test {
 
 constexpr const char* kAtSrv = R"([{"destination": "/srv", "type": "bind", "source": "VOLUME"}])";
 
+TEST_F(DeniedPaths, TellsWhetherThereAreSnapshots) {
+  const auto at_srv = [this](const std::string& mount) {
+    return spec::parse_json(
+               R"({"root": {"path": "rootfs"}, "mounts": [{"destination": "/srv", )" + mount + "}]}",
+               "config.json")
+        .value();
+  };
+  const std::string volume = folder_ / "volume";
+  const auto bind = at_srv(R"("type": "bind", "source": ")" + volume + "\"");
+  constexpr std::uint64_t kOverlay = 0x794c7630;
+  constexpr std::uint64_t kBtrfs = 0x9123683e;
+  const auto has = [&](const spec::Json& config, const std::string& where, Result<std::uint64_t> what) {
+    return has_snapshots(config, folder_.path(),
+                         [&](const std::string& path) -> Result<std::uint64_t> {
+                           return path == where ? what : Result<std::uint64_t>(kOverlay);
+                         })
+        .value();
+  };
+  EXPECT_FALSE(has(bind, volume, kOverlay));
+  EXPECT_TRUE(has(bind, volume, kBtrfs));
+  EXPECT_TRUE(has(bind, volume, 0xca451a4e));
+  EXPECT_TRUE(has(bind, folder_ / "rootfs", kBtrfs));
+  EXPECT_TRUE(has(bind, volume, fail(EACCES, ""))) << "it does not say";
+  EXPECT_TRUE(has(at_srv(R"("type": "btrfs", "source": "/dev/sdb1")"), "", kBtrfs));
+  EXPECT_FALSE(has(at_srv(R"("type": "tmpfs", "source": "tmpfs")"), "", kBtrfs));
+  EXPECT_FALSE(*has_snapshots(spec::parse_json("{}", "config.json").value(), folder_.path()))
+      << "the runtime refuses it";
+}
+
 TEST_F(DeniedPaths, TellsFilesFromFoldersAndFromWhatIsNotThere) {
   EXPECT_THAT(*find({"/etc/shadow", "/etc", "/absent", "/absent/below"}), ElementsAre("/etc/shadow"));
   EXPECT_THAT(*find({"/srv/key", "/srv/below", "/srv/new"}, kAtSrv), ElementsAre("/srv/key"));

@@ -1,8 +1,9 @@
 // Stands in for crun in tests: writes what it was called with into $FAKE_FOLDER/runtime, copies the bundle's
 // config as it finds it to $FAKE_FOLDER/seen.json, the file of an `exec --process` to
-// $FAKE_FOLDER/process.json, and keeps its one container as the file $FAKE_FOLDER/container. Asked for its
-// state it makes $FAKE_FOLDER/asked instead, and prints $FAKE_FOLDER/state.json. $FAKE_EXIT makes the command
-// fail with that code, and $FAKE_SIGNAL end by that signal.
+// $FAKE_FOLDER/process.json, and keeps its one container as the file $FAKE_FOLDER/container, or `container`
+// in the folder that `--root FOLDER` names. Asked for its state it makes $FAKE_FOLDER/asked instead, and
+// prints $FAKE_FOLDER/state.json. $FAKE_EXIT makes the command fail with that code, and $FAKE_SIGNAL end by
+// that signal.
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -55,7 +56,7 @@ void write_what_was_given(const std::string& path, int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const std::string folder = std::getenv("FAKE_FOLDER");
-  const fs::path container = folder + "/container";
+  fs::path container = folder + "/container";
   std::string command;
   bool force = false;
   for (int i = 1; i < argc; ++i) {
@@ -64,6 +65,9 @@ int main(int argc, char** argv) {
       if (command.empty() && argument == each) command = argument;
     }
     force = force || argument == "--force";
+    if (argument == "--root" && i + 1 < argc && fs::is_directory(argv[i + 1])) {
+      container = std::string(argv[i + 1]) + "/container";
+    }
     if (argument == "--bundle" && i + 1 < argc) {
       fs::copy_file(std::string(argv[i + 1]) + "/config.json", folder + "/seen.json",
                     fs::copy_options::overwrite_existing);

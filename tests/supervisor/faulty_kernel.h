@@ -212,6 +212,7 @@ class FaultyKernel final : public Kernel {
   class Inject final : public InjectCalls {
    public:
     explicit Inject(FaultyKernel& kernel) : kernel_(kernel) {}
+    [[nodiscard]] bool available() const override { return real_.available(); }
     Status attach(pid_t tid) override {
       TRY(kernel_.ask("attach"));
       return real_.attach(tid);

@@ -34,6 +34,7 @@ class NoTraceCalls final : public TraceCalls {
 
 class NoInjectCalls final : public InjectCalls {
  public:
+  [[nodiscard]] bool available() const override { return false; }
   Status attach(pid_t) override { return fail(EPERM, "no tracing"); }
   Status interrupt(pid_t) override { return fail(ENOSYS, "no tracing"); }
   Status suspend_filter(pid_t, bool) override { return fail(ENOSYS, "no tracing"); }

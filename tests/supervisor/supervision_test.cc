@@ -153,6 +153,17 @@ TEST(Supervision, KnowsFromItsRecordWhetherTheContainerSeesOthers) {
   }
 }
 
+TEST(Supervision, KnowsFromItsRecordWhetherThereAreSnapshots) {
+  auto record = record_of(R"({"version": 1, "files": {"write": ["/tmp"]}})");
+  for (const bool snapshots : {false, true}) {
+    record.snapshots = snapshots;
+    const auto made = Supervision::make(record);
+    ASSERT_TRUE(made);
+    const auto decision = policy::decide_syscall(made->policy(), "ioctl", {3, 0x5000'9401, 0, 0, 0, 0});
+    EXPECT_EQ(decision.verdict, snapshots ? policy::Verdict::kDeny : policy::Verdict::kAllow);
+  }
+}
+
 // --- the index ----------------------------------------------------------------------------------------
 
 TEST(SyscallIndex, KnowsTheCallsOfEveryAbi) {

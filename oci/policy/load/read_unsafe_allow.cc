@@ -20,6 +20,7 @@ std::string restricted_by(std::string_view name) {
   bool bind = false;
   bool exec = false;
   bool deny = false;
+  bool files = false;
   std::string_view limits;
   for (const BaselineRow& row : baseline()) {
     if (row.name != name) continue;
@@ -28,6 +29,7 @@ std::string restricted_by(std::string_view name) {
     bind = bind || row.for_bind;
     exec = exec || row.for_exec;
     deny = deny || row.for_deny;
+    files = files || row.for_files;
   }
   std::vector<std::string_view> parts;
   if (exec) parts.emplace_back("exec");
@@ -35,7 +37,7 @@ std::string restricted_by(std::string_view name) {
   if (connect && !bind) parts.emplace_back("network.deny");
   if (bind) parts.emplace_back(connect ? "network" : "network.bind");
   if (!limits.empty()) parts.emplace_back(limits);
-  if (deny) parts.emplace_back("files.deny");
+  if (deny || files) parts.emplace_back(files ? "files" : "files.deny");
   return one_of(parts);
 }
 
@@ -62,7 +64,9 @@ std::vector<UnsafeAllow> read_unsafe_allow(Reader& reader, const Place& place) {
 
 void check_unsafe_allow(Reader& reader, const Place& place, const Policy& read) {
   Policy policy = read;
-  if (policy.limits) policy.limits->sees_others = true;  // which bundles there will be is not known here
+  // Which bundles there will be is not known here.
+  if (policy.limits) policy.limits->sees_others = true;
+  if (policy.files) policy.files->snapshots = true;
   for (const UnsafeAllow& one : policy.unsafe_allow) {
     const Place entry{place.value, one.pointer};
     const auto is_of = [&](const BaselineRow& row) { return row.name == one.name; };

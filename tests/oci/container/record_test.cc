@@ -37,6 +37,9 @@ Record full_record() {
   record.stop_grace = 10;
   record.shuts_real_time = true;
   record.sees_others = true;
+  record.root = "/run/containerd/runc/k8s.io";
+  record.snapshots = true;
+  record.bounds_memory = true;
   record.processors = "0-1";
   record.holds_process = true;
   record.pinned_hosts = "10.0.0.5\tdb\n";
@@ -57,6 +60,7 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.id, b.id);
   EXPECT_EQ(a.config_path, b.config_path);
   EXPECT_EQ(a.runtime, b.runtime);
+  EXPECT_EQ(a.root, b.root);
   EXPECT_EQ(a.config_owner, b.config_owner);
   EXPECT_EQ(a.policy_name, b.policy_name);
   EXPECT_EQ(a.policy_path, b.policy_path);
@@ -69,6 +73,8 @@ void expect_same(const Record& a, const Record& b) {
   EXPECT_EQ(a.stop_grace, b.stop_grace);
   EXPECT_EQ(a.shuts_real_time, b.shuts_real_time);
   EXPECT_EQ(a.sees_others, b.sees_others);
+  EXPECT_EQ(a.snapshots, b.snapshots);
+  EXPECT_EQ(a.bounds_memory, b.bounds_memory);
   EXPECT_EQ(a.processors, b.processors);
   EXPECT_EQ(a.holds_process, b.holds_process);
   EXPECT_EQ(a.pinned_hosts, b.pinned_hosts);
@@ -163,6 +169,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
       {{"open_files", "64"}, "/open_files: expected a non-negative integer, found string"},
       {{"timeout", "1h"}, "/timeout: expected a non-negative integer, found string"},
       {{"shuts_real_time", 1}, "/shuts_real_time: expected true or false, found number"},
+      {{"root", 1}, "/root: expected a string, found number"},
+      {{"snapshots", 0}, "/snapshots: expected true or false, found number"},
+      {{"bounds_memory", nullptr}, "/bounds_memory: expected true or false, found null"},
       {{"holds_process", "yes"}, "/holds_process: expected true or false, found string"},
       {{"processors", 1}, "/processors: expected a string, found number"},
       {{"pinned_hosts", {"10.0.0.5 db"}}, "/pinned_hosts: expected a string, found array"},
@@ -184,8 +193,9 @@ TEST(ReadRecord, SaysWhatIsWrongWithEachMember) {
   for (const auto& [key, value] : good.items()) {
     if (key == "own_seccomp" || key == "hosts" || key == "restart_seconds" || key == "told_of_execs" ||
         key == "policy_path" || key == "agent" || key == "open_files" || key == "timeout" ||
-        key == "shuts_real_time" || key == "sees_others" || key == "holds_process" || key == "processors" ||
-        key == "pinned_hosts" || key == "init" || key == "init_file") {
+        key == "shuts_real_time" || key == "sees_others" || key == "root" || key == "snapshots" ||
+        key == "bounds_memory" || key == "holds_process" || key == "processors" || key == "pinned_hosts" ||
+        key == "init" || key == "init_file") {
       continue;
     }
     auto document = good;

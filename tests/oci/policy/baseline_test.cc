@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
 #include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -298,6 +301,33 @@ TEST(Complete, RefusesWhatLeadsToTheCgroupThatHoldsALimit) {
   EXPECT_TRUE(complete(policy).syscalls.empty());
 }
 
+TEST(Complete, RefusesToShowFoldersAtOtherPlaces) {
+  constexpr std::uint64_t kUpperHalf = 0xdeadbeef00000000;  // the kernel takes an int and ignores it
+  Policy denying;
+  denying.files.emplace().deny.push_back({"/files/deny/0", "/x"});
+  Policy listing;
+  listing.files.emplace().write.emplace();
+  Policy with_snapshots = listing;
+  with_snapshots.files->snapshots = true;
+  Policy nothing;
+  nothing.files.emplace().snapshots = true;
+  // <linux/btrfs.h>, as far as Debian 12's has them.
+  for (const std::uint64_t request :
+       {std::uint64_t{BTRFS_IOC_SNAP_CREATE}, std::uint64_t{BTRFS_IOC_SNAP_CREATE_V2},
+        std::uint64_t{BTRFS_IOC_SUBVOL_CREATE}, std::uint64_t{BTRFS_IOC_SUBVOL_CREATE_V2},
+        std::uint64_t{BTRFS_IOC_SNAP_DESTROY}, std::uint64_t{BTRFS_IOC_SNAP_DESTROY_V2},
+        std::uint64_t{_IOW(0xbc, 16, char[32])}, std::uint64_t{_IOW(0xbc, 17, char[32])}}) {
+    for (const std::uint64_t sent : {request, request | kUpperHalf}) {
+      EXPECT_EQ(decide(denying, "ioctl", 3, sent).errno_value, ENOTTY) << std::hex << request;
+      EXPECT_EQ(decide(with_snapshots, "ioctl", 3, sent).errno_value, ENOTTY) << std::hex << request;
+      EXPECT_EQ(decide(listing, "ioctl", 3, sent).verdict, Verdict::kAllow);
+      EXPECT_EQ(decide(nothing, "ioctl", 3, sent).verdict, Verdict::kAllow);
+    }
+  }
+  for (const std::uint64_t harmless : {std::uint64_t{FICLONE}, std::uint64_t{TIOCGWINSZ}})
+    EXPECT_EQ(decide(denying, "ioctl", 3, harmless).verdict, Verdict::kAllow);
+}
+
 TEST(Complete, LetsNoRuleOpenWhatTheBaselineShuts) {
   for (const Action action : {Action::kAllow, Action::kLog}) {
     Policy policy = restricting_connect();
@@ -342,6 +372,7 @@ TEST(Complete, LeavesOutWhatIsGivenBackAndNothingElse) {
   policy.network->bind.emplace();
   policy.exec.emplace().allow.emplace();
   policy.limits = limiting_memory().limits;
+  policy.files.emplace().deny.push_back({"/files/deny/0", "/x"});
   const std::set<std::string> all = refused_by(policy);
   std::set<std::string> expected;
   for (const BaselineRow& row : baseline()) {

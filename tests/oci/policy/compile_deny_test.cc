@@ -80,11 +80,18 @@ TEST(CompileDeny, RefusesWhatLooksUnderAMount) {
                            "setns", "clone3", "open_by_handle_at", "init_module", "kexec_load", "bpf"}) {
     EXPECT_THAT(filter, HasSubstr("\"" + std::string(call) + "\""));
   }
+  EXPECT_THAT(filter,
+              HasSubstr(R"({"index":1,"value":4294967295,"valueTwo":1342215169,"op":"SCMP_CMP_MASKED_EQ"})"))
+      << "BTRFS_IOC_SNAP_CREATE";
   EXPECT_THAT(filter, ::testing::Not(HasSubstr("\"io_uring_setup\"")));
   const auto given_back = compiled(
       R"({"version": 1, "files": {"deny": ["/srv/private"]}, "unsafe_allow": ["open_by_handle_at"]})");
   ASSERT_TRUE(given_back) << failure(given_back);
   EXPECT_THAT(given_back->config["linux"]["seccomp"].dump(), ::testing::Not(HasSubstr("open_by_handle_at")));
+  const auto snapshots =
+      compiled(R"({"version": 1, "files": {"deny": ["/srv/private"]}, "unsafe_allow": ["snapshots"]})");
+  ASSERT_TRUE(snapshots) << failure(snapshots);
+  EXPECT_THAT(snapshots->config["linux"]["seccomp"].dump(), ::testing::Not(HasSubstr("\"ioctl\"")));
 }
 
 TEST(CompileDeny, CoversNothingInAuditMode) {

@@ -848,6 +848,7 @@ TEST(Compile, HoldsTheBaselineBesideEveryUsualProfile) {
     }
   }
   for (const BaselineRow& row : baseline()) {
+    if (!row.for_connect && !row.for_bind && !row.for_exec) continue;
     for (const std::string_view call : row.syscalls)
       EXPECT_TRUE(row.where_known || refused_somewhere.contains(call)) << call;
   }
@@ -868,6 +869,7 @@ TEST(Compile, LetsProgramsForkAndThreadBesideTheBaseline) {
 
 TEST(Compile, GivesBackByNameAndSaysSo) {
   for (const std::string_view name : baseline_names()) {
+    if (name == "snapshots") continue;  // of files: compile_deny_test.cc
     std::vector<UnsafeAllow> list = {{"/unsafe_allow/0", std::string(name)}};
     if (name == "clone3") list.push_back({"/unsafe_allow/1", "namespaces"});
     Policy policy = restricting(true, true, list);
@@ -1113,19 +1115,16 @@ TEST(Compile, LetsACallerBeStopped) {
   config["linux"]["seccomp"] = ordered_json::parse(R"({"defaultAction": "SCMP_ACT_ALLOW",
       "flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]})");
   const auto flags = [](const Plan& plan) { return plan.config["linux"]["seccomp"]["flags"].dump(); };
-  for (const Policy& policy : {exec_policy(), with_network({}, true, false)}) {
+  for (const Policy& policy : {exec_policy(), with_network({}, true, false), with_network({}, false, true)}) {
     const Plan plan = compiled(policy, config);
     EXPECT_EQ(flags(plan), R"(["SECCOMP_FILTER_FLAG_LOG"])");
     EXPECT_TRUE(std::any_of(plan.rows.begin(), plan.rows.end(), [](const PlanRow& row) {
       return row.what == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV leaves the bundle's flags";
     }));
   }
-  for (const Policy& policy :
-       {with_network({}, false, true), policy_of({rule({"ptrace"}, Action::kErrno)}, true)}) {
-    const Plan plan = compiled(policy, config);
-    EXPECT_TRUE(plan.supervised());
-    EXPECT_EQ(flags(plan), R"(["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])");
-  }
+  const Plan plan = compiled(policy_of({rule({"ptrace"}, Action::kErrno)}, true), config);
+  EXPECT_TRUE(plan.supervised());
+  EXPECT_EQ(flags(plan), R"(["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])");
 }
 
 TEST(Compile, AsksForNoExecveThatNothingRestricts) {
