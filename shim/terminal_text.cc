@@ -1,5 +1,8 @@
 #include "shim/terminal_text.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace tidewaiter::shim {
 namespace {
 
@@ -11,6 +14,26 @@ std::size_t control_size(std::string_view text) {
   if (first < 0x20 || first == 0x7f) return 1;
   if (first == 0xC2 && text.size() > 1 && static_cast<unsigned char>(text[1]) < 0xA0) return 2;
   return 0;
+}
+
+// Characters without a shape that have terminals show the rest of the line in another order, or on another
+// one (Unicode, Bidi_Control, and U+2028 and U+2029).
+struct Ordering {
+  std::string_view bytes;
+  std::string_view shown;
+};
+
+const Ordering* ordering(std::string_view text) {
+  static constexpr Ordering kOrderings[] = {
+      {"\u061c", "\\u061c"}, {"\u200e", "\\u200e"}, {"\u200f", "\\u200f"}, {"\u2028", "\\u2028"},
+      {"\u2029", "\\u2029"}, {"\u202a", "\\u202a"}, {"\u202b", "\\u202b"}, {"\u202c", "\\u202c"},
+      {"\u202d", "\\u202d"}, {"\u202e", "\\u202e"}, {"\u2066", "\\u2066"}, {"\u2067", "\\u2067"},
+      {"\u2068", "\\u2068"}, {"\u2069", "\\u2069"}};
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first != 0xD8 && first != 0xE2) return nullptr;
+  const auto* found = std::find_if(std::begin(kOrderings), std::end(kOrderings),
+                                   [&](const Ordering& one) { return text.starts_with(one.bytes); });
+  return found == std::end(kOrderings) ? nullptr : found;
 }
 
 std::size_t characters(std::string_view text) {
@@ -32,6 +55,12 @@ std::string terminal_text(std::string_view text, std::size_t limit) {
       const auto byte = static_cast<unsigned char>(text[i]);
       result.append("\\x").append(1, kDigits[byte >> 4U]).append(1, kDigits[byte & 0xFU]);
       count += 4;
+      continue;
+    }
+    if (const Ordering* const found = ordering(text.substr(i)); found != nullptr) {
+      i += found->bytes.size() - 1;
+      result += found->shown;
+      count += found->shown.size();
       continue;
     }
     result += text[i];

@@ -17,6 +17,12 @@ TEST(TerminalText, LetsNoControlCharacterThrough) {
   EXPECT_EQ(terminal_text(std::string_view("\0", 1)), "\\x00");
 }
 
+TEST(TerminalText, LetsNothingTurnTheLineAround) {
+  EXPECT_EQ(terminal_text("a\u202eb\u2066c"), "a\\u202eb\\u2066c");
+  EXPECT_EQ(terminal_text("\u061c\u200f\u2029"), "\\u061c\\u200f\\u2029");
+  EXPECT_EQ(terminal_text("\u0627 \u2026 \u20ac"), "\u0627 \u2026 \u20ac");
+}
+
 TEST(TerminalText, IsCutAtAWholeCharacter) {
   EXPECT_EQ(terminal_text("äöü", 3), "äöü");
   EXPECT_EQ(terminal_text("äöüß", 3), "äöü…");
