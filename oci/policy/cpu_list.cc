@@ -43,7 +43,8 @@ std::optional<unsigned> processor_of(std::string_view block) {
 
 Result<std::set<unsigned>> parse_cpu_list(std::string_view text) {
   const auto wrong = [text] {
-    return fail("expected numbers of processors and ranges, as in \"0-3,8\", found " + quote(text));
+    return fail("expected numbers of processors and ranges, each from 0 to " +
+                std::to_string(kMostProcessors - 1) + ", as in \"0-3,8\", found " + quote(text));
   };
   std::string_view rest = text;
   if (rest.ends_with('\n')) rest.remove_suffix(1);

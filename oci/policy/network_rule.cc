@@ -145,30 +145,52 @@ bool looks_numeric(std::string_view text) {
          std::all_of(last.begin() + 2, last.end(), is_hex_digit);
 }
 
+// What stands around the host of a rule, for advice to be a whole rule: without its scheme or ports it would
+// allow, or refuse, more than was meant.
+struct Around {
+  std::string_view scheme;  // "tcp://"
+  std::string_view ports;   // ":443"
+
+  // `host` as what is to be written, in quotes: "tcp://[2001:db8::1]:443".
+  [[nodiscard]] std::string with(const std::string& host) const {
+    const bool brackets = !ports.empty() && host.find(':') != std::string::npos;
+    return quote(std::string(scheme) + (brackets ? "[" + host + "]" : host) + std::string(ports));
+  }
+};
+
+// An address, with spaces in front or behind.
+bool is_spaced_address(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(' ');
+  const std::size_t last = text.find_last_not_of(' ');
+  return first != std::string_view::npos && last + 1 - first < text.size() &&
+         parse_address(text.substr(first, last + 1 - first)).has_value();
+}
+
 std::string not_an_address(std::string_view text) {
+  if (is_spaced_address(text)) return quote(text) + " is not an address; leave out the space";
   return quote(text) +
          " is not an IPv4 address; write four decimal numbers from 0 to 255, as in \"192.0.2.1\"";
 }
 
-std::string not_one_address(std::string_view text) {
+std::string not_one_address(std::string_view text, const Around& around) {
   struct in_addr meant {};
   if (::inet_aton(std::string(text).c_str(), &meant) == 0) return not_an_address(text);
   IpAddress address;
   std::copy_n(reinterpret_cast<const std::uint8_t*>(&meant.s_addr), 4, address.bytes.begin());
   return quote(text) +
-         " is a short or octal form of an IPv4 address, which programs read differently; write \"" +
-         to_string(address) + "\" if you mean that";
+         " is a short or octal form of an IPv4 address, which programs read differently; write " +
+         around.with(to_string(address)) + " if you mean that";
 }
 
-Result<Prefix> parse_one_address(const IpAddress& address) {
+Result<Prefix> parse_one_address(const IpAddress& address, const Around& around) {
   if (as_destination(address) != address)
-    return fail("\"" + to_string(address) + "\" as a destination means this host; write \"" +
-                to_string(as_destination(address)) + "\"");
+    return fail("\"" + to_string(address) + "\" as a destination means this host; write " +
+                around.with(to_string(as_destination(address))));
   return Prefix{address, bit_count(address.family)};
 }
 
 // `; write "10.0.0.0/8"`, for 10.0.0.0/255.0.0.0.
-std::string netmask_hint(std::string_view address, std::string_view mask_text) {
+std::string netmask_hint(std::string_view address, std::string_view mask_text, const Around& around) {
   const auto mask = parse_address(mask_text);
   const auto host = parse_address(address);
   if (!mask || !host || mask->family != IpAddress::Family::kIpv4 || host->family != mask->family) return {};
@@ -176,12 +198,21 @@ std::string netmask_hint(std::string_view address, std::string_view mask_text) {
     IpAddress ones;
     ones.bytes = {0xff, 0xff, 0xff, 0xff};
     if (network_of(ones, length) == *mask)
-      return "; write \"" + to_string(network_of(*host, length)) + "/" + std::to_string(length) + "\"";
+      return "; write " + around.with(to_string(network_of(*host, length)) + "/" + std::to_string(length));
   }
   return {};
 }
 
-Result<Prefix> parse_cidr(std::string_view text) {
+// `; write "[2001:db8::/32]:443"`, for an IPv6 network with ports behind it and no brackets.
+std::string bracket_hint(std::string_view network, std::string_view length, const Around& around) {
+  const std::size_t colon = length.find(':');
+  if (colon == std::string_view::npos || !around.ports.empty()) return {};
+  const std::string rule = std::string(around.scheme) + "[" + std::string(network) + "/" +
+                           std::string(length.substr(0, colon)) + "]" + std::string(length.substr(colon));
+  return parse_network_rule(rule) ? "; write " + quote(rule) : std::string();
+}
+
+Result<Prefix> parse_cidr(std::string_view text, const Around& around) {
   const std::size_t slash = text.find('/');
   const std::string_view address_text = text.substr(0, slash);
   const std::string_view length_text = text.substr(slash + 1);
@@ -190,7 +221,8 @@ Result<Prefix> parse_cidr(std::string_view text) {
     if (address_text.empty())
       return fail("expected an IP address before the \"/\" of a CIDR, found " + quote(text) +
                   "; for a Unix socket write " + quote("unix:" + std::string(text)));
-    if (looks_numeric(address_text)) return fail(not_an_address(address_text));
+    if (looks_numeric(address_text) || is_spaced_address(address_text))
+      return fail(not_an_address(address_text));
     return fail("expected an IP address before the \"/\" of a CIDR, found " + quote(address_text) +
                 (parse_decimal(length_text, 128) ? "" : "; a rule names hosts, not what lies on them"));
   }
@@ -198,28 +230,29 @@ Result<Prefix> parse_cidr(std::string_view text) {
   const auto length = parse_decimal(length_text, max);
   if (!length)
     return fail("expected a prefix length from 0 to " + std::to_string(max) + ", found " +
-                quote(length_text) + netmask_hint(address_text, length_text));
+                quote(length_text) + netmask_hint(address_text, length_text, around) +
+                bracket_hint(address_text, length_text, around));
   const IpAddress network = network_of(*address, *length);
   if (network != *address)
-    return fail(quote(text) + " has bits set beyond its prefix length; write \"" + to_string(network) + "/" +
-                std::to_string(*length) + "\" for the network, or \"" + std::string(address_text) +
-                "\" for the one address");
+    return fail(quote(text) + " has bits set beyond its prefix length; write " +
+                around.with(to_string(network) + "/" + std::to_string(*length)) + " for the network, or " +
+                around.with(std::string(address_text)) + " for the one address");
   const IpAddress plain = unmapped(network);
-  if (*length == max) return parse_one_address(plain);
+  if (*length == max) return parse_one_address(plain, around);
   return Prefix{plain, plain.family == network.family ? *length : *length - 96};
 }
 
-Result<Prefix> parse_ipv6_target(std::string_view text, std::string_view rule) {
+Result<Prefix> parse_ipv6_target(std::string_view text, std::string_view rule, const Around& around) {
   if (text.find('%') != std::string_view::npos)
     return fail("a scope id cannot be part of a rule; leave out " + quote(text.substr(text.find('%'))));
-  if (text.find('/') != std::string_view::npos) return parse_cidr(text);
-  if (const auto address = parse_address(text)) return parse_one_address(*address);
+  if (text.find('/') != std::string_view::npos) return parse_cidr(text, around);
+  if (const auto address = parse_address(text)) return parse_one_address(*address, around);
   return fail("expected an IPv6 address, in brackets when ports follow, as in \"[2001:db8::1]:443\", found " +
               quote(rule));
 }
 
 // `; write "10.1.0.0/16"`, for 10.1.*; none for other stars.
-std::string star_hint(std::string_view text) {
+std::string star_hint(std::string_view text, const Around& around) {
   std::vector<std::string_view> parts = split(text, '.');
   std::string network;
   std::size_t numbers = 0;
@@ -232,7 +265,7 @@ std::string star_hint(std::string_view text) {
                                  [](std::string_view part) { return part == "*"; });
   if (!stars) return {};
   for (std::size_t i = numbers; i < 4; ++i) network += i == 3 ? "0" : "0.";
-  return "; write \"" + network + "/" + std::to_string(numbers * 8) + "\"";
+  return "; write " + around.with(network + "/" + std::to_string(numbers * 8));
 }
 
 // What to write instead of a host name with a letter that none has.
@@ -252,23 +285,48 @@ bool is_address_range(std::string_view text) {
          looks_numeric(text.substr(dash + 1));
 }
 
+Result<HostName> parse_host_name_within(std::string_view text, const Around& around) {
+  // The dot at the end says that no search domain is to be appended.
+  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+  if (name.find('*') != std::string::npos)
+    return fail("expected a whole host name or \"*\", found " + quote(text) +
+                "; a \"*\" within a name is not supported" + star_hint(text, around));
+  if (is_address_range(text))
+    return fail("expected one address or a CIDR, found the range " + quote(text) +
+                "; write the CIDRs it is made of");
+  if (looks_numeric(name)) return fail(not_one_address(text, around));
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) >= 0x80)
+      return fail("expected a host name in ASCII, found " + quote(text) +
+                  "; write its punycode form (xn--…)");
+    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
+      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
+                  ", which contains " + quote(std::string_view(&c, 1)) + letter_hint(text));
+  }
+  if (name.size() > kMaxHostName)
+    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
+                std::to_string(name.size()));
+  TRY(check_host_parts(text));
+  return HostName{std::move(name)};
+}
+
 using Host = std::variant<AnyHost, Prefix, HostName>;
 
-Result<Host> parse_target(std::string_view text) {
+Result<Host> parse_target(std::string_view text, const Around& around) {
   if (text == "*") return AnyHost{};
-  if (text.find('/') != std::string_view::npos) return TRY(parse_cidr(text));
-  if (const auto address = parse_address(text)) return TRY(parse_one_address(*address));
-  return TRY(parse_host_name(text));
+  if (text.find('/') != std::string_view::npos) return TRY(parse_cidr(text, around));
+  if (const auto address = parse_address(text)) return TRY(parse_one_address(*address, around));
+  return TRY(parse_host_name_within(text, around));
 }
 
 // "::1:443" is the address 0:0:0:0:0:0:1:443. In ::/96, where ::1 is the only address in use (RFC 4291,
 // section 2.5.5.1), such a rule can only mean a port.
-Status check_forgotten_brackets(std::string_view text, const Prefix& prefix) {
+Status check_forgotten_brackets(std::string_view text, const Prefix& prefix, std::string_view scheme) {
   const bool in_low_96 =
       prefix.length == 128 && Prefix{{.family = IpAddress::Family::kIpv6}, 96}.contains(prefix.address);
   if (!in_low_96 || prefix.address == *parse_address("::1")) return {};
   const std::size_t colon = text.rfind(':');
-  return fail(quote(text) + " is an address that no host has; write \"[" +
+  return fail(quote(text) + " is an address that no host has; write \"" + std::string(scheme) + "[" +
               std::string(text.substr(0, colon)) + "]" + std::string(text.substr(colon)) +
               "\" for an address and a port");
 }
@@ -358,27 +416,8 @@ Status check_ports_alone(std::string_view text) {
 
 }  // namespace
 
-Result<HostName> parse_host_name(std::string_view text) {
-  // The dot at the end says that no search domain is to be appended.
-  std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
-  if (name.find('*') != std::string::npos)
-    return fail("expected a whole host name or \"*\", found " + quote(text) +
-                "; a \"*\" within a name is not supported" + star_hint(text));
-  if (is_address_range(text))
-    return fail("expected one address or a CIDR, found the range " + quote(text) +
-                "; write the CIDRs it is made of");
-  if (looks_numeric(name)) return fail(not_one_address(text));
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) >= 0x80)
-      return fail("expected a host name in ASCII, found " + quote(text) +
-                  "; write its punycode form (xn--…)");
-    if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
-      return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
-                  ", which contains " + quote(std::string_view(&c, 1)) + letter_hint(text));
-  }
-  if (name.size() > kMaxHostName)
-    return fail("a host name has at most " + std::to_string(kMaxHostName) + " characters, found " +
-                std::to_string(name.size()));
+Status check_host_parts(std::string_view text) {
+  const std::string name = lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
   for (const std::string_view label : split(name, '.')) {
     if (label.empty())
       return fail("the host name " + quote(text) +
@@ -389,8 +428,10 @@ Result<HostName> parse_host_name(std::string_view text) {
     if (label.front() == '-' || label.back() == '-')
       return fail("a part of a host name cannot begin or end with \"-\", found " + quote(label));
   }
-  return HostName{std::move(name)};
+  return {};
 }
+
+Result<HostName> parse_host_name(std::string_view text) { return parse_host_name_within(text, {}); }
 
 Result<NetworkRule> parse_network_rule(std::string_view text) {
   NetworkRule rule;
@@ -400,6 +441,7 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
   TRY(check_forgotten_slashes(text));
   TRY(check_transport_behind(text));
   TRY(parse_scheme(rest, rule));
+  const std::string_view scheme = text.substr(0, text.size() - rest.size());
   if (rest.empty() || rest.starts_with('!'))
     return fail("expected a host name, an IP address, a CIDR or \"*\", found " + quote(text) +
                 (rest.empty() ? "" : "; what is refused goes into \"deny\""));
@@ -413,28 +455,30 @@ Result<NetworkRule> parse_network_rule(std::string_view text) {
       return fail("brackets are for IPv6 addresses, found " + quote(inside));
     if (after.starts_with('/'))
       return fail(
-          "the prefix length belongs inside the brackets; write \"[" + std::string(inside) +
-          std::string(after.substr(0, after.find(':'))) + "]" +
-          (after.find(':') == std::string_view::npos ? "" : std::string(after.substr(after.find(':')))) +
-          "\"");
+          "the prefix length belongs inside the brackets; write " +
+          quote(
+              std::string(scheme) + "[" + std::string(inside) +
+              std::string(after.substr(0, after.find(':'))) + "]" +
+              (after.find(':') == std::string_view::npos ? "" : std::string(after.substr(after.find(':'))))));
     if (!after.empty() && after.front() != ':')
       return fail("expected \":\" and ports, or nothing, after the bracket, found " + quote(after));
-    rule.host = TRY(parse_ipv6_target(inside, text));
+    rule.host = TRY(parse_ipv6_target(inside, text, {scheme, after}));
     if (!after.empty()) rule.ports = TRY(parse_destination_ports(after.substr(1), rule));
     return rule;
   }
 
   const auto colons = std::count(rest.begin(), rest.end(), ':');
   if (colons > 1) {
-    rule.host = TRY(parse_ipv6_target(rest, text));
-    TRY(check_forgotten_brackets(rest, std::get<Prefix>(rule.host)));
+    rule.host = TRY(parse_ipv6_target(rest, text, {scheme, ""}));
+    TRY(check_forgotten_brackets(rest, std::get<Prefix>(rule.host), scheme));
     return rule;
   }
   const std::size_t colon = rest.find(':');
   if (colon == 0)
     return fail("expected a host in front of the ports, found " + quote(text) + "; for every host write " +
-                quote("*" + std::string(rest)));
-  rule.host = TRY(parse_target(rest.substr(0, colon)));
+                quote(std::string(scheme) + "*" + std::string(rest)));
+  const std::string_view ports = colon == std::string_view::npos ? "" : rest.substr(colon);
+  rule.host = TRY(parse_target(rest.substr(0, colon), {scheme, ports}));
   if (colon != std::string_view::npos)
     rule.ports = TRY(parse_destination_ports(rest.substr(colon + 1), rule));
   return rule;

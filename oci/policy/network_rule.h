@@ -30,6 +30,10 @@ Result<NetworkRule> parse_network_rule(std::string_view text);
 // A host name alone, as a rule may have it.
 Result<HostName> parse_host_name(std::string_view text);
 
+// Whether what lies between the dots of `text` can be parts of a host name, whatever letters there are: none
+// is empty, too long, or has a hyphen at either end.
+Status check_host_parts(std::string_view text);
+
 // Whether a rule of those lists is one for parse_unix_rule().
 bool is_unix_rule(std::string_view text);
 Result<UnixRule> parse_unix_rule(std::string_view text);

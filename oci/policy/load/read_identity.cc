@@ -32,14 +32,22 @@ constexpr std::size_t kLongestHostname = 64;         // __NEW_UTS_LEN (include/u
 constexpr std::uint64_t kLargestId = 4'294'967'294;  // one more, (uid_t)-1, is none (setresuid(2))
 constexpr std::size_t kMostGroups = 65'536;          // NGROUPS_MAX (include/uapi/linux/limits.h)
 
+// `expected`: "a host name, as in …". With the reason, where that is in a part of the name.
+void wrong_host_name(Reader& reader, const Place& place, const std::string& expected,
+                     const std::string& text) {
+  const Status parts = text.empty() ? Status() : check_host_parts(text);
+  if (!parts) return reader.wrong(place, parts.error().message());
+  reader.wrong(place, "expected " + expected + ", found " + quote(text) +
+                          (parse_host_name(text) ? "; leave out the dot at the end" : ""));
+}
+
 // What sethostname(2) takes is more; this is what other programs understand (hostname(7)).
 std::optional<std::string> read_hostname(Reader& reader, const Place& place) {
   const std::string* text = reader.read_string(place, "a host name, as in \"build\"");
   if (text == nullptr) return std::nullopt;
   const auto name = parse_host_name(*text);
   if (!name || text->ends_with('.')) {
-    reader.wrong(place,
-                 "expected a host name, as in \"build\" or \"build.example.com\", found " + quote(*text));
+    wrong_host_name(reader, place, "a host name, as in \"build\" or \"build.example.com\"", *text);
     return std::nullopt;
   }
   if (text->size() > kLongestHostname) {
@@ -87,7 +95,7 @@ std::vector<PinnedHost> read_hosts(Reader& reader, const Place& place) {
     const Place member{value, place.pointer + "/" + pointer_token(key)};
     const auto name = parse_host_name(key);
     if (!name) {
-      reader.wrong(member, "expected a host name, as in \"db.example.com\", found " + quote(key));
+      wrong_host_name(reader, member, "a host name, as in \"db.example.com\"", key);
       continue;
     }
     const auto is_same = [&name](const PinnedHost& one) { return one.name == name->name; };

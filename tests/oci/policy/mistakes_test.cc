@@ -291,11 +291,13 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheIdentity) {
   const std::string address = R"(expected an IP address, as in "10.0.0.5" or "2001:db8::5", found )";
   const std::string cpus =
       R"(expected a whole number of processors from 1 to 8192, or which of them, as in "0-3,8", found )";
-  const std::string list = R"(expected numbers of processors and ranges, as in "0-3,8", found )";
+  const std::string list =
+      R"(expected numbers of processors and ranges, each from 0 to 8191, as in "0-3,8", found )";
   const std::string variable = R"(expected the name of a variable, as in "LANG", found )";
   const std::string image = ": what a name stands for the image would say, in its /etc/passwd and /etc/group";
+  const std::string label(64, 'x');
   const struct {
-    std::string_view identity;
+    std::string identity;
     std::string_view place;
     std::string message;
   } cases[] = {
@@ -315,9 +317,15 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheIdentity) {
       {R"({"hostname": 5})", "/hostname", R"(expected a host name, as in "build", found 5)"},
       {R"({"hostname": ""})", "/hostname", hostname + R"("")"},
       {R"({"hostname": "my build"})", "/hostname", hostname + R"("my build")"},
-      {R"({"hostname": "-build"})", "/hostname", hostname + R"("-build")"},
+      {R"({"hostname": "-build"})", "/hostname",
+       R"(a part of a host name cannot begin or end with "-", found "-build")"},
+      {R"({"hostname": "build..example.com"})", "/hostname",
+       R"(the host name "build..example.com" has an empty part; expected one as in "api.example.com")"},
+      {R"({"hostname": ")" + label + R"("})", "/hostname",
+       R"(a part of a host name has at most 63 characters, found ")" + label + '"'},
       {R"({"hostname": "10.0.0.5"})", "/hostname", hostname + R"("10.0.0.5")"},
-      {R"({"hostname": "build.example.com."})", "/hostname", hostname + R"("build.example.com.")"},
+      {R"({"hostname": "build.example.com."})", "/hostname",
+       hostname + R"("build.example.com."; leave out the dot at the end)"},
       {R"({"hostname": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"})", "/hostname",
        "a machine's host name has at most 64 characters, found 65"},
 
@@ -326,6 +334,9 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheIdentity) {
       {R"({"hosts": {"10.0.0.5": "db"}})", "/hosts/10.0.0.5", name + R"("10.0.0.5")"},
       {R"({"hosts": {"*.example.com": "10.0.0.5"}})", "/hosts/*.example.com", name + R"("*.example.com")"},
       {R"({"hosts": {"a b": "10.0.0.5"}})", "/hosts/a b", name + R"("a b")"},
+      {R"({"hosts": {"db-": "10.0.0.5"}})", "/hosts/db-",
+       R"(a part of a host name cannot begin or end with "-", found "db-")"},
+      {R"({"hosts": {"": "10.0.0.5"}})", "/hosts/", name + R"("")"},
       {R"({"hosts": {"db": "10.0.0.5", "DB.": "10.0.0.6"}})", "/hosts/DB.",
        R"("db" is there twice: letter case, and a dot at the end, make no difference)"},
       {R"({"hosts": {"db": 5}})", "/hosts/db",
@@ -349,6 +360,7 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheIdentity) {
       {R"({"cpus": "3-0"})", "/cpus", list + R"("3-0")"},
       {R"({"cpus": "0,,1"})", "/cpus", list + R"("0,,1")"},
       {R"({"cpus": "0-8192"})", "/cpus", list + R"("0-8192")"},
+      {R"({"cpus": "9000"})", "/cpus", list + R"("9000")"},
 
       {R"({"env": ["A=1"]})", "/env",
        R"(expected an object, as in {"clean": true, "pass": ["PATH"]}, found an array)"},
@@ -397,7 +409,7 @@ TEST(ParsePolicy, SaysWhatIsWrongWithTheIdentity) {
        R"(expected the number of a group, found "wheel")" + image},
   };
   for (const auto& row : cases) {
-    const std::string text = R"({"version": 1, "identity": )" + std::string(row.identity) + "}";
+    const std::string text = R"({"version": 1, "identity": )" + row.identity + "}";
     const std::vector<std::string> expected = {"p.json: /identity" + std::string(row.place) + ": " +
                                                row.message};
     EXPECT_EQ(mistakes_of(text), expected) << row.identity;
@@ -567,6 +579,20 @@ TEST(ParsePolicy, SaysWhatIsWrongWithANetworkRule) {
           {R"(10.0.0.0/33)", R"(expected a prefix length from 0 to 32, found "33")"},
           {R"(10.0.0.0/)", R"(expected a prefix length from 0 to 32, found "")"},
           {R"(10.0.0.0/08)", R"(expected a prefix length from 0 to 32, found "08")"},
+          {R"(2001:db8::/32:443)",
+           R"(expected a prefix length from 0 to 128, found "32:443"; write "[2001:db8::/32]:443")"},
+          {R"(udp://2001:db8::/32:53,123)",
+           R"(expected a prefix length from 0 to 128, found "32:53,123"; write "udp://[2001:db8::/32]:53,123")"},
+          {R"([2001:db8::/32:443])",
+           R"(expected a prefix length from 0 to 128, found "32:443"; write "[2001:db8::/32]:443")"},
+          {R"(2001:db8::/32:x)", R"(expected a prefix length from 0 to 128, found "32:x")"},
+          {R"(2001:db8::/129:443)", R"(expected a prefix length from 0 to 128, found "129:443")"},
+          {R"( 10.0.0.1)", R"(" 10.0.0.1" is not an address; leave out the space)"},
+          {R"( 10.0.0.0/8)", R"(" 10.0.0.0" is not an address; leave out the space)"},
+          {R"( 2001:db8::/32)", R"(" 2001:db8::" is not an address; leave out the space)"},
+          {R"(10.0.0.0 /8)", R"("10.0.0.0 " is not an address; leave out the space)"},
+          {R"( 10.0.1)",
+           R"(" 10.0.1" is not an IPv4 address; write four decimal numbers from 0 to 255, as in "192.0.2.1")"},
           {R"(10.0.0.0/255.0.0.0)",
            R"(expected a prefix length from 0 to 32, found "255.0.0.0"; write "10.0.0.0/8")"},
           {R"(10/8)",
@@ -580,7 +606,8 @@ TEST(ParsePolicy, SaysWhatIsWrongWithANetworkRule) {
           {R"(0.0.0.0)", R"("0.0.0.0" as a destination means this host; write "127.0.0.1")"},
           {R"(0.0.0.0/32)", R"("0.0.0.0" as a destination means this host; write "127.0.0.1")"},
           {R"(::)", R"("::" as a destination means this host; write "::1")"},
-          {R"([::]:80)", R"("::" as a destination means this host; write "::1")"},
+          {R"([::]:80)", R"("::" as a destination means this host; write "[::1]:80")"},
+          {R"([::])", R"("::" as a destination means this host; write "::1")"},
           {R"(::ffff:0.0.0.0)", R"("0.0.0.0" as a destination means this host; write "127.0.0.1")"},
           {R"(fe80::1%eth0)", R"(a scope id cannot be part of a rule; leave out "%eth0")"},
           {R"([fe80::1%2]:80)", R"(a scope id cannot be part of a rule; leave out "%2")"},
@@ -1086,6 +1113,34 @@ TEST(ParsePolicy, KnowsNumbersThatStandInQuotesAndUnitsOfOthers) {
       {R"({"version": 1, "syscalls": [{"names": ["mmap"], "action": "errno", "args": [{"index": 0, "op": "eq", "value": "0755"}]}]})",
        {R"(p.json: /syscalls/0/args/0/value: expected a whole number, a hexadecimal one in a string as in "0xff", or a name as in "AF_PACKET", found "0755")"}},
   });
+}
+
+// Without them the rule would be a wider one.
+TEST(ParsePolicy, KeepsSchemeAndPortsOfARuleInWhatItAdvises) {
+  expect_rule_mistakes(
+      "allow",
+      {
+          {"tcp://10.0.0.1/24:80",
+           R"("10.0.0.1/24" has bits set beyond its prefix length; write "tcp://10.0.0.0/24:80" for the network, or "tcp://10.0.0.1:80" for the one address)"},
+          {"udp://[2001:db8::1/32]:53",
+           R"("2001:db8::1/32" has bits set beyond its prefix length; write "udp://[2001:db8::/32]:53" for the network, or "udp://[2001:db8::1]:53" for the one address)"},
+          {"udp://2001:db8::1/32",
+           R"("2001:db8::1/32" has bits set beyond its prefix length; write "udp://2001:db8::/32" for the network, or "udp://2001:db8::1" for the one address)"},
+          {"tcp://10.0.0.0/255.0.0.0:5432",
+           R"(expected a prefix length from 0 to 32, found "255.0.0.0"; write "tcp://10.0.0.0/8:5432")"},
+          {"tcp://127.1:80",
+           R"("127.1" is a short or octal form of an IPv4 address, which programs read differently; write "tcp://127.0.0.1:80" if you mean that)"},
+          {"icmp://0.0.0.0", R"("0.0.0.0" as a destination means this host; write "icmp://127.0.0.1")"},
+          {"tcp://[::]:80", R"("::" as a destination means this host; write "tcp://[::1]:80")"},
+          {"tcp://10.0.*:443",
+           R"(expected a whole host name or "*", found "10.0.*"; a "*" within a name is not supported; write "tcp://10.0.0.0/16:443")"},
+          {"tcp://[fd00::]/8:443",
+           R"(the prefix length belongs inside the brackets; write "tcp://[fd00::/8]:443")"},
+          {"tcp://::1:443",
+           R"("::1:443" is an address that no host has; write "tcp://[::1]:443" for an address and a port)"},
+          {"udp://:53",
+           R"(expected a host in front of the ports, found "udp://:53"; for every host write "udp://*:53")"},
+      });
 }
 
 TEST(ParsePolicy, KnowsDestinationsAsOthersWriteThem) {
