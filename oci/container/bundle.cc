@@ -243,7 +243,11 @@ Bundle::Bundle(std::string path, std::string original_bytes, std::string present
 Result<Bundle> Bundle::open(const std::string& directory, const std::string& config_file) {
   const std::string context = "open bundle";
   const std::string path = config_file.starts_with('/') ? config_file : directory + "/" + config_file;
-  std::string present = TRY(in_context(context, read_regular_file(path)));
+  auto found = read_regular_file(path);
+  if (!found && found.error().code == ENOTDIR && path != config_file)
+    return fail(ENOTDIR, context + ": " + directory +
+                             ": a bundle is the folder that config.json is in, and this is no folder");
+  std::string present = TRY(in_context(context, std::move(found)));
   std::optional<RewriteRecord> record = TRY(in_context(context, read_record_of(path)));
   // Anything but what we wrote is the owner's: a new config, an edited one, or the original itself, when a
   // crash came between the record and the rewriting.

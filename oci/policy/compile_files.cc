@@ -148,13 +148,16 @@ Result<std::vector<std::string>> allow_landlock(ordered_json& config) {
   return missing;
 }
 
+Status check_init(const std::string& init_program) {
+  if (!init_program.empty()) return {};
+  return fail(
+      "/files: there is no tidewaiter-init to enforce it, which lies beside tidewaiter, on x86-64; podman's "
+      "hook cannot use it, for nobody asks it about what is executed in the container later");
+}
+
 Result<std::vector<std::string>> put_init(ordered_json& config, const FilesPolicy& files,
                                           const Listener& listener) {
-  if (listener.init_program.empty())
-    return fail(
-        "/files: there is no tidewaiter-init to enforce it, which lies beside tidewaiter, on x86-64; "
-        "podman's "
-        "hook cannot use it, for nobody asks it about what is executed in the container later");
+  TRY(check_init(listener.init_program));
   if (!spec::is_utf8(listener.init_program))
     return fail("the path is not UTF-8, as config.json has to be: " + listener.init_program);
   std::vector<std::string> arguments = init_arguments(files);

@@ -29,6 +29,9 @@ std::vector<std::string> init_arguments(const FilesPolicy& files);
 // names, as far as they would not have been allowed before. A profile that refuses them by name is an error.
 Result<std::vector<std::string>> allow_landlock(nlohmann::ordered_json& config);
 
+// An error where nobody would put tidewaiter-init before programs: `init_program`, of Listener, is empty.
+Status check_init(const std::string& init_program);
+
 // Binds tidewaiter-init into the container and puts it before the container's program. Returns what has to be
 // put before every other as well.
 // REQUIRES: needs_init().

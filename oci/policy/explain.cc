@@ -105,7 +105,8 @@ std::string headline(const Plan& plan, const PlanOrigin& origin, std::size_t wid
   std::string text = "Policy " + origin.policy + " (" + std::string(to_string(origin.mode)) + ") ";
   text +=
       origin.bundle.empty() ? "for a container without a seccomp profile" : "for the bundle " + origin.bundle;
-  text += ", under " + origin.runtime + ".";
+  const bool known = origin.runtime != runtime::traits(runtime::Kind::kUnknown).name;
+  text += ", under " + (known ? origin.runtime : "an unknown runtime") + ".";
   const std::string here =
       origin.not_here.empty()
           ? ""

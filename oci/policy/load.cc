@@ -19,8 +19,6 @@
 namespace tidewaiter::policy {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = 16U << 20U;
-
 constexpr std::string_view kPolicyKeys[] = {"version",      "description", "network",  "exec",
                                             "files",        "limits",      "identity", "syscalls",
                                             "unsafe_allow", "events",      "mode"};
@@ -95,7 +93,7 @@ tl::expected<Policy, std::vector<Mistake>> parse(std::string_view text, const st
 }
 
 Result<PolicyFile> load_file(const std::string& path) {
-  std::string text = TRY(in_context("policy", sys::read_file(path, kMaxFileBytes)));
+  std::string text = TRY(in_context("policy", sys::read_file(path, kMaxPolicyBytes)));
   auto policy = parse(text, path, name_of(path));
   if (policy) return PolicyFile{*std::move(policy), std::move(text)};
   const std::vector<Mistake>& mistakes = policy.error();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,8 +34,11 @@ struct PolicyFile {
   std::string text;
 };
 
+// What a policy file has at most.
+inline constexpr std::size_t kMaxPolicyBytes = 16U << 20U;
+
 // parse() of a file, by its name_of(). The error is one line: the first
-// mistake, and how many more there are. A file of more than 16 MiB is an error.
+// mistake, and how many more there are. A file of more than kMaxPolicyBytes is an error.
 Result<PolicyFile> load_file(const std::string& path);
 Result<Policy> load(const std::string& path);
 

@@ -40,10 +40,20 @@ namespace po = boost::program_options;
 using nlohmann::ordered_json;
 using policy::Mistake;
 
-// Where a container's listener would be: nobody connects to it here.
-policy::Listener no_listener(int landlock) {
-  return {"/run/tidewaiter/ID/agent.sock", "",       "/run/tidewaiter/ID/hosts",
-          "/usr/bin/tidewaiter-init",      landlock, "/run/tidewaiter/ID/denied"};
+// Where a container's listener would be: nobody connects to it here. `init`: tidewaiter-init; that there is
+// none on this machine is said beside the rules (check_init_here).
+policy::Listener no_listener(int landlock, const std::string& init) {
+  return {"/run/tidewaiter/ID/agent.sock",
+          "",
+          "/run/tidewaiter/ID/hosts",
+          init.empty() ? "/usr/bin/tidewaiter-init" : init,
+          landlock,
+          "/run/tidewaiter/ID/denied"};
+}
+
+Status check_init_here(const policy::Policy& policy, const policy::Listener& listener,
+                       const std::string& init) {
+  return policy::needs_init(policy, listener) ? policy::check_init(init) : Status();
 }
 
 // What a policy may ask of some kernel is no mistake, though this one may not have it.
@@ -85,6 +95,7 @@ struct Background {
   runtime::Surroundings around;
   std::optional<container::Bundle> bundle = std::nullopt;  // none: any
   std::string folder = {};                                 // of the bundle, canonical
+  std::string init = {};                                   // tidewaiter-init; empty: there is none
 };
 
 Result<Background> background_of(const PolicyCheckOptions& options) {
@@ -98,6 +109,7 @@ Result<Background> background_of(const PolicyCheckOptions& options) {
                            background.around);
   background.bundle = std::move(bundle);
   background.folder = folder;
+  background.init = options.init;
   return background;
 }
 
@@ -125,9 +137,11 @@ void add(const std::string& file, std::vector<Remark> remarks, Findings& finding
 Result<Findings> findings_in(const std::string& file, Background& background,
                              const std::optional<std::string>& resolver) {
   Findings findings;
-  const auto text = sys::read_file(file);
+  const auto text = sys::read_file(file, policy::kMaxPolicyBytes);
   if (!text) {
-    findings.mistakes = {{file, Error{text.error().code, ""}.message()}};
+    const int code = text.error().code;
+    findings.mistakes = {
+        {file, code == EFBIG ? "expected a policy of at most 16 MiB" : Error{code, ""}.message()}};
     return findings;
   }
   const auto parsed = policy::parse(*text, file, policy::name_of(file));
@@ -141,15 +155,16 @@ Result<Findings> findings_in(const std::string& file, Background& background,
     runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(background.config), background.around);
   // What no runtime can do, or not with this bundle, is a mistake as well.
   const runtime::Traits& traits = runtime::traits(background.runtime);
-  const auto plan =
-      policy::compile(*parsed, background.config, traits, no_listener(kNewestLandlock), background.around);
+  const auto plan = policy::compile(*parsed, background.config, traits,
+                                    no_listener(kNewestLandlock, background.init), background.around);
   if (!plan) findings.mistakes.push_back({file, plan.error().message()});
   if (!background.bundle) return findings;
   add(file, review_in_bundle(*parsed, *background.bundle, plan ? plan->config : background.config), findings);
   if (const Status placed = plan ? check_places(*parsed, *plan, background) : Status(); !placed)
     findings.mistakes.push_back({file, placed.error().message()});
-  const Status restricted =
-      plan ? policy::check_files(*parsed, no_listener(sys::landlock_version())) : Status();
+  const policy::Listener here = no_listener(sys::landlock_version(), background.init);
+  Status restricted = plan ? policy::check_files(*parsed, here) : Status();
+  if (plan && restricted) restricted = check_init_here(*parsed, here, background.init);
   if (!restricted)
     findings.warnings.push_back(
         {file, "on this machine the container would be refused: " + restricted.error().message()});
@@ -187,9 +202,8 @@ struct CommandHelp {
 
 constexpr CommandHelp kCheckHelp{
     "tidewaiter policy check FILE... [--bundle DIR] [--runtime crun|runc|youki|PATH] [--resolve] [--json]",
-    "Names every mistake in each policy FILE, with its place and what would be valid, and warns of rules "
-    "that\n"
-    "can never take effect; with a bundle also of paths that its root file system does not have.",
+    "Names every mistake in each policy FILE, with its place and what would be valid, and warns of rules\n"
+    "that can never take effect; with a bundle also of paths that its root file system does not have.",
 };
 constexpr CommandHelp kExplainHelp{
     "tidewaiter policy explain FILE [--bundle DIR] [--runtime crun|runc|youki|PATH] [--json] [--pfc | "
@@ -209,13 +223,34 @@ Result<std::string> agent_in_use() {
   return container::agent_path(settings.agent);
 }
 
+// The runtime that containers here would run under.
+Result<runtime::Kind> runtime_in_use() {
+  const auto directories = TRY(container::Directories::locate());
+  const auto settings = TRY(container::Settings::load(directories.config_file, directories.config_named));
+  return runtime::identify(TRY(find_runtime(settings)));
+}
+
+// The one that the command line names, or the one in use; where that cannot be told, `otherwise`, of which a
+// line on stderr says why.
+Result<runtime::Kind> chosen_runtime(const po::variables_map& values, const char* verb,
+                                     runtime::Kind otherwise) {
+  if (values.contains("runtime")) return runtime_named(values["runtime"].as<std::string>());
+  const auto kind = runtime_in_use();
+  if (kind) return *kind;
+  const bool unknown = otherwise == runtime::Kind::kUnknown;
+  std::cerr << "tidewaiter: policy " << verb << ": the runtime in use cannot be told, so this is for "
+            << (unknown ? "an unknown one" : runtime::traits(otherwise).name) << ": "
+            << terminal_text(kind.error().message(), 4096) << "\n";
+  return otherwise;
+}
+
 Result<bool> run_check(int argc, char** argv) {
   po::options_description described("Options");
-  described.add_options()                                                                  //
-      ("bundle,b", po::value<std::string>(), "the folder of a bundle (config.json)")       //
-      ("runtime", po::value<std::string>(), "crun, runc, youki or a path; default: crun")  //
-      ("resolve", "say which host names do not resolve here")                              //
-      ("json", "print a JSON array")                                                       //
+  described.add_options()                                                                            //
+      ("bundle,b", po::value<std::string>(), "the folder of a bundle (config.json)")                 //
+      ("runtime", po::value<std::string>(), "crun, runc, youki or a path; default: the one in use")  //
+      ("resolve", "say which host names do not resolve here")                                        //
+      ("json", "print a JSON array")                                                                 //
       ("help,h", "print this");
   po::options_description all;
   all.add(described).add_options()("file", po::value<std::vector<std::string>>());
@@ -231,22 +266,12 @@ Result<bool> run_check(int argc, char** argv) {
   options.files = values["file"].as<std::vector<std::string>>();
   options.json = values.contains("json");
   if (values.contains("bundle")) options.bundle = values["bundle"].as<std::string>();
-  if (values.contains("runtime")) options.runtime = TRY(runtime_named(values["runtime"].as<std::string>()));
+  options.runtime = TRY(chosen_runtime(values, "check", options.runtime));
   if (values.contains("resolve")) options.resolver = TRY(agent_in_use());
   return check_policies(options, std::cout, std::cerr);
 }
 
 // --- explain ----------------------------------------------------------------------------------------
-
-// The runtime that containers here would run under; when there is none, what every runtime can do.
-runtime::Kind runtime_in_use() {
-  const auto directories = container::Directories::locate();
-  if (!directories) return runtime::Kind::kUnknown;
-  const auto settings = container::Settings::load(directories->config_file, directories->config_named);
-  if (!settings) return runtime::Kind::kUnknown;
-  const auto path = find_runtime(*settings);
-  return path ? runtime::identify(*path).value_or(runtime::Kind::kUnknown) : runtime::Kind::kUnknown;
-}
 
 Status print_pseudo_code(const policy::Plan& plan, std::ostream& out) {
   const auto linux_part = plan.config.find("linux");
@@ -283,8 +308,7 @@ Status run_explain(int argc, char** argv) {
   PolicyExplainOptions options;
   options.file = values["file"].as<std::string>();
   if (values.contains("bundle")) options.bundle = values["bundle"].as<std::string>();
-  options.runtime =
-      values.contains("runtime") ? TRY(runtime_named(values["runtime"].as<std::string>())) : runtime_in_use();
+  options.runtime = TRY(chosen_runtime(values, "explain", options.runtime));
   options.json = values.contains("json");
   options.pseudo_code = values.contains("pfc");
   options.diff = values.contains("diff");
@@ -325,7 +349,7 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
   if (policy::names_processors(policy))
     runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(config), around);
-  policy::Listener listener = no_listener(sys::landlock_version());
+  policy::Listener listener = no_listener(sys::landlock_version(), options.init);
   if (options.bundle && policy::covers(policy)) {
     listener.denied_files =
         TRY(in_context(options.file, find_denied_files(policy.files->deny, config, bundle)));
@@ -335,7 +359,8 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   const policy::Plan plan =
       TRY(in_context(options.file, policy::compile(policy, config, traits, listener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};
-  const Status held = policy::check_machine(policy, config, traits, around);
+  Status held = policy::check_machine(policy, config, traits, around);
+  if (held) held = check_init_here(policy, listener, options.init);
   if (!held) origin.not_here = held.error().message();
   if (options.pseudo_code) return print_pseudo_code(plan, out);
   const std::string diff = options.diff

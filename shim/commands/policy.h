@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "oci/base/result.h"
+#include "oci/container/agent_launcher.h"
 #include "oci/runtime/runtime_traits.h"
 
 namespace tidewaiter::shim {
@@ -16,6 +17,7 @@ struct PolicyCheckOptions {
   std::optional<std::string> bundle = {};        // whose root file system the paths of rules are looked up in
   runtime::Kind runtime = runtime::Kind::kCrun;  // the one with the fewest limits
   std::optional<std::string> resolver = {};  // the agent that is asked about host names; absent: nobody is
+  std::string init = container::init_path();
 };
 
 // What `tidewaiter policy check` prints: good files, or all as JSON, to `out`; every mistake and warning to
@@ -30,6 +32,7 @@ struct PolicyExplainOptions {
   bool json = false;
   bool pseudo_code = false;  // the filter instead of the plan
   bool diff = false;         // the bundle before and after instead of the plan; with `json`, beside it
+  std::string init = container::init_path();
 };
 
 // What `tidewaiter policy explain` prints.

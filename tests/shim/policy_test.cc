@@ -11,6 +11,8 @@
 #include <sstream>
 
 #include "oci/base/system.h"
+#include "oci/policy/load.h"
+#include "shim/commands/commands.h"
 #include "tests/oci/base/temporary_folder.h"
 
 namespace tidewaiter::shim {
@@ -32,6 +34,26 @@ class PolicyVerb : public ::testing::Test {
     if (!good) ADD_FAILURE() << good.error().message();
     return good.value_or(false);
   }
+  // A command line of ours, under the configuration `text`; what it says on stderr is in `err_`.
+  std::string command(std::vector<std::string> words, const std::string& text) {
+    ::setenv("TIDEWAITER_CONFIG", file("config.json", text).c_str(), 1);
+    ::unsetenv("TIDEWAITER_RUNTIME");
+    words.insert(words.begin(), "policy");
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    status_ = policy(static_cast<int>(argv.size()), argv.data());
+    err_.str(::testing::internal::GetCapturedStderr());
+    ::unsetenv("TIDEWAITER_CONFIG");
+    return ::testing::internal::GetCapturedStdout();
+  }
+  // A program that goes by the name of a runtime.
+  std::string program(const std::string& name) {
+    std::string path = file(name, "#!/bin/sh\n");
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path;
+  }
   std::string explain(PolicyExplainOptions options) {
     out_.str("");
     const Status status = explain_policy(options, out_);
@@ -41,6 +63,7 @@ class PolicyVerb : public ::testing::Test {
   tidewaiter::testing::TemporaryFolder folder_;
   std::ostringstream out_;
   std::ostringstream err_;
+  int status_ = 0;
   const std::string good_ = file("good.json", R"({"version": 1, "network": {"allow": ["127.0.0.1:80"]},
       "syscalls": [{"names": ["ptrace"], "action": "errno"}]})");
   const std::string wrong_ = file("wrong.json", R"({"version": 1, "netwrok": {}, "mode": "soft"})");
@@ -63,6 +86,81 @@ TEST_F(PolicyVerb, CheckFindsWhatNoRuntimeCanDo) {
       check({file("log.json", R"({"version": 1, "syscalls": [{"names": ["close"], "action": "log"}]})")}));
   EXPECT_THAT(err_.str(), HasSubstr("/syscalls/0"));
   EXPECT_THAT(err_.str(), HasSubstr("close"));
+}
+
+TEST_F(PolicyVerb, CheckRefusesAFileThatNobodyWouldLoad) {
+  const std::string large =
+      file("large.json", R"({"version": 1})" + std::string(policy::kMaxPolicyBytes, ' '));
+  EXPECT_FALSE(check({large}));
+  EXPECT_EQ(err_.str(), large + ": expected a policy of at most 16 MiB\n");
+  EXPECT_TRUE(
+      check({file("less.json", R"({"version": 1})" + std::string(policy::kMaxPolicyBytes - 14, ' '))}))
+      << err_.str();
+}
+
+// As a container would be judged here: under runc nobody is told of write(2).
+TEST_F(PolicyVerb, JudgesForTheRuntimeInUse) {
+  const std::string write =
+      file("write.json", R"({"version": 1, "syscalls": [{"names": ["write"], "action": "log"}]})");
+  const std::string runc = R"({"runtime": ")" + program("runc") + R"("})";
+  const std::string crun = R"({"runtime": ")" + program("crun") + R"("})";
+  EXPECT_EQ(command({"check", write}, crun), write + ": ok\n");
+  EXPECT_EQ(err_.str(), "");
+  EXPECT_EQ(command({"check", write}, runc), "");
+  EXPECT_EQ(status_, EXIT_FAILURE);
+  EXPECT_THAT(err_.str(), HasSubstr("/syscalls/0: `write` cannot be logged: runc refuses it"));
+  EXPECT_EQ(command({"check", "--runtime", "crun", write}, runc), write + ": ok\n");
+  EXPECT_THAT(command({"explain", good_}, runc), HasSubstr(", under runc.\n"));
+  EXPECT_EQ(err_.str(), "");
+}
+
+// A container would not be created at all.
+TEST_F(PolicyVerb, SaysWhyTheRuntimeInUseCannotBeTold) {
+  const std::string wrong = R"({"runtim": "/usr/bin/crun"})";
+  EXPECT_THAT(command({"explain", good_}, wrong), HasSubstr(", under an unknown runtime.\n"));
+  EXPECT_EQ(status_, EXIT_SUCCESS);
+  EXPECT_THAT(err_.str(), ::testing::MatchesRegex(
+                              "tidewaiter: policy explain: the runtime in use cannot be told, so this is for "
+                              "an unknown one: .*/config.json: /runtim is not a setting.*\n"));
+  EXPECT_EQ(command({"check", good_}, wrong), good_ + ": ok\n");
+  EXPECT_THAT(err_.str(), ::testing::MatchesRegex(
+                              "tidewaiter: policy check: .*, so this is for crun: .*/runtim is not a .*\n"));
+  command({"explain", "--runtime", "crun", good_}, wrong);
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(PolicyVerb, SaysThatThereIsNoInit) {
+  if (sys::landlock_version() == 0) GTEST_SKIP() << "no Landlock: best effort needs no tidewaiter-init";
+  const std::string files =
+      file("files.json", R"({"version": 1, "files": {"exec": ["/"], "best_effort": true}})");
+  std::filesystem::create_directories(folder_ / "rootfs");
+  file("config.json", R"({"root": {"path": "rootfs"}, "process": {"args": ["sh"]},
+      "linux": {"cgroupsPath": "/box", "namespaces": [{"type": "mount"}]}})");
+  PolicyExplainOptions explained{files, {}, runtime::Kind::kCrun, true};
+  PolicyCheckOptions checked{{files}, false, folder_.path()};
+
+  explained.init = checked.init = "/opt/tidewaiter-init";
+  EXPECT_EQ(nlohmann::json::parse(explain(explained))["not_here"], nullptr);
+  EXPECT_TRUE(check_policies(checked, out_, err_).value_or(false));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("tidewaiter-init")));
+  explained.diff = true;
+  EXPECT_THAT(explain(explained), HasSubstr("/opt/tidewaiter-init"));
+  explained.diff = false;
+
+  explained.init = checked.init = "";
+  const std::string none = "/files: there is no tidewaiter-init to enforce it";
+  EXPECT_THAT(nlohmann::json::parse(explain(explained))["not_here"].get<std::string>(), HasSubstr(none));
+  EXPECT_TRUE(check_policies(checked, out_, err_).value_or(false));
+  EXPECT_THAT(err_.str(), HasSubstr("warning: on this machine the container would be refused: " + none));
+}
+
+TEST_F(PolicyVerb, WantsTheFolderOfABundle) {
+  const std::string config = file("config.json", "{}");
+  const auto checked = check_policies({{good_}, false, config}, out_, err_);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message(),
+            "bundle: open bundle: " + config +
+                ": a bundle is the folder that config.json is in, and this is no folder: Not a directory");
 }
 
 TEST_F(PolicyVerb, CheckHasItAllAsJson) {

@@ -302,6 +302,15 @@ TEST_F(BundleTest, NamesAConfigThatIsMissingOrWrong) {
   EXPECT_EQ(error_of(), "open bundle: " + config_ + ": is not a regular file") << "and it does not wait";
 }
 
+TEST_F(BundleTest, WantsTheFolderAndNotTheFile) {
+  const auto opened = Bundle::open(config_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ENOTDIR);
+  EXPECT_EQ(opened.error().message(),
+            "open bundle: " + config_ +
+                ": a bundle is the folder that config.json is in, and this is no folder: Not a directory");
+}
+
 // Whoever could write the record would choose the config that runs next.
 TEST_F(BundleTest, TrustsNoRecordOfOthers) {
   const auto expect_refused = [&](const std::string& reason) {
