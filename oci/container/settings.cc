@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "oci/base/system.h"
+#include "oci/container/policy_name.h"
 #include "oci/spec/config.h"
 
 namespace tidewaiter::container {
@@ -66,12 +67,6 @@ Result<std::uint64_t> read_seconds(const Place& place, const Json& value) {
   const auto seconds = value.get<std::uint64_t>();
   if (seconds > kMost) return fail(place.text() + " is " + std::to_string(seconds) + ", must be 0 to 3600");
   return seconds;
-}
-
-bool is_policy_name(std::string_view name) {
-  constexpr std::string_view kValid = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  return !name.empty() && name.size() <= 128 && name.front() != '.' &&
-         name.find_first_not_of(kValid) == std::string_view::npos;
 }
 
 Result<std::vector<std::string>> read_policy_names(const Place& place, const Json& value) {

@@ -9,9 +9,11 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 
+#include "oci/container/policy_name.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
 #include "oci/runtime/surroundings.h"
@@ -428,7 +430,13 @@ Findings check_folders(const Patient& patient) {
   return findings;
 }
 
+Findings check_version(const Patient& /*patient*/) {
+  return {ok("tidewaiter " TIDEWAITER_VERSION,
+             "`tidewaiter-agent --version` tells the agent's; `tidewaiter --version` is the runtime's")};
+}
+
 Findings check_configuration(const Patient& patient) {
+  if (!patient.directories) return {};  // where it would be nobody knows, as check_privileges tells
   if (!patient.settings) {
     return {failure(patient.settings.error().message(), "every container with or without a policy is refused",
                     "correct it")};
@@ -440,61 +448,106 @@ Findings check_configuration(const Patient& patient) {
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
+constexpr const char* kNoneNamed = "every container that names no policy is refused";
+
+// What is wrong with the policy in a file, its first mistake; nothing where it is good.
+std::optional<policy::Mistake> mistake_in(const Patient& patient, const std::string& path) {
+  const auto text = patient.machine.read_file(path);
+  if (!text) return policy::Mistake{path, words(text.error().code)};
+  if (text->size() > policy::kMaxPolicyBytes) return policy::Mistake{path, words(EFBIG)};
+  const auto parsed = policy::parse(*text, path, policy::name_of(path));
+  if (parsed) return std::nullopt;
+  return parsed.error().front();
+}
+
+std::string in_words(const policy::Mistake& mistake) { return mistake.where + ": " + mistake.message; }
+
+// Of the files in the folder; `names` become those that policies have there, good or not.
+Findings check_policy_files(const Patient& patient, const std::string& folder, std::set<std::string>& names) {
+  static constexpr std::string_view kSuffix = ".json";
+  auto files = patient.machine.list(folder).value_or(std::vector<std::string>{});
+  std::erase_if(files, [](const std::string& file) { return !file.ends_with(kSuffix); });
+  std::sort(files.begin(), files.end());
+  Findings findings;
+  std::size_t good = 0;
+  for (const std::string& file : files) {
+    const std::string name = file.substr(0, file.size() - kSuffix.size());
+    const std::string path = std::string(folder).append("/").append(file);
+    if (!container::is_policy_name(name)) {
+      findings.push_back(warning(path + " has a name that no policy can have", "no container can name it",
+                                 "rename it: letters, digits, '.', '_' and '-', the first no dot"));
+      continue;
+    }
+    names.insert(name);
+    if (const auto mistake = mistake_in(patient, path)) {
+      findings.push_back(warning(in_words(*mistake), "containers under this policy are refused",
+                                 "tidewaiter policy check " + path));
+    } else {
+      ++good;
+    }
+  }
+  findings.push_back(ok(std::to_string(good) + " valid policies in " + folder,
+                        patient.settings->allowed_policies
+                            ? "containers can name those in \"allowed_policies\""
+                            : "containers can name them"));
+  return findings;
+}
+
+Findings check_default_policy(const Patient& patient, const std::string& folder,
+                              const std::set<std::string>& names) {
+  if (!patient.settings->default_policy) return {};
+  const std::string& standard = *patient.settings->default_policy;
+  const std::string correct = "correct \"default_policy\" in " + patient.settings->path;
+  const bool is_path = standard.starts_with('/');
+  if (!is_path && !container::is_policy_name(standard)) {
+    return {failure(
+        "the default policy \"" + standard + "\" is no name of a policy", kNoneNamed,
+        correct + ": letters, digits, '.', '_' and '-', the first no dot, or the absolute path of a file")};
+  }
+  const std::string path = is_path ? standard : std::string(folder).append("/").append(standard) + ".json";
+  if (!is_path && !names.contains(standard)) {
+    return {failure("there is no default policy \"" + standard + "\"", kNoneNamed,
+                    "write " + path + ", or " + correct)};
+  }
+  const auto mistake = mistake_in(patient, path);
+  if (!mistake) return {};
+  return {failure("the default policy is wrong: " + in_words(*mistake), kNoneNamed,
+                  "correct it (tidewaiter policy check " + path + "), or " + correct)};
+}
+
 Findings check_policies(const Patient& patient) {
   if (!patient.settings) return {};
   const std::string folder = folder_of(patient.settings->path) + "/policies";
-  auto names = patient.machine.list(folder).value_or(std::vector<std::string>{});
-  std::erase_if(names, [](const std::string& name) { return !name.ends_with(".json"); });
-  std::sort(names.begin(), names.end());
-  Findings findings;
-  std::size_t good = 0;
-  bool default_is_good = false;
-  for (const std::string& name : names) {
-    std::string path = folder;
-    path += "/";
-    path += name;
-    const auto text = patient.machine.read_file(path);
-    const auto parsed = text ? policy::parse(*text, path, name)
-                             : tl::unexpected(std::vector<policy::Mistake>{{path, text.error().message()}});
-    if (parsed) {
-      ++good;
-      default_is_good =
-          default_is_good || patient.settings->default_policy == name.substr(0, name.size() - 5);
-    } else {
-      findings.push_back(warning(parsed.error().front().where + ": " + parsed.error().front().message,
-                                 "containers under this policy are refused",
-                                 "tidewaiter policy check " + path));
-    }
-  }
-  findings.push_back(ok(std::to_string(good) + " valid policies in " + folder, "containers can name them"));
-  const auto& standard = patient.settings->default_policy;
-  if (standard && standard->starts_with('/')) {
-    const auto text = patient.machine.read_file(*standard);
-    const auto parsed =
-        text ? policy::parse(*text, *standard, *standard)
-             : tl::unexpected(std::vector<policy::Mistake>{{*standard, text.error().message()}});
-    if (!parsed) {
-      findings.push_back(failure(parsed.error().front().where + ": " + parsed.error().front().message,
-                                 "every container that names no policy is refused",
-                                 "write it, or correct \"default_policy\" in " + patient.settings->path));
-    }
-  }
-  if (standard && !standard->starts_with('/') && !default_is_good) {
-    findings.push_back(failure("the default policy \"" + *standard + "\" is not among them",
-                               "every container that names no policy is refused",
-                               "write it, or correct \"default_policy\" in " + patient.settings->path));
+  std::set<std::string> names;
+  Findings findings = check_policy_files(patient, folder, names);
+  for (Finding& finding : check_default_policy(patient, folder, names))
+    findings.push_back(std::move(finding));
+  for (const std::string& allowed : patient.settings->allowed_policies.value_or(std::vector<std::string>{})) {
+    if (names.contains(allowed)) continue;
+    const std::string path = std::string(folder).append("/").append(allowed).append(".json");
+    findings.push_back(warning("\"allowed_policies\" has \"" + allowed + "\", and there is no such policy",
+                               "containers that name it are refused",
+                               "write " + path + ", or take it out in " + patient.settings->path));
   }
   return findings;
 }
 
 constexpr DoctorCheck kChecks[] = {
-    {"kernel", check_kernel},         {"notifications", check_notifications},
-    {"own filter", check_own_filter}, {"libseccomp", check_libseccomp},
-    {"runtimes", check_runtimes},     {"cgroups", check_cgroups},
-    {"limits", check_limits},         {"privileges", check_privileges},
-    {"ptrace", check_ptrace_scope},   {"io_uring", check_io_uring},
-    {"landlock", check_landlock},     {"configuration", check_configuration},
-    {"policies", check_policies},     {"agent", check_agent},
+    {"kernel", check_kernel},
+    {"notifications", check_notifications},
+    {"own filter", check_own_filter},
+    {"libseccomp", check_libseccomp},
+    {"runtimes", check_runtimes},
+    {"cgroups", check_cgroups},
+    {"limits", check_limits},
+    {"privileges", check_privileges},
+    {"ptrace", check_ptrace_scope},
+    {"io_uring", check_io_uring},
+    {"landlock", check_landlock},
+    {"version", check_version},
+    {"configuration", check_configuration},
+    {"policies", check_policies},
+    {"agent", check_agent},
     {"folders", check_folders},
 };
 

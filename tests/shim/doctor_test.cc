@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "oci/policy/load.h"
+
 namespace tidewaiter::shim {
 namespace {
 
@@ -256,7 +258,34 @@ TEST_F(Doctor, NamesEachAilment) {
          s.settings->default_policy = "db";
          s.machine.files["/etc/tidewaiter/policies/db.json"] = "{}";
        },
-       "policies", true, "default_policy"},
+       "policies", true,
+       "the default policy is wrong: /etc/tidewaiter/policies/db.json: missing key \"version\""},
+      {"no such default policy", [](Surroundings& s) { s.settings->default_policy = "db"; }, "policies", true,
+       "there is no default policy \"db\": every container that names no policy is refused. To do: write "
+       "/etc/tidewaiter/policies/db.json, or correct \"default_policy\""},
+      {"a default policy that is no name", [](Surroundings& s) { s.settings->default_policy = "a/b"; },
+       "policies", true, "the default policy \"a/b\" is no name of a policy"},
+      {"a policy that nobody can name",
+       [](Surroundings& s) {
+         s.machine.files["/etc/tidewaiter/policies/with space.json"] = R"({"version": 1})";
+       },
+       "policies", false,
+       "/etc/tidewaiter/policies/with space.json has a name that no policy can have: no container can name "
+       "it"},
+      {"a hidden policy",
+       [](Surroundings& s) { s.machine.files["/etc/tidewaiter/policies/.hid.json"] = R"({"version": 1})"; },
+       "policies", false, ".hid.json has a name that no policy can have"},
+      {"a policy that is too large",
+       [](Surroundings& s) {
+         s.machine.files["/etc/tidewaiter/policies/large.json"] =
+             R"({"version": 1})" + std::string(policy::kMaxPolicyBytes, ' ');
+       },
+       "policies", false, "large.json: File too large"},
+      {"an allowed policy that is not there",
+       [](Surroundings& s) {
+         s.settings->allowed_policies = {"web", "db"};
+       },
+       "policies", false, "\"allowed_policies\" has \"db\", and there is no such policy"},
       {"no default policy", [](Surroundings& s) { s.settings->default_policy = "/srv/absent.json"; },
        "policies", true, "/srv/absent.json"},
       {"broken default policy",
@@ -293,6 +322,30 @@ TEST_F(Doctor, TakesLegacyCgroupsAndTheDefaultPolicyAsTheyAre) {
   here_.settings->default_policy = "web";
   EXPECT_TRUE(possible());
   EXPECT_THAT(output_, HasSubstr("1 valid policies"));
+}
+
+TEST_F(Doctor, CountsThePoliciesThatContainersCanName) {
+  here_.machine.files["/etc/tidewaiter/policies/with space.json"] = R"({"version": 1})";
+  here_.machine.files["/etc/tidewaiter/policies/.hid.json"] = R"({"version": 1})";
+  EXPECT_TRUE(possible());
+  EXPECT_THAT(output_, HasSubstr("1 valid policies in /etc/tidewaiter/policies: containers can name them\n"));
+  here_.settings->allowed_policies = {"web"};
+  possible();
+  EXPECT_THAT(output_, HasSubstr(": containers can name those in \"allowed_policies\"\n"));
+}
+
+// Where there is no place for state there is none for the configuration, which is not wrong for that.
+TEST_F(Doctor, FailsOnceForOneCause) {
+  here_.directories = fail("XDG_RUNTIME_DIR is not set");
+  here_.settings = fail("XDG_RUNTIME_DIR is not set");
+  EXPECT_FALSE(possible());
+  EXPECT_EQ(output_.find("XDG_RUNTIME_DIR"), output_.rfind("XDG_RUNTIME_DIR")) << output_;
+  EXPECT_THAT(output_, Not(HasSubstr("configuration")));
+}
+
+TEST_F(Doctor, TellsTheVersion) {
+  possible();
+  EXPECT_THAT(output_, HasSubstr("\nok    version        tidewaiter " TIDEWAITER_VERSION ": "));
 }
 
 TEST_F(Doctor, SpeaksJson) {
