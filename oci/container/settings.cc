@@ -23,8 +23,16 @@ struct Place {
   [[nodiscard]] std::string text() const { return file + ": " + pointer; }
 };
 
+// The value itself, where it is short; else its type.
+std::string in_words(const Json& found) {
+  constexpr std::size_t kShort = 80;
+  if (found.is_structured()) return found.type_name();
+  std::string text = found.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() <= kShort ? text : found.type_name();
+}
+
 tl::unexpected<Error> wrong_type(const Place& place, const Json& found, std::string_view expected) {
-  return fail(place.text() + " is " + found.type_name() + ", must be " + std::string(expected));
+  return fail(place.text() + " is " + in_words(found) + ", must be " + std::string(expected));
 }
 
 Result<std::string> read_string(const Place& place, const Json& value) {

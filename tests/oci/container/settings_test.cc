@@ -67,6 +67,7 @@ TEST_F(SettingsTest, AreReadFromTheFile) {
 
 TEST_F(SettingsTest, NameWhatIsWrong) {
   const std::string too_long = R"({"agent_socket": "/)" + std::string(107, 'a') + R"("})";
+  const std::string long_text = R"({"require_policy": ")" + std::string(100, 'a') + R"("})";
   const struct {
     const char* text;
     const char* mistake;
@@ -77,27 +78,28 @@ TEST_F(SettingsTest, NameWhatIsWrong) {
       {R"({"agent_socket": "agent.sock"})", "/agent_socket is \"agent.sock\", must be an absolute path"},
       {too_long.c_str(), "/agent_socket has 108 bytes, a socket's path has at most 107"},
       {R"({"runtim": 1})", "/runtim is not a setting; valid are runtime,"},
-      {R"({"runtime": 1})", "/runtime is number, must be a string"},
+      {R"({"runtime": 1})", "/runtime is 1, must be a string"},
       {R"({"runtime": "crun"})", "/runtime is \"crun\", must be an absolute path"},
       {R"({"runtime": ""})", "/runtime is \"\", must be an absolute path"},
       {R"({"agent": "agent"})", "/agent is \"agent\", must be an absolute path"},
       {R"({"default_policy": null})", "/default_policy is null, must be a string"},
-      {R"({"require_policy": "yes"})", "/require_policy is string, must be true or false"},
-      {R"({"require_policy": 1})", "/require_policy is number, must be true or false"},
-      {R"({"allowed_policies": "web"})", "/allowed_policies is string, must be an array of policy names"},
+      {R"({"require_policy": "yes"})", "/require_policy is \"yes\", must be true or false"},
+      {R"({"require_policy": 1})", "/require_policy is 1, must be true or false"},
+      {R"({"allowed_policies": "web"})", "/allowed_policies is \"web\", must be an array of policy names"},
       {R"({"allowed_policies": ["web", "a/b"]})",
        "/allowed_policies/1 is \"a/b\", must be the name of a policy"},
-      {R"({"allowed_policies": [1]})", "/allowed_policies/0 is number, must be a string"},
+      {R"({"allowed_policies": [1]})", "/allowed_policies/0 is 1, must be a string"},
       {R"({"allow_policy_paths": {}})", "/allow_policy_paths is object, must be true or false"},
-      {R"({"restart_seconds": "7"})", "/restart_seconds is string, must be a number of seconds"},
-      {R"({"restart_seconds": -1})", "/restart_seconds is number, must be a number of seconds"},
+      {R"({"restart_seconds": "7"})", "/restart_seconds is \"7\", must be a number of seconds"},
+      {R"({"restart_seconds": -1})", "/restart_seconds is -1, must be a number of seconds, 0 to 3600"},
       {R"({"restart_seconds": 3601})", "/restart_seconds is 3601, must be 0 to 3600"},
-      {R"({"log": 5})", "/log is number, must be an object"},
+      {long_text.c_str(), "/require_policy is string, must be true or false"},
+      {R"({"log": 5})", "/log is 5, must be an object"},
       {R"({"log": {"max": 5}})", "/log/max is not a setting; valid in /log are max_bytes and total_bytes"},
-      {R"({"log": {"max_bytes": "5"}})", "/log/max_bytes is string, must be a number of bytes"},
-      {R"({"log": {"max_bytes": -5}})", "/log/max_bytes is number, must be a number of bytes"},
+      {R"({"log": {"max_bytes": "5"}})", "/log/max_bytes is \"5\", must be a number of bytes"},
+      {R"({"log": {"max_bytes": -5}})", "/log/max_bytes is -5, must be a number of bytes"},
       {R"({"log": {"max_bytes": 4095}})", "/log/max_bytes is 4095, must be 4096 or more"},
-      {R"({"log": {"total_bytes": 1.5}})", "/log/total_bytes is number, must be a number of bytes"},
+      {R"({"log": {"total_bytes": 1.5}})", "/log/total_bytes is 1.5, must be a number of bytes"},
   };
   for (const auto& each : cases) EXPECT_THAT(mistake_in(each.text), HasSubstr(each.mistake)) << each.text;
 }
