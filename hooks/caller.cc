@@ -60,7 +60,7 @@ UniqueFd stderr_of(pid_t caller) {
 }
 
 void report_failure(std::string_view verb, std::string_view message, pid_t caller) {
-  const std::string text = printable(verb) + ": " + printable(message);
+  const std::string text = (verb.empty() ? "" : printable(verb) + ": ") + printable(message);
   const std::string line = "tidewaiter-hook: " + text + "\n";
   if (!goes_nowhere(STDERR_FILENO)) {
     static_cast<void>(sys::write_all(STDERR_FILENO, line));

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "hooks/caller.h"
 #include "hooks/cleanup.h"
@@ -10,12 +11,18 @@
 
 // tidewaiter-hook precreate          config.json on stdin, the rewritten one on stdout
 // tidewaiter-hook cleanup FOLDER     the container's state on stdin
+// tidewaiter-hook --help, --version
 
 namespace tidewaiter::hook {
 namespace {
 
 // podman sends a config.json, a runtime the state of a container; both may hold large annotations.
 constexpr std::size_t kMaxInput = 64U << 20U;
+
+constexpr std::string_view kUsage =
+    "usage: tidewaiter-hook precreate, or tidewaiter-hook cleanup STATE_FOLDER";
+constexpr std::string_view kHelp =
+    ", as podman calls it: with config.json, or the container's state, on standard input\n";
 
 Status run_precreate(const std::string& input) {
   adopt_environment(::getppid());
@@ -30,7 +37,10 @@ Status run_precreate(const std::string& input) {
 Status run(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   const bool known = (verb == "precreate" && argc == 2) || (verb == "cleanup" && argc == 3);
-  if (!known) return fail("usage: tidewaiter-hook precreate, or tidewaiter-hook cleanup STATE_FOLDER");
+  if (verb == "--version") return sys::write_all(STDOUT_FILENO, "tidewaiter-hook " TIDEWAITER_VERSION "\n");
+  if (verb == "--help" || verb == "-h")
+    return sys::write_all(STDOUT_FILENO, std::string(kUsage) + std::string(kHelp));
+  if (!known) return fail(std::string(kUsage));
   const std::string input = TRY(in_context("read stdin", sys::read_all(STDIN_FILENO, kMaxInput)));
   return verb == "precreate" ? run_precreate(input) : cleanup(argv[2], input);
 }

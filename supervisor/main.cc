@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "oci/base/log.h"
@@ -30,6 +32,7 @@ namespace {
 using namespace tidewaiter;
 
 struct Options {
+  std::string answer;  // what was asked of the program itself: to be printed, and nothing else done
   supervisor::KeeperInheritance inheritance;
   UniqueFd worker;
   UniqueFd shared_worker;
@@ -43,10 +46,14 @@ Result<UniqueFd> inherited(int fd, const char* option) {
   return UniqueFd(fd);
 }
 
+std::string in_words(const boost::program_options::options_description& options) {
+  std::ostringstream text;
+  text << options;
+  return text.str();
+}
+
 Result<Options> parse_options(int argc, char** argv) {
   namespace po = boost::program_options;
-  po::options_description description(
-      "tidewaiter-agent, started by tidewaiter for each supervised container, or once for all (--node)");
   int worker_fd = -1;
   int shared_worker_fd = -1;
   int listen_fd = -1;
@@ -55,26 +62,36 @@ Result<Options> parse_options(int argc, char** argv) {
   int bundle_fd = -1;
   Options options;
   // clang-format off
-  description.add_options()
+  po::options_description by_hand("By hand");
+  by_hand.add_options()
+      ("node", "supervise all containers: listen at the agent_socket of the configuration")
+      ("replace", po::value(&options.replace)->value_name("STATE_FOLDER"), "have the agent of this folder go on as this version")
+      ("resolve", po::value(&options.resolve)->multitoken()->value_name("NAME..."), "say what these host names stand for, and end")
+      ("version", "print the version")
+      ("help,h", "print this");
+  po::options_description by_programs("By tidewaiter and tidewaiter-hook, for each container, and by the agent itself");
+  by_programs.add_options()
       ("state-folder", po::value(&options.inheritance.state_folder), "the container's state folder")
       ("listen-fd", po::value(&listen_fd), "a listening Unix socket")
       ("ready-fd", po::value(&ready_fd), "where to say \"ok\", or what is wrong")
       ("creator-fd", po::value(&creator_fd), "a pidfd of the process that becomes the runtime")
       ("bundle-fd", po::value(&bundle_fd), "the lock of the bundle")
-      ("replace", po::value(&options.replace), "of this state folder: have the agent go on as this version")
-      ("resolve", po::value(&options.resolve)->multitoken(), "say what these host names stand for, and end")
-      ("node", "supervise all containers: listen at the agent_socket of the configuration")
       ("shared-worker-fd", po::value(&shared_worker_fd), "the channel to the node's agent; then nothing else is given")
       ("worker-fd", po::value(&worker_fd), "the channel to the keeper; then nothing else is given");
   // clang-format on
+  po::options_description all("tidewaiter-agent, which answers the notifications of containers");
+  all.add(by_hand).add(by_programs);
   try {
     po::variables_map values;
-    po::store(po::parse_command_line(argc, argv, description), values);
+    po::store(po::command_line_parser(argc, argv).options(all).positional({}).run(), values);
     po::notify(values);
     options.node = values.contains("node");
+    if (values.contains("help")) options.answer = in_words(all);
+    if (values.contains("version")) options.answer = "tidewaiter-agent " TIDEWAITER_VERSION "\n";
   } catch (const po::error& error) {
-    return fail(error.what());
+    return fail(std::string(error.what()) + "; see --help");
   }
+  if (!options.answer.empty()) return options;
   if (!options.replace.empty() || !options.resolve.empty() || options.node) return options;
   if (shared_worker_fd >= 0) {
     options.shared_worker = TRY(inherited(shared_worker_fd, "shared-worker-fd"));
@@ -84,7 +101,10 @@ Result<Options> parse_options(int argc, char** argv) {
     options.worker = TRY(inherited(worker_fd, "worker-fd"));
     return options;
   }
-  if (options.inheritance.state_folder.empty()) return fail("--state-folder is missing");
+  if (options.inheritance.state_folder.empty())
+    return fail(
+        "--state-folder is missing, which tidewaiter gives with a container; by hand there are --node, "
+        "--replace and --resolve: see --help");
   options.inheritance.ready = TRY(inherited(ready_fd, "ready-fd"));
   options.inheritance.listener = TRY(inherited(listen_fd, "listen-fd"));
   if (creator_fd >= 0) options.inheritance.creator = TRY(inherited(creator_fd, "creator-fd"));
@@ -145,6 +165,10 @@ int main(int argc, char** argv) {
   if (!options) {
     std::cerr << "tidewaiter-agent: " << options.error().message() << '\n';
     return 2;
+  }
+  if (!options->answer.empty()) {
+    std::cout << options->answer << std::flush;
+    return 0;
   }
   if (!options->replace.empty()) {
     const Status replaced = container::replace_agent(options->replace);

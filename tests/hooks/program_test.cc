@@ -73,6 +73,16 @@ TEST_F(Program, SaysHowItIsUsed) {
     EXPECT_EQ(podman(std::string(HOOK_PROGRAM) + arguments + " </dev/null; exit $?"), 1) << arguments;
     EXPECT_THAT(read("error"), HasSubstr("usage")) << arguments;
   }
+  EXPECT_EQ(podman(HOOK_PROGRAM " </dev/null; exit $?"), 1);
+  EXPECT_THAT(read("error"), ::testing::StartsWith("tidewaiter-hook: usage: "));
+  EXPECT_EQ(podman(HOOK_PROGRAM " --help; exit $?"), 0);
+  EXPECT_THAT(read("output"), ::testing::StartsWith("usage: tidewaiter-hook precreate"));
+  EXPECT_EQ(read("error"), "");
+}
+
+TEST_F(Program, TellsItsVersion) {
+  EXPECT_EQ(podman(HOOK_PROGRAM " --version; exit $?"), 0);
+  EXPECT_EQ(read("output"), "tidewaiter-hook " TIDEWAITER_VERSION "\n");
 }
 
 TEST(HookFile, NamesTheProgramThatWasBuilt) {
