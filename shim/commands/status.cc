@@ -82,10 +82,9 @@ constexpr const char* kHelp =
     "tidewaiter status [ID] [--json]\n"
     "\n"
     "The containers that an agent supervises, or the one whose id is or begins with ID. RESIDUAL are the\n"
-    "system calls for which the agent also holds the bundle's own seccomp profile. An agent that is dead is\n"
-    "started again by the next exec; until then, what it would decide fails. AGENT is none where nothing has "
-    "to\n"
-    "be decided, and the policy has limits or file rules.\n"
+    "system calls for which the agent also holds the bundle's own seccomp profile. An agent that is dead\n"
+    "is started again by the next exec; until then, what it would decide fails. AGENT is none where\n"
+    "nothing has to be decided, and the policy has limits, file rules or an identity.\n"
     "\n";
 
 Status run_status(int argc, char** argv) {
