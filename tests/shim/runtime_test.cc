@@ -246,6 +246,12 @@ TEST_F(ProgramTest, PrintsItsUsageWhenCalledWithNothing) {
   EXPECT_FALSE(exists("runtime"));
 }
 
+TEST_F(ProgramTest, SaysWhoHasNoAgent) {
+  const Outcome outcome = run_program({"status", "--help"});
+  EXPECT_EQ(outcome.exit_code(), 0);
+  for (const char* word : {"limits", "file rules", "identity"}) EXPECT_THAT(outcome.output, HasSubstr(word));
+}
+
 TEST_F(ProgramTest, LeavesDescriptorsUmaskAndSignalsAsTheyWere) {
   const Outcome outcome = run_program({"start", "box"}, [] {
     ::dup2(::open("/dev/zero", O_RDONLY), 5);
