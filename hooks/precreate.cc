@@ -11,8 +11,8 @@
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bound_files.h"
 #include "oci/container/record.h"
+#include "oci/launch/applied_policy.h"
 #include "oci/policy/compile.h"
-#include "oci/policy/load.h"
 #include "oci/runtime/runtime_traits.h"
 #include "oci/seccomp/listener_trial.h"
 #include "oci/spec/config.h"
@@ -34,46 +34,6 @@ Result<std::string> new_state_folder_name() {
   std::string name(kPrefix);
   for (std::size_t i = 0; i < kLength; ++i, number >>= 4U) name += kDigits[number & 0xfU];
   return name;
-}
-
-Result<policy::PolicyFile> read_policy(const std::string& path) {
-  auto file = policy::load_file(path);
-  // podman takes "No such file or directory" for a program that is missing in the container.
-  if (!file && file.error().code == ENOENT) return fail("there is no policy file " + path);
-  return file;
-}
-
-Record make_record(const Json& config, const Host& host, const policy::PolicyFile& file,
-                   const policy::Plan& plan) {
-  Record record;
-  record.policy_name = file.policy.name;
-  record.policy_text = file.text;
-  const Json::json_pointer seccomp("/linux/seccomp");
-  if (config.contains(seccomp)) record.own_seccomp = config.at(seccomp);
-  record.open_files = plan.open_files;
-  if (plan.timeout) {
-    record.timeout = static_cast<std::uint64_t>(plan.timeout->count());
-    record.stop_signal = static_cast<std::uint64_t>(plan.stop_signal);
-    record.stop_grace = static_cast<std::uint64_t>(policy::Limits::kStopGrace.count());
-  }
-  record.shuts_real_time = plan.shuts_real_time;
-  record.sees_others = plan.sees_others;
-  record.snapshots = plan.snapshots;
-  record.bounds_memory = plan.bounds_memory;
-  record.agent = plan.supervised();
-  record.processors = plan.processors;
-  record.holds_process = plan.holds_process;
-  record.residual.assign(plan.residual.begin(), plan.residual.end());
-  record.exempts_start = plan.exempts_start;
-  record.told_of_execs = plan.told_of_execs;
-  // The hook is not told the bundle's folder; podman writes absolute paths.
-  if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, "");
-  record.pinned_hosts = plan.pinned_hosts;
-  record.log_directory = host.directories.log;
-  record.log_max_bytes = host.settings.log_max_bytes;
-  record.log_total_bytes = host.settings.log_total_bytes;
-  record.restart_seconds = host.settings.restart_seconds;
-  return record;
 }
 
 // podman names a container's cgroup unless it has the runtime make none, of which a hook is told nothing
@@ -133,7 +93,7 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   const auto path = TRY(container::policy_path(host.settings, config));
   if (!path) return text;
 
-  const policy::PolicyFile file = TRY(read_policy(*path));
+  const policy::PolicyFile file = TRY(launch::read_policy(*path));
   const std::string state_folder = host.directories.state + "/" + TRY(new_state_folder_name());
   const policy::Listener listener{state_folder + "/" + Record::kSocketName, file.policy.name,
                                   state_folder + "/" + Record::kHostsName, /*init_program=*/"",
@@ -151,7 +111,8 @@ Result<std::string> precreate(const std::string& text, const Host& host) {
   if (plan.supervised()) TRY(seccomp::check_own_filter());
   if (plan.supervised() || binds_files) {
     TRY(add_cleanup(plan.config, host, state_folder));
-    Record record = make_record(config, host, file, plan);
+    // The hook is not told the bundle's folder; podman writes absolute paths.
+    Record record = launch::record_of(file, plan, config, /*bundle=*/"", host.directories, host.settings);
     record.policy_path = *path;
     TRY(keep_state(host, state_folder, record, plan));
   }

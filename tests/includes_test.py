@@ -18,6 +18,7 @@ ALLOWED = {
     "oci/policy/review": ["oci/base", "oci/spec", "oci/policy", "oci/seccomp"],
     "oci/seccomp": ["oci/base", "oci/policy"],
     "oci/container": ["oci/base", "oci/spec"],
+    "oci/launch": ["oci/base", "oci/spec", "oci/policy", "oci/container"],
     "shim": ["oci"],
     "supervisor": ["oci"],
     "hooks": ["oci"],

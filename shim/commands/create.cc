@@ -14,9 +14,9 @@
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bound_files.h"
 #include "oci/container/bundle.h"
+#include "oci/launch/applied_policy.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/compile_deny.h"
-#include "oci/policy/load.h"
 #include "oci/seccomp/listener_trial.h"
 #include "oci/spec/config.h"
 #include "oci/spec/mounts.h"
@@ -42,59 +42,24 @@ using container::Record;
 // How long another `create` may take from rewriting the bundle until its runtime has read it.
 constexpr std::chrono::seconds kBundlePatience{30};
 
-Result<policy::PolicyFile> read_policy(const std::string& path) {
-  auto file = policy::load_file(path);
-  // podman takes "No such file or directory" for a program that is missing in the container.
-  if (!file && file.error().code == ENOENT) return fail("there is no policy file " + path);
-  return file;
-}
-
 Status make_socket(const std::string& path) {
   if (::mknod(path.c_str(), S_IFSOCK, 0) != 0) return fail(errno, "make " + path);
   return {};
 }
 
-Result<Record> make_record(const Invocation& invocation, const ContainerOptions& options,
-                           const Bundle& bundle, const std::string& policy_path,
-                           const policy::PolicyFile& file, const policy::Plan& plan) {
-  Record record;
+// `record`, with what only this caller of launch::record_of() knows.
+Result<Record> completed(Record record, const Invocation& invocation, const ContainerOptions& options,
+                         const Bundle& bundle, const std::string& policy_path) {
   record.id = options.id;
   record.config_path = bundle.config_path();
   record.config_owner = TRY(container::new_owner());
   record.runtime = invocation.runtime;
   record.root = invocation.root();
-  record.policy_name = file.policy.name;
   record.policy_path = policy_path;
-  record.policy_text = file.text;
-  const nlohmann::ordered_json::json_pointer seccomp("/linux/seccomp");
-  if (bundle.original().contains(seccomp)) record.own_seccomp = bundle.original().at(seccomp);
-  record.agent = plan.supervised();
-  record.open_files = plan.open_files;
-  if (plan.timeout) {
-    record.timeout = static_cast<std::uint64_t>(plan.timeout->count());
-    record.stop_signal = static_cast<std::uint64_t>(plan.stop_signal);
-    record.stop_grace = static_cast<std::uint64_t>(policy::Limits::kStopGrace.count());
-  }
-  record.shuts_real_time = plan.shuts_real_time;
-  record.sees_others = plan.sees_others;
-  record.snapshots = plan.snapshots;
-  record.bounds_memory = plan.bounds_memory;
-  record.processors = plan.processors;
-  record.holds_process = plan.holds_process;
-  record.init = plan.init;
-  if (!plan.init.empty()) {
+  if (!record.init.empty()) {
     const struct stat init = TRY(sys::stat(container::init_path()));
     record.init_file = Record::File{init.st_dev, init.st_ino};
   }
-  record.residual.assign(plan.residual.begin(), plan.residual.end());
-  record.exempts_start = plan.exempts_start;
-  record.told_of_execs = plan.told_of_execs;
-  if (plan.hosts) record.hosts = spec::in_bundle(*plan.hosts, TRY(locate_bundle(options)).directory);
-  record.pinned_hosts = plan.pinned_hosts;
-  record.log_directory = invocation.directories.log;
-  record.log_max_bytes = invocation.settings.log_max_bytes;
-  record.log_total_bytes = invocation.settings.log_total_bytes;
-  record.restart_seconds = invocation.settings.restart_seconds;
   return record;
 }
 
@@ -167,7 +132,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   TRY(claim_id(invocation, options.id, state_folder));
   if (!policy_path) return leave_to_runtime(*bundle);
   TRY(refuse_bypass(invocation));
-  const policy::PolicyFile file = TRY(read_policy(*policy_path));
+  const policy::PolicyFile file = TRY(launch::read_policy(*policy_path));
 
   // Other containers may be created from it. Once more, for from here on none of them writes it.
   const UniqueFd lock = TRY(container::lock_bundle(bundle->config_path(), kBundlePatience));
@@ -198,7 +163,9 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   if (plan.supervised()) TRY(seccomp::check_own_filter());
   TRY(check_entrypoint(file.policy, *bundle, plan.config));
   if (!plan.init.empty()) TRY(check_init_place(bundle->original(), folder, plan.init.front()));
-  const Record record = TRY(make_record(invocation, options, *bundle, *policy_path, file, plan));
+  const Record record = TRY(completed(
+      launch::record_of(file, plan, bundle->original(), folder, invocation.directories, invocation.settings),
+      invocation, options, *bundle, *policy_path));
   return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
 }
 
