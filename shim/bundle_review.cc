@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "oci/base/shebang.h"
 #include "oci/policy/glob.h"
 #include "oci/policy/wording.h"
 #include "oci/spec/mounts.h"
@@ -28,11 +29,6 @@ using policy::Remark;
 constexpr std::string_view kProgramFolders[] = {"/usr/bin",       "/usr/sbin",       "/bin", "/sbin",
                                                 "/usr/local/bin", "/usr/local/sbin", "/opt"};
 
-// The first line of a script that the kernel looks at (BINPRM_BUF_SIZE in include/uapi/linux/binfmts.h).
-constexpr std::size_t kFirstLine = 256;
-// Interpreters of interpreters that the kernel follows (exec_binprm() in fs/exec.c).
-constexpr int kMostInterpreters = 5;
-
 bool is_absence(int code) {
   return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENAMETOOLONG;
 }
@@ -42,24 +38,6 @@ std::string fixed_folder(std::string_view glob) {
   const std::string_view fixed = glob.substr(0, glob.find('*'));
   const std::size_t slash = fixed.rfind('/');
   return slash == std::string_view::npos ? "" : std::string(fixed.substr(0, slash));
-}
-
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
-// What the first line of a script names (load_script() in fs/binfmt_script.c).
-struct Interpreter {
-  std::string path;      // empty: the file is no script
-  std::string argument;  // the rest of the line; may be empty
-};
-
-Interpreter interpreter_in(std::string_view beginning) {
-  if (!beginning.starts_with("#!")) return {};
-  const std::string_view line = trimmed(beginning.substr(2, beginning.find('\n') - 2));
-  const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
-  return {std::string(line.substr(0, end)), std::string(trimmed(line.substr(end)))};
 }
 
 class BundleReview {
@@ -215,10 +193,12 @@ class BundleReview {
 
   // Of an allowed script every interpreter has to be allowed, too.
   void review_interpreter(const ExecRule& rule, const ContainerRoot::Found& script) {
-    std::string beginning = ContainerRoot::beginning_of(script, kFirstLine).value_or("");
+    std::string beginning = ContainerRoot::beginning_of(script, Shebang::kBytes).value_or("");
     std::string of = script.path;
-    for (int i = 0; i < kMostInterpreters; ++i) {
-      const auto [named, argument] = interpreter_in(beginning);
+    for (int i = 0; i < Shebang::kMaxDepth; ++i) {
+      const auto shebang = parse_shebang(beginning);
+      if (!shebang) return;
+      const std::string& named = shebang->interpreter;
       const std::string pointer = rule.argv ? rule.pointer + "/path" : rule.pointer;
       if (!named.starts_with('/') || root_.is_below_mount(named)) return;
       const auto found = root_.find(named);
@@ -232,12 +212,12 @@ class BundleReview {
       if (!may_run(found->path)) {
         remark(pointer, quote(of) + " is a script, and no rule lets its interpreter run; allow " +
                             "{\"path\": " + quote(found->path) + ", \"argv\": [" + quote(named) + ", " +
-                            (argument.empty() ? "" : quote(argument) + ", ") + quote(of) +
+                            (shebang->argument ? quote(*shebang->argument) + ", " : "") + quote(of) +
                             ", \"**\"]} as well");
         return;
       }
       of = found->path;
-      beginning = ContainerRoot::beginning_of(*found, kFirstLine).value_or("");
+      beginning = ContainerRoot::beginning_of(*found, Shebang::kBytes).value_or("");
     }
   }
 

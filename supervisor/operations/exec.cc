@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "oci/base/shebang.h"
 #include "supervisor/operations/memory_budget.h"
-#include "supervisor/operations/script.h"
 #include "supervisor/target/lookup.h"
 #include "supervisor/target/memory.h"
 

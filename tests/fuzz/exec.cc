@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "supervisor/operations/script.h"
+#include "oci/base/shebang.h"
 #include "supervisor/target/file_calls.h"
 #include "tests/fuzz/fuzzed_target.h"
 

@@ -200,6 +200,16 @@ TEST_F(BundleReviewTest, SaysWhichInterpreterIsMissing) {
           R"(/exec/allow/0: "/srv/orphan" is a script of "/usr/bin/perl", which the bundle's root has not)"});
 }
 
+// As the kernel does: a name that may be cut off is none, and a NUL ends it.
+TEST_F(BundleReviewTest, ReadsTheInterpreterAsTheKernelDoes) {
+  program("srv/long", "#!/" + std::string(300, 'a'));
+  EXPECT_EQ(remarks_on_program("/srv/long"), Lines{});
+  program("srv/nul", std::string("#!/usr/bin/perl\0-w\n", 19));
+  EXPECT_EQ(
+      remarks_on_program("/srv/nul"),
+      Lines{R"(/exec/allow/0: "/srv/nul" is a script of "/usr/bin/perl", which the bundle's root has not)"});
+}
+
 // The machine's files are none of the container's, whatever its links say.
 TEST_F(BundleReviewTest, StaysWithinTheRoot) {
   for (const std::string name : {"absolute", "relative"}) {

@@ -1,6 +1,6 @@
-#include "supervisor/operations/script.h"
+#include "oci/base/shebang.h"
 
-namespace tidewaiter::supervisor {
+namespace tidewaiter {
 namespace {
 
 constexpr std::string_view kBlanks = " \t";
@@ -42,4 +42,4 @@ std::optional<Shebang> parse_shebang(std::string_view start) {
   return shebang;
 }
 
-}  // namespace tidewaiter::supervisor
+}  // namespace tidewaiter

@@ -1,10 +1,10 @@
-#include "supervisor/operations/script.h"
+#include "oci/base/shebang.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace tidewaiter::supervisor {
+namespace tidewaiter {
 namespace {
 
 struct Case {
@@ -25,6 +25,9 @@ TEST(ParseShebang, ReadsTheLineAsTheKernelDoes) {
       {"#!relative\n", "relative", nullptr},
       {std::string("#!/bin/sh -x\0y\n", 15), "/bin/sh", "-x"},
       {std::string("#!/bin/sh\0 -x\n", 14), "/bin/sh", nullptr},
+      // Behind a blank, what is not there is an argument all the same.
+      {"#!/bin/sh ", "/bin/sh", ""},
+      {std::string("#!/bin/sh\t\0-x\n", 14), "/bin/sh", ""},
       {"#!", "", nullptr},
       {"#!\n", nullptr, nullptr},
       {"#! \t \n/bin/sh", nullptr, nullptr},
@@ -58,4 +61,4 @@ TEST(ParseShebang, ReadsTheLineAsTheKernelDoes) {
 }
 
 }  // namespace
-}  // namespace tidewaiter::supervisor
+}  // namespace tidewaiter

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace tidewaiter::supervisor {
+namespace tidewaiter {
 
 // What the first line of a script asks for: "#!interpreter [argument]".
 struct Shebang {
@@ -22,4 +22,4 @@ struct Shebang {
 // shorter one. nullopt: the kernel does not take the file for a script.
 std::optional<Shebang> parse_shebang(std::string_view start);
 
-}  // namespace tidewaiter::supervisor
+}  // namespace tidewaiter
