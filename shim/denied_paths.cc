@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
+#include "oci/base/mountinfo.h"
 #include "oci/base/system.h"
 #include "oci/policy/wording.h"
 #include "oci/spec/members.h"
@@ -151,42 +153,11 @@ class Finder {
   const HostMounts mounts_;
 };
 
-// proc_pid_mountinfo(5): space, tab, line feed and backslash are "\040" and the like.
-std::string unescaped(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&text](std::size_t at) { return static_cast<unsigned>(text[at] - '0'); };
-    if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) < 4 && digit(i + 2) < 8 && digit(i + 3) < 8) {
-      plain += static_cast<char>(digit(i + 1) * 64 + digit(i + 2) * 8 + digit(i + 3));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
-std::string_view take_word(std::string_view& line) {
-  const std::size_t end = std::min(line.find(' '), line.size());
-  const std::string_view word = line.substr(0, end);
-  line.remove_prefix(std::min(end + 1, line.size()));
-  return word;
-}
-
 }  // namespace
 
 HostMounts::HostMounts(std::string_view mountinfo) {
-  while (!mountinfo.empty()) {
-    const std::size_t end = std::min(mountinfo.find('\n'), mountinfo.size());
-    std::string_view line = mountinfo.substr(0, end);
-    mountinfo.remove_prefix(std::min(end + 1, mountinfo.size()));
-    take_word(line);  // its id
-    take_word(line);  // its parent's
-    const std::string_view device = take_word(line);
-    const std::string_view root = take_word(line);
-    const std::string_view point = take_word(line);
-    if (!point.empty()) mounts_.push_back({unescaped(point), {std::string(device), unescaped(root)}});
-  }
+  for (tidewaiter::Mount& mount : parse_mountinfo(mountinfo))
+    mounts_.push_back({std::move(mount.point), {std::move(mount.device), std::move(mount.root)}});
 }
 
 Result<HostMounts> HostMounts::own() { return HostMounts(TRY(sys::read_file("/proc/self/mountinfo"))); }

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "oci/base/mountinfo.h"
 #include "oci/base/system.h"
 
 namespace tidewaiter::runtime {
@@ -26,46 +27,6 @@ namespace {
 
 constexpr std::string_view kMountPoint = "/sys/fs/cgroup";
 constexpr const char* kOnline = "/sys/devices/system/cpu/online";
-
-// A line of /proc/self/mountinfo (proc(5)).
-struct Mount {
-  std::string point;
-  std::string type;
-  std::string options;  // of the file system: of cgroup v1, its controllers are among them
-};
-
-// Blanks and the like stand there as three octal digits.
-std::string unescaped(const std::string& word) {
-  std::string text;
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    const std::string digits = word[i] == '\\' ? word.substr(i + 1, 3) : "";
-    if (digits.size() == 3 && digits.find_first_not_of("01234567") == std::string::npos) {
-      text += static_cast<char>(std::stoi(digits, nullptr, 8));
-      i += 3;
-    } else {
-      text += word[i];
-    }
-  }
-  return text;
-}
-
-std::vector<Mount> mounts_in(const std::string& mountinfo) {
-  std::vector<Mount> mounts;
-  std::istringstream lines(mountinfo);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t separator = line.find(" - ");
-    if (separator == std::string::npos) continue;
-    Mount mount;
-    std::istringstream before(line.substr(0, separator));
-    for (int i = 0; i < 5; ++i) before >> mount.point;
-    mount.point = unescaped(mount.point);
-    std::string source;
-    std::istringstream behind(line.substr(separator + 3));
-    behind >> mount.type >> source >> mount.options;
-    mounts.push_back(std::move(mount));
-  }
-  return mounts;
-}
 
 Words words_of(const std::string& text, char separator) {
   Words words;
@@ -280,7 +241,7 @@ void find_cgroups(const Files& files, Surroundings& found) {
   found.withheld.clear();
   found.cgroup_mounts.clear();
   found.counts_swap = true;
-  for (const Mount& mount : mounts_in(files.read("/proc/self/mountinfo").value_or(""))) {
+  for (const Mount& mount : parse_mountinfo(files.read("/proc/self/mountinfo").value_or(""))) {
     if (mount.type == "cgroup" || mount.type == "cgroup2") found.cgroup_mounts.push_back(mount.point);
     // As crun has it: what counts is what lies at this very place.
     if (mount.type == "cgroup2" && mount.point == kMountPoint) {

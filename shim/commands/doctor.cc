@@ -13,6 +13,7 @@
 #include <sstream>
 #include <utility>
 
+#include "oci/base/mountinfo.h"
 #include "oci/container/policy_name.h"
 #include "oci/policy/compile.h"
 #include "oci/policy/load.h"
@@ -257,21 +258,13 @@ Findings check_runtimes(const Patient& patient) {
 
 enum class Cgroups { kUnified, kHybrid, kLegacy, kNone };
 
-// /proc/self/mountinfo (proc(5)): the fifth field is the mount point, the one behind " - " the file system.
 Cgroups cgroup_mode(const std::string& mountinfo) {
   bool legacy = false;
   bool unified = false;
-  std::istringstream lines(mountinfo);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t separator = line.find(" - ");
-    if (separator == std::string::npos) continue;
-    std::istringstream fields(line);
-    std::string mount_point;
-    for (int i = 0; i < 5; ++i) fields >> mount_point;
-    if (mount_point != "/sys/fs/cgroup" && !mount_point.starts_with("/sys/fs/cgroup/")) continue;
-    const std::string_view type = std::string_view(line).substr(separator + 3);
-    legacy = legacy || type.starts_with("cgroup ");
-    unified = unified || type.starts_with("cgroup2 ");
+  for (const Mount& mount : parse_mountinfo(mountinfo)) {
+    if (mount.point != "/sys/fs/cgroup" && !mount.point.starts_with("/sys/fs/cgroup/")) continue;
+    legacy = legacy || mount.type == "cgroup";
+    unified = unified || mount.type == "cgroup2";
   }
   if (legacy && unified) return Cgroups::kHybrid;
   if (legacy) return Cgroups::kLegacy;

@@ -46,14 +46,16 @@ TEST(LeaveCallersCgroup, MovesThisProcessInEveryHierarchy) {
   for (const char* name : {"v2", "memory"}) make_hierarchy(folder / name);
   make_hierarchy(folder / "cpuset", true);
   make_hierarchy(folder / "tmpfs");
+  make_hierarchy(folder / "a blank");
   const std::string mountinfo = mountinfo_line(folder / "v2", "cgroup2 cgroup2 rw") +
                                 mountinfo_line(folder / "memory", "cgroup cgroup rw,memory") +
                                 mountinfo_line(folder / "cpuset", "cgroup cgroup rw,cpuset") +
                                 mountinfo_line(folder / "tmpfs", "tmpfs tmpfs rw") +
+                                mountinfo_line(folder / "a\\040blank", "cgroup cgroup rw,pids") +
                                 "a line of another kind\n";
   const Status left = leave_callers_cgroup(mountinfo, kSelf);
   EXPECT_TRUE(left) << left.error().message();
-  for (const char* name : {"v2", "memory", "cpuset"}) {
+  for (const char* name : {"v2", "memory", "cpuset", "a blank"}) {
     EXPECT_EQ(text_of(folder / name + "/tidewaiter/cgroup.procs"), std::to_string(::getpid())) << name;
   }
   EXPECT_EQ(text_of(folder / "tmpfs/tidewaiter/cgroup.procs"), "");
