@@ -21,11 +21,11 @@
 #include "oci/container/node_request.h"
 #include "oci/container/settings.h"
 #include "supervisor/keeper/keeper.h"
-#include "supervisor/keeper/worker_process.h"
 #include "supervisor/names/dns_resolver.h"
 #include "supervisor/names/told_names.h"
 #include "supervisor/node/node.h"
 #include "supervisor/node/shared_worker.h"
+#include "supervisor/worker/worker_process.h"
 
 namespace {
 

@@ -17,9 +17,9 @@
 #include "oci/policy/policy.h"
 #include "oci/seccomp/bpf.h"
 #include "supervisor/answer.h"
-#include "supervisor/destinations.h"
+#include "supervisor/memory_budget.h"
+#include "supervisor/names/destinations.h"
 #include "supervisor/names/dns_resolver.h"
-#include "supervisor/operations/memory_budget.h"
 #include "supervisor/syscalls/syscall_index.h"
 
 namespace tidewaiter::supervisor {

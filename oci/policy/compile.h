@@ -58,7 +58,7 @@ struct Plan {
   // is over.
   bool exempts_start = false;
   // Whether none of the container's tasks executes a program without telling the agent: between two of these
-  // it need not find out anew who calls (supervisor/target/identity_cache.h). It is not made so for that:
+  // it need not find out anew who calls (supervisor/worker/identity_cache.h). It is not made so for that:
   // each execve would cost a notification, and none would be possible once the agent has died.
   bool told_of_execs = false;
   std::map<std::string, std::string> dropped_architectures;  // name -> reason

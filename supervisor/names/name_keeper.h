@@ -10,7 +10,7 @@
 #include "oci/container/hosts_file.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/policy.h"
-#include "supervisor/destinations.h"
+#include "supervisor/names/destinations.h"
 #include "supervisor/names/resolver.h"
 
 namespace tidewaiter::supervisor {

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "oci/base/log.h"
-#include "supervisor/agent.h"
 #include "supervisor/confine.h"
-#include "supervisor/spare_memory.h"
+#include "supervisor/worker/agent.h"
+#include "supervisor/worker/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {

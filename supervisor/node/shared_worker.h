@@ -1,7 +1,7 @@
 #pragma once
 
 #include "supervisor/keeper/channel.h"
-#include "supervisor/keeper/worker_process.h"
+#include "supervisor/worker/worker_process.h"
 
 namespace tidewaiter::supervisor {
 

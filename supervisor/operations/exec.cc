@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "oci/base/shebang.h"
-#include "supervisor/operations/memory_budget.h"
+#include "supervisor/memory_budget.h"
 #include "supervisor/target/lookup.h"
 #include "supervisor/target/memory.h"
 

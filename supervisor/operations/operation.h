@@ -9,7 +9,7 @@
 
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
-#include "supervisor/operations/memory_budget.h"
+#include "supervisor/memory_budget.h"
 #include "supervisor/operations/repeats.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"

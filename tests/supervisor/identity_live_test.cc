@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <thread>
 
-#include "supervisor/target/identity_cache.h"
+#include "supervisor/worker/identity_cache.h"
 #include "tests/supervisor/live_target.h"
 
 // The cache on the real kernel: whatever it says of a caller, /proc says at the same moment, while the caller

@@ -24,7 +24,7 @@
 
 #include "oci/base/unix_socket.h"
 #include "supervisor/keeper/keeper.h"
-#include "supervisor/keeper/worker_process.h"
+#include "supervisor/worker/worker_process.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 #include "tests/supervisor/live_target.h"

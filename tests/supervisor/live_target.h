@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "supervisor/session.h"
+#include "supervisor/worker/session.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/oci/seccomp/child.h"
 #include "tests/oci/seccomp/target.h"

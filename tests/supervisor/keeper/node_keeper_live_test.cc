@@ -17,7 +17,7 @@
 #include "oci/base/system.h"
 #include "oci/base/unix_socket.h"
 #include "supervisor/keeper/keeper.h"
-#include "supervisor/keeper/worker_process.h"
+#include "supervisor/worker/worker_process.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/stub_worker.h"
 #include "tests/supervisor/supervised_call.h"

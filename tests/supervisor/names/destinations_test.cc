@@ -1,4 +1,4 @@
-#include "supervisor/destinations.h"
+#include "supervisor/names/destinations.h"
 
 #include <gtest/gtest.h>
 

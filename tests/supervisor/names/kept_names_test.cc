@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "oci/policy/load.h"
-#include "supervisor/destinations.h"
+#include "supervisor/names/destinations.h"
 #include "tests/supervisor/names/scripted_resolver.h"
 
 // What a worker's death leaves of the host names' addresses.

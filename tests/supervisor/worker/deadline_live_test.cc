@@ -7,7 +7,7 @@
 #include <chrono>
 #include <csignal>
 
-#include "supervisor/deadline.h"
+#include "supervisor/worker/deadline.h"
 #include "tests/supervisor/live_target.h"
 
 namespace tidewaiter::supervisor {

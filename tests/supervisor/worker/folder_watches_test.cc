@@ -1,4 +1,4 @@
-#include "supervisor/node/folder_watches.h"
+#include "supervisor/worker/folder_watches.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

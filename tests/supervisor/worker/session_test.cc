@@ -1,4 +1,4 @@
-#include "supervisor/session.h"
+#include "supervisor/worker/session.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "supervisor/keeper/worker_process.h"
+#include "supervisor/worker/worker_process.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -16,11 +16,11 @@
 
 #include "oci/base/log.h"
 #include "oci/base/system.h"
-#include "supervisor/agent.h"
 #include "supervisor/confine.h"
-#include "supervisor/spare_memory.h"
 #include "supervisor/tracer/tracing.h"
 #include "supervisor/waiting.h"
+#include "supervisor/worker/agent.h"
+#include "supervisor/worker/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {

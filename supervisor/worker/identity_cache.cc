@@ -1,4 +1,4 @@
-#include "supervisor/target/identity_cache.h"
+#include "supervisor/worker/identity_cache.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>

@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "oci/base/system.h"
-#include "supervisor/agent.h"
-#include "supervisor/deadline.h"
+#include "supervisor/worker/agent.h"
+#include "supervisor/worker/deadline.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/live_target.h"
 #include "tests/supervisor/supervised_call.h"

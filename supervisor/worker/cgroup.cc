@@ -1,4 +1,4 @@
-#include "supervisor/cgroup.h"
+#include "supervisor/worker/cgroup.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "supervisor/session.h"
+#include "supervisor/worker/session.h"
 
 #include <poll.h>
 #include <sys/syscall.h>
@@ -13,7 +13,7 @@
 #include "oci/base/log.h"
 #include "supervisor/operations/exec.h"
 #include "supervisor/report/event.h"
-#include "supervisor/spare_memory.h"
+#include "supervisor/worker/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {

@@ -1,4 +1,4 @@
-#include "supervisor/reload.h"
+#include "supervisor/worker/reload.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

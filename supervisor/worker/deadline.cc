@@ -1,4 +1,4 @@
-#include "supervisor/deadline.h"
+#include "supervisor/worker/deadline.h"
 
 #include <poll.h>
 #include <sys/syscall.h>

@@ -16,10 +16,10 @@
 #include "supervisor/operations/operation.h"
 #include "supervisor/report/event_log.h"
 #include "supervisor/slots.h"
-#include "supervisor/start.h"
 #include "supervisor/supervision.h"
-#include "supervisor/target/identity_cache.h"
 #include "supervisor/waiting.h"
+#include "supervisor/worker/identity_cache.h"
+#include "supervisor/worker/start.h"
 
 namespace tidewaiter::supervisor {
 

@@ -25,8 +25,8 @@
 
 #include "oci/base/unix_socket.h"
 #include "oci/container/agent_launcher.h"
-#include "supervisor/agent.h"
 #include "supervisor/keeper/keeper.h"
+#include "supervisor/worker/agent.h"
 #include "tests/oci/base/temporary_folder.h"
 #include "tests/supervisor/event_lines.h"
 #include "tests/supervisor/eventually.h"

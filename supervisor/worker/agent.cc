@@ -1,4 +1,4 @@
-#include "supervisor/agent.h"
+#include "supervisor/worker/agent.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -19,11 +19,11 @@
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bundle.h"
 #include "oci/container/directories.h"
-#include "supervisor/cgroup.h"
 #include "supervisor/keeper/state_lock.h"
-#include "supervisor/reload.h"
 #include "supervisor/report/event_file.h"
-#include "supervisor/spare_memory.h"
+#include "supervisor/worker/cgroup.h"
+#include "supervisor/worker/reload.h"
+#include "supervisor/worker/spare_memory.h"
 
 namespace tidewaiter::supervisor {
 namespace {

@@ -1,4 +1,4 @@
-#include "supervisor/handover.h"
+#include "supervisor/worker/handover.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "supervisor/spare_memory.h"
+#include "supervisor/worker/spare_memory.h"
 
 #include <malloc.h>
 #include <pthread.h>

@@ -13,18 +13,18 @@
 #include "oci/base/result.h"
 #include "oci/base/unique_fd.h"
 #include "oci/container/record.h"
-#include "supervisor/deadline.h"
-#include "supervisor/handover.h"
 #include "supervisor/keeper/channel.h"
 #include "supervisor/names/kept_names.h"
 #include "supervisor/names/name_keeper.h"
-#include "supervisor/node/folder_watches.h"
 #include "supervisor/report/event.h"
 #include "supervisor/report/event_log.h"
-#include "supervisor/session.h"
 #include "supervisor/slots.h"
 #include "supervisor/supervision.h"
 #include "supervisor/tracer/tracing.h"
+#include "supervisor/worker/deadline.h"
+#include "supervisor/worker/folder_watches.h"
+#include "supervisor/worker/handover.h"
+#include "supervisor/worker/session.h"
 
 namespace tidewaiter::supervisor {
 
