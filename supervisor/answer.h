@@ -27,6 +27,10 @@ struct Answer {
   static Answer result(std::int64_t value) { return {Kind::kValue, 0, value}; }
   static Answer let_run() { return {Kind::kLetRun, 0, 0}; }
   static Answer kill() { return {Kind::kKill, 0, 0}; }
+
+  [[nodiscard]] bool fails_with(int errno_asked) const {
+    return kind == Kind::kErrno && errno_value == errno_asked;
+  }
 };
 
 // A notification that still owes its target an answer. Move-only, so that there is exactly one; dropped

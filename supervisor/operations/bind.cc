@@ -96,7 +96,7 @@ Outcome bind(Call& call) {
                           .address = *address};
   const auto lost = lost_answer(call, performed);
   // So Session::remember_lost() says that nobody knows; of itself it never fails so.
-  const bool perhaps_made = lost && lost->kind == Answer::Kind::kErrno && lost->errno_value == EINTR;
+  const bool perhaps_made = lost && lost->fails_with(EINTR);
   if (lost && !perhaps_made) {
     outcome.answer = *lost;
     outcome.repeated = true;

@@ -21,13 +21,9 @@ bool always_allowed(const Socket& socket, std::span<const std::byte> address) {
   return socket.domain == AF_NETLINK && is_netlink_kernel(address);
 }
 
-bool fails_with(const Answer& answer, int errno_value) {
-  return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
-}
-
 // What a connect came to that had been made already, perhaps.
 Answer as_if_once(const Call& call, int socket, std::span<const std::byte> address, const Answer& second) {
-  if (!fails_with(second, EISCONN)) return second;
+  if (!second.fails_with(EISCONN)) return second;
   const auto peer = call.kernel.peer_address(socket);
   // A peer that has reset the connection since is none any more; the connect had succeeded all the same.
   if (!peer) return peer.error().code == ENOTCONN ? Answer::result(0) : second;
@@ -66,7 +62,7 @@ void perform(Call& call, const Socket& socket, const PerformedCall& performed,
   const Status connected = call.kernel.connect(fd, address);
   outcome.answer = connected ? Answer::result(0) : Answer::refuse(connected.error().code);
   if (begun || goes_on) outcome.answer = as_if_once(call, fd, address, outcome.answer);
-  if (begun && fails_with(outcome.answer, EALREADY)) outcome.answer = Answer::refuse(EINPROGRESS);
+  if (begun && outcome.answer.fails_with(EALREADY)) outcome.answer = Answer::refuse(EINPROGRESS);
 }
 
 }  // namespace
@@ -104,7 +100,7 @@ Outcome connect(Call& call) {
                           .address = *address};
   // An interrupted connect goes on by itself (connect(2)), and is asked again how it does.
   const auto lost = lost_answer(call, performed);
-  const bool goes_on = lost && fails_with(*lost, EINTR);
+  const bool goes_on = lost && lost->fails_with(EINTR);
   if (lost && !goes_on) {
     outcome.answer = *lost;
     outcome.repeated = true;
@@ -117,10 +113,10 @@ Outcome connect(Call& call) {
   } else {
     perform(call, *socket, performed, where_decided(*address, outcome.endpoint), goes_on, outcome);
   }
-  const bool interrupted = fails_with(outcome.answer, EINTR);
+  const bool interrupted = outcome.answer.fails_with(EINTR);
   outcome.repeated = goes_on && interrupted;
   // Asked a second time, a connection under way would answer EALREADY.
-  if (outcome.answer.kind == Answer::Kind::kValue || fails_with(outcome.answer, EINPROGRESS) || interrupted) {
+  if (outcome.answer.kind == Answer::Kind::kValue || outcome.answer.fails_with(EINPROGRESS) || interrupted) {
     outcome.performed = std::move(performed);
   }
   return outcome;

@@ -197,19 +197,6 @@ ExecutedProgram told(const Program& program) {
   return executed;
 }
 
-// A search along PATH asks for many a file that is not there.
-bool names_nothing(const Error& error) { return error.code == ENOENT || error.code == ENOTDIR; }
-
-Outcome failed(const Error& error) {
-  Outcome outcome = Outcome::failed(error.code != 0 ? error.code : EIO);
-  // The kernel's own answer; there is nothing to run, and so nothing to decide.
-  if (names_nothing(error)) {
-    outcome.decision =
-        policy::Decision{.verdict = policy::Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
-  }
-  return outcome;
-}
-
 Outcome decide_and_trace(Call& call) {
   const Request request = request_of(call);
   if ((request.flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK)) != 0) {
@@ -219,9 +206,9 @@ Outcome decide_and_trace(Call& call) {
   if (!call.waiting.begin(call.notification)) return Outcome::failed(EAGAIN);
   MemoryBudget::Share share(call.supervision.captured_arguments());
   auto captured = capture(call, request, share);
-  if (!captured) return failed(captured.error());
+  if (!captured) return Outcome::not_looked_up(captured.error());
   auto programs = look_up(call, request, std::move(*captured), share);
-  if (!programs) return failed(programs.error());
+  if (!programs) return Outcome::not_looked_up(programs.error());
   if (!call.notification.still_stands()) return Outcome::failed(EINTR);
 
   Outcome outcome;

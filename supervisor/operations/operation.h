@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "oci/base/result.h"
 #include "oci/policy/decide.h"
 #include "supervisor/answer.h"
 #include "supervisor/memory_budget.h"
@@ -88,6 +90,17 @@ struct Outcome {
   static Outcome failed(int errno_value) {
     Outcome outcome;
     outcome.answer = Answer::refuse(errno_value);
+    return outcome;
+  }
+  // What was named could not be looked up. Where nothing has the name, that is the kernel's own answer, and
+  // there is nothing to decide and nothing to tell of: a search along PATH asks for many a file that is not
+  // there, and who looks for a service for many a socket.
+  static Outcome not_looked_up(const Error& error) {
+    Outcome outcome = failed(error.code != 0 ? error.code : EIO);
+    if (error.code == ENOENT || error.code == ENOTDIR) {
+      outcome.decision =
+          policy::Decision{.verdict = policy::Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
+    }
     return outcome;
   }
 };

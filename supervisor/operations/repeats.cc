@@ -83,7 +83,7 @@ void Repeats::forget(const PerformedCall& call) {
 
 std::optional<Answer> lost_answer(Call& call, PerformedCall& performed) {
   const auto lost = call.repeats.find(performed, &performed.last_length);
-  if (!lost || (lost->kind == Answer::Kind::kErrno && lost->errno_value == EINTR)) return lost;
+  if (!lost || lost->fails_with(EINTR)) return lost;
   // The answer of one that has a stand-in is not lost with the worker (Slot).
   if (!call.stand_in) {
     call.slot.begin(performed.socket_cookie, performed.address);

@@ -291,12 +291,6 @@ Sent send_all(Call& call, const Socket& socket, Outgoing& message, Patience& pat
   }
 }
 
-// As sk_stream_error (net/core/stream.c) and unix_stream_sendmsg do it.
-bool breaks_pipe(const Socket& socket, int flags, const Answer& answer) {
-  return answer.kind == Answer::Kind::kErrno && answer.errno_value == EPIPE && socket.type == SOCK_STREAM &&
-         (flags & MSG_NOSIGNAL) == 0;
-}
-
 // Whether the message must not be sent by the agent, although nobody would tell it from the target by it.
 // What lies in a Unix socket's buffers is charged to the cgroup of whoever put it there (unix_create1 in
 // net/unix/af_unix.c: GFP_KERNEL_ACCOUNT), and descriptors on their way to its user, or to nobody where it

@@ -122,6 +122,10 @@ bool is_address(std::span<const std::byte> found, std::span<const std::byte> ask
   return std::equal(found.begin(), found.end(), asked.begin(), asked.end());
 }
 
+bool breaks_pipe(const Socket& socket, int flags, const Answer& answer) {
+  return answer.fails_with(EPIPE) && socket.type == SOCK_STREAM && (flags & MSG_NOSIGNAL) == 0;
+}
+
 void replace_host(std::span<std::byte> address, const policy::IpAddress& host) {
   const bool ipv4 = host.family == policy::IpAddress::Family::kIpv4;
   std::size_t offset = offsetof(struct sockaddr_in, sin_addr);

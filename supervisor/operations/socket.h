@@ -56,6 +56,10 @@ std::vector<std::byte> where_decided(std::vector<std::byte> address,
 // port.
 bool is_address(std::span<const std::byte> found, std::span<const std::byte> asked);
 
+// Whether a SIGPIPE goes with what a send with these flags came to (sk_stream_error in net/core/stream.c,
+// unix_stream_sendmsg in net/unix/af_unix.c).
+bool breaks_pipe(const Socket& socket, int flags, const Answer& answer);
+
 // Puts `host` where parse_endpoint() found the IP address. REQUIRES: it found one, of the same family.
 void replace_host(std::span<std::byte> address, const policy::IpAddress& host);
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "supervisor/target/lookup.h"
+#include "supervisor/target/restarts.h"
 #include "supervisor/target/sealed_memory.h"
 #include "supervisor/target/stand_in_calls.h"
 
@@ -55,18 +56,6 @@ std::string told(const Name& name, std::string_view path) {
   return name.abstract ? "@" + name.text : std::string(path);
 }
 
-// A program that looks for a service which is not there asks for many a socket that is not.
-bool names_nothing(const Error& error) { return error.code == ENOENT || error.code == ENOTDIR; }
-
-Outcome not_there(const Error& error) {
-  Outcome outcome = Outcome::failed(error.code != 0 ? error.code : EIO);
-  if (names_nothing(error)) {
-    outcome.decision =
-        policy::Decision{.verdict = policy::Verdict::kAllow, .errno_value = 0, .rule = "", .log = false};
-  }
-  return outcome;
-}
-
 // Decides on a name, of which a path is canonical. True: the call is to be made.
 bool decide(const Call& call, const Name& name, const std::string& path, Outcome& outcome) {
   outcome.unix_name = told(name, path);
@@ -91,7 +80,7 @@ bool decide_first(Call& call, const Name& name, Outcome& outcome) {
     return false;
   }
   if (found) return decide(call, name, found->path, outcome);
-  outcome = not_there(found.error());
+  outcome = Outcome::not_looked_up(found.error());
   // The kernel gives its own answer.
   if (call.supervision.policy().mode == policy::Mode::kAudit) outcome.answer = Answer::let_run();
   return false;
@@ -235,7 +224,7 @@ void perform(Call& call, long number, const std::array<std::uint64_t, 6>& argume
     return;
   }
   const bool failed = -4095 <= *result && *result < 0;
-  outcome.repeated = StandInCalls::restarts(*result);
+  outcome.repeated = restarts(*result);
   outcome.answer =
       failed && !outcome.repeated ? Answer::refuse(static_cast<int>(-*result)) : Answer::result(*result);
 }
@@ -303,9 +292,7 @@ Outcome send_unix(Call& call, const Socket& socket, const CapturedMessage& messa
       outcome.size = static_cast<std::uint64_t>(outcome.answer.value);
     }
     // The signal that goes with it went to the stand-in, which takes none.
-    outcome.broken_pipe = outcome.answer.kind == Answer::Kind::kErrno &&
-                          outcome.answer.errno_value == EPIPE && socket.type == SOCK_STREAM &&
-                          (flags & MSG_NOSIGNAL) == 0;
+    outcome.broken_pipe = breaks_pipe(socket, flags, outcome.answer);
   };
   if (!message.name) {
     outcome.decision = call.supervision.unnamed_family(true);

@@ -1,12 +1,11 @@
 #include "supervisor/report/event.h"
 
-#include <arpa/inet.h>
-
 #include <array>
 #include <cstdio>
 #include <cstring>
 
 #include "oci/base/json_text.h"
+#include "oci/policy/address.h"
 
 namespace tidewaiter::supervisor {
 namespace {
@@ -67,12 +66,6 @@ void append_argv(std::string& out, std::span<const std::string> argv, bool cut) 
 
 }  // namespace
 
-std::string to_text(const policy::IpAddress& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const int family = address.family == policy::IpAddress::Family::kIpv4 ? AF_INET : AF_INET6;
-  return ::inet_ntop(family, address.bytes.data(), text.data(), text.size());
-}
-
 std::string to_json_line(const Event& event) {
   const auto ago = std::chrono::steady_clock::now() - event.received;
   const auto time =
@@ -88,7 +81,7 @@ std::string to_json_line(const Event& event) {
   if (event.identity.parent_pid != 0) append(line, "parent_pid", event.identity.parent_pid);
   if (!event.identity.executable.empty()) append(line, "executable", event.identity.executable);
   if (event.endpoint) {
-    append(line, "host", to_text(event.endpoint->address));
+    append(line, "host", policy::to_string(event.endpoint->address));
     if (event.endpoint->transport != policy::Transport::kIcmp) append(line, "port", event.endpoint->port);
     append(line, "transport", to_text(event.endpoint->transport));
   }

@@ -50,7 +50,4 @@ struct Event {
 // One JSON object, with a newline.
 std::string to_json_line(const Event& event);
 
-// "192.0.2.1", "2001:db8::1".
-std::string to_text(const policy::IpAddress& address);
-
 }  // namespace tidewaiter::supervisor

@@ -3,16 +3,9 @@
 #include <cerrno>
 
 #include "oci/base/log.h"
+#include "supervisor/target/restarts.h"
 
 namespace tidewaiter::supervisor {
-namespace {
-
-// Results that user mode never sees: the kernel makes the call again (ERESTARTSYS to ERESTART_RESTARTBLOCK,
-// include/linux/errno.h).
-bool restarts(long result) { return -516 <= result && result <= -512; }
-
-}  // namespace
-
 Result<ExecTrace> ExecTrace::attach(Kernel& kernel, pid_t tid, CallSite site) {
   TRY(kernel.trace().seize(tid));
   return ExecTrace(kernel, tid, site);

@@ -18,11 +18,9 @@
 #include <type_traits>
 
 #include "oci/base/system.h"
+#include "supervisor/target/proc_status.h"
 
 // Newer than the headers of Debian 12.
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL
-#endif
 #ifndef SIOCGSKNS
 #define SIOCGSKNS 0x894C
 #endif
@@ -35,12 +33,9 @@ std::string proc_path(pid_t tid, const char* name) { return "/proc/" + std::to_s
 // The thread group of `tid`, from /proc/TID/status.
 Result<pid_t> thread_group(pid_t tid) {
   const std::string status = TRY(sys::read_file(proc_path(tid, "status"), Kernel::kProcFileLimit));
-  constexpr std::string_view kLabel = "\nTgid:\t";
-  const std::size_t at = status.find(kLabel);
+  const std::string_view field = status_field(status, "Tgid");
   pid_t group = 0;
-  if (at == std::string::npos ||
-      std::from_chars(status.data() + at + kLabel.size(), status.data() + status.size(), group).ec !=
-          std::errc{}) {
+  if (std::from_chars(field.data(), field.data() + field.size(), group).ec != std::errc{}) {
     return fail(ESRCH, proc_path(tid, "status") + ": no Tgid");
   }
   return group;

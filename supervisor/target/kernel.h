@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -15,6 +16,11 @@
 #include "supervisor/target/file_calls.h"
 #include "supervisor/target/inject_calls.h"
 #include "supervisor/target/trace_calls.h"
+
+// Newer than the headers of Debian 12 (include/uapi/linux/pidfd.h).
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
 
 namespace tidewaiter::supervisor {
 

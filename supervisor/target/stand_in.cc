@@ -12,6 +12,8 @@
 #include <string_view>
 
 #include "oci/base/log.h"
+#include "supervisor/target/proc_status.h"
+#include "supervisor/target/restarts.h"
 
 // Newer than the headers of Debian 12 (Linux 6.10); the same number on every architecture.
 #ifndef SYS_mseal
@@ -70,14 +72,11 @@ bool runs(std::string_view stat) {
   return name_end != std::string_view::npos && stat.substr(name_end).starts_with(") R");
 }
 
-// A set of signals in /proc/TID/status; all of them where it cannot be read. `key`: with the end of the line
-// before it, for the name of a thread may hold all but that.
+// A set of signals in /proc/TID/status; all of them where it cannot be read.
 std::uint64_t signals(std::string_view status, std::string_view key) {
-  const std::size_t at = status.find(key);
+  const std::string_view field = status_field(status, key);
   std::uint64_t set = 0;
-  if (at == std::string_view::npos) return kAllSignals;
-  const char* begin = status.data() + at + key.size();
-  const auto [end, error] = std::from_chars(begin, status.data() + status.size(), set, 16);
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), set, 16);
   return error == std::errc() ? set : kAllSignals;
 }
 
@@ -427,9 +426,9 @@ Status StandIn::look_after(pid_t tid, Phase phase) {
 bool StandIn::caller_interrupted() const {
   const auto status = kernel_->read_proc_file(request_.tid, "status", Kernel::kProcFileLimit);
   if (!status) return true;
-  const std::uint64_t pending = signals(*status, "\nSigPnd:\t") | signals(*status, "\nShdPnd:\t");
-  const std::uint64_t caught = signals(*status, "\nSigCgt:\t");
-  const std::uint64_t ignored = signals(*status, "\nSigIgn:\t");
+  const std::uint64_t pending = signals(*status, "SigPnd") | signals(*status, "ShdPnd");
+  const std::uint64_t caught = signals(*status, "SigCgt");
+  const std::uint64_t ignored = signals(*status, "SigIgn");
   return (pending & ~mask_ & (caught | ~(ignored | kIgnoredByDefault))) != 0;
 }
 

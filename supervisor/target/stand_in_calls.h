@@ -63,8 +63,6 @@ class StandInCalls {
   static constexpr long kRestart = -512;
   // -ERESTARTNOINTR: the kernel makes the call again, whatever the target's handlers say.
   static constexpr long kRestartAlways = -513;
-  // Whether the kernel would make the call again, or have it fail with EINTR, as the target's handler says.
-  static bool restarts(long result) { return -516 <= result && result <= -512; }
 };
 
 }  // namespace tidewaiter::supervisor

@@ -6,17 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "supervisor/target/proc_status.h"
+
 namespace tidewaiter::supervisor {
 namespace {
-
-// The text after "\nKEY:\t" in a /proc/TID/status, up to the end of its line; empty if there is none.
-std::string_view status_field(std::string_view status, std::string_view key) {
-  const std::string marker = "\n" + std::string(key) + ":\t";
-  const std::size_t at = status.find(marker);
-  if (at == std::string_view::npos) return {};
-  status.remove_prefix(at + marker.size());
-  return status.substr(0, status.find('\n'));
-}
 
 template <typename Number>
 bool parse(std::string_view text, Number& value, int base = 10) {

@@ -11,11 +11,6 @@
 #include "oci/base/log.h"
 #include "oci/base/system.h"
 
-// Newer than the headers of Debian 12.
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL
-#endif
-
 namespace tidewaiter::supervisor {
 namespace {
 

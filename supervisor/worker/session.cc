@@ -74,10 +74,6 @@ bool performs(policy::Operation operation) {
   return false;
 }
 
-bool fails_with(const Answer& answer, int errno_value) {
-  return answer.kind == Answer::Kind::kErrno && answer.errno_value == errno_value;
-}
-
 // What a call that an earlier worker had taken up came to, as its repetition is to be told.
 struct Left {
   Answer answer;
@@ -111,7 +107,7 @@ std::optional<Left> left_by(const Slot& slot, policy::Operation operation, int n
       // What failed may be tried again, and succeed.
       if (slot.answer.kind == Answer::Kind::kValue) return Left{slot.answer};
       if (operation != policy::Operation::kConnect) return std::nullopt;
-      if (!fails_with(slot.answer, EINPROGRESS) && !fails_with(slot.answer, EINTR)) return std::nullopt;
+      if (!slot.answer.fails_with(EINPROGRESS) && !slot.answer.fails_with(EINTR)) return std::nullopt;
       return Left{slot.answer};
     case Slot::Stage::kAnswering:
       // The target has the answer, perhaps. That a connect or a bind succeeded may be said twice; whatever

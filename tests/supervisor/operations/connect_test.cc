@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <random>
 
+#include "oci/policy/address.h"
 #include "supervisor/operations/socket.h"
 #include "supervisor/report/event.h"
 #include "tests/supervisor/supervised_call.h"
@@ -125,7 +126,7 @@ TEST(Connect, IsDecidedByTransportAddressAndPort) {
       expect_performed(served, test.socket, test.address);
     }
     ASSERT_TRUE(served.outcome.endpoint);
-    EXPECT_EQ(to_text(served.outcome.endpoint->address), test.host);
+    EXPECT_EQ(to_string(served.outcome.endpoint->address), test.host);
     ASSERT_TRUE(served.outcome.decision);
     EXPECT_EQ(served.outcome.decision->rule, test.rule);
   }

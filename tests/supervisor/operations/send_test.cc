@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "oci/policy/address.h"
 #include "supervisor/report/event.h"
 #include "tests/supervisor/supervised_call.h"
 
@@ -236,7 +237,7 @@ TEST_F(Sends, ReportsSizeAndDestinationOfARefusal) {
   const Outcome outcome = sendmsg(kUdp4, ipv4("192.0.2.2", 53));
   expect_refused(outcome, EACCES);
   ASSERT_TRUE(outcome.endpoint);
-  EXPECT_EQ(to_text(outcome.endpoint->address), "192.0.2.2");
+  EXPECT_EQ(to_string(outcome.endpoint->address), "192.0.2.2");
   EXPECT_EQ(outcome.size, 5U);
   EXPECT_TRUE(outcome.decision->log);
 }
@@ -688,7 +689,7 @@ TEST_F(SendsSeveral, MessagesUpToTheFirstThatIsRefused) {
   EXPECT_EQ(kernel.performed().size(), 1U);
   expect_lengths(1);
   ASSERT_TRUE(outcome.endpoint);
-  EXPECT_EQ(to_text(outcome.endpoint->address), "192.0.2.2");
+  EXPECT_EQ(to_string(outcome.endpoint->address), "192.0.2.2");
   EXPECT_EQ(outcome.decision->verdict, policy::Verdict::kDeny);
 }
 
@@ -745,7 +746,7 @@ TEST_F(SendsSeveral, NothingInAuditModeButDecidesOnEach) {
   put(2, "192.0.2.1");
   const Outcome outcome = run(call(3), audit);
   EXPECT_EQ(outcome.answer.kind, Answer::Kind::kLetRun);
-  EXPECT_EQ(to_text(outcome.endpoint->address), "192.0.2.2");
+  EXPECT_EQ(to_string(outcome.endpoint->address), "192.0.2.2");
   EXPECT_TRUE(kernel.performed().empty());
 }
 
