@@ -3,9 +3,6 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cstring>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -18,6 +15,8 @@
 #include "oci/policy/compile_files.h"
 #include "oci/policy/compile_identity.h"
 #include "oci/policy/compile_limits.h"
+#include "oci/policy/compile_rows.h"
+#include "oci/policy/compile_syscalls.h"
 #include "oci/policy/decide.h"
 #include "oci/policy/syscalls.h"
 #include "oci/seccomp/filter_context.h"
@@ -39,7 +38,6 @@ using seccomp::ProfileAction;
 
 constexpr ProfileAction kAllow{ActionKind::kAllow, 0};
 constexpr ProfileAction kNotify{ActionKind::kNotify, 0};
-constexpr ProfileAction kKillProcess{ActionKind::kKillProcess, 0};
 
 // --- does the bundle go together with a policy? ----------------------------------------------------
 
@@ -183,154 +181,6 @@ Status check_listener(const Listener& listener) {
   return {};
 }
 
-// --- rules in words ---------------------------------------------------------------------------------
-
-std::string errno_words(int value) {
-  const char* name = ::strerrorname_np(value);
-  return name != nullptr ? name : "errno " + std::to_string(value);
-}
-
-std::string number(std::uint64_t value) {
-  if (value < 4096) return std::to_string(value);
-  std::array<char, 16> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
-  return "0x" + std::string(digits.data(), end);
-}
-
-std::string_view sign(Comparison comparison) {
-  switch (comparison) {
-    case Comparison::kEqual:
-    case Comparison::kMaskedEqual:
-      return "is";
-    case Comparison::kNotEqual:
-      return "is not";
-    case Comparison::kLess:
-      return "<";
-    case Comparison::kLessOrEqual:
-      return "<=";
-    case Comparison::kGreater:
-      return ">";
-    case Comparison::kGreaterOrEqual:
-      return ">=";
-  }
-  return "is";
-}
-
-std::string words(const ArgumentTest& test) {
-  // That the kernel ignores what is above a narrow argument is nothing to mention.
-  const bool whole = test.comparison != Comparison::kMaskedEqual || test.mask == ~std::uint64_t{0} ||
-                     test.mask == 0xffffffff;
-  std::string text = "argument " + std::to_string(test.index);
-  if (!whole) text += " & " + number(test.mask);
-  text += ' ';
-  text += sign(test.comparison);
-  return text + ' ' + number(test.value);
-}
-
-std::string words(const std::vector<ArgumentTest>& tests) {
-  std::string text;
-  for (const ArgumentTest& test : tests) text += (text.empty() ? " when " : " and ") + words(test);
-  return text;
-}
-
-std::string words(const ExecRule& rule) {
-  std::string text = rule.path;
-  if (!rule.argv) return text;
-  text += " as";
-  for (const std::string& argument : *rule.argv) text += ' ' + argument;
-  if (rule.more_arguments) text += " **";
-  return text;
-}
-
-// The part of a policy that makes a call a supervised operation.
-std::string_view part_of(Operation operation) {
-  switch (operation) {
-    case Operation::kNone:
-      break;
-    case Operation::kConnect:
-    case Operation::kBind:
-    case Operation::kSend:
-      return "/network";
-    case Operation::kExec:
-      return "/exec";
-  }
-  return "/syscalls";
-}
-
-std::string answer_words(const SyscallRule& rule) {
-  switch (rule.action) {
-    case Action::kAllow:
-      return "as the bundle's own profile says";
-    case Action::kLog:
-      return "as the bundle's own profile says, logged";
-    case Action::kErrno:
-      return "fails with " + errno_words(rule.errno_value);
-    case Action::kKill:
-      return "kills the process";
-  }
-  return {};
-}
-
-std::string join(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
-
-// --- the syscalls list ------------------------------------------------------------------------------
-
-// What one rule comes to for one of its calls.
-struct Answer {
-  ProfileAction action = kAllow;
-  bool reached = true;  // no earlier rule answers every such call
-  std::string_view unheard =
-      {};  // why the answer will not be in the event log although the policy wants it there
-};
-
-// Why a call may not notify; empty when it may.
-std::string_view why_silent(std::string_view name, const runtime::Traits& runtime) {
-  const SyscallEntry* entry = find_syscall(name);
-  if (entry != nullptr && !entry->never_notify.empty()) return entry->never_notify;
-  return runtime.why_never_notify(name);
-}
-
-// `exempt`: whether the agent has to be asked, for the call may be one that the runtime makes while it
-// starts.
-Answer answer_denial(const Policy& policy, const SyscallRule& rule, std::string_view silent, bool exempt) {
-  const bool wants_event = policy.events.denied;
-  if (policy.mode == Mode::kAudit) {
-    if (!wants_event) return {.action = kAllow};
-    return silent.empty() ? Answer{.action = kNotify} : Answer{.action = kAllow, .unheard = silent};
-  }
-  const ProfileAction refusal =
-      rule.action == Action::kKill
-          ? kKillProcess
-          : ProfileAction{ActionKind::kErrno, static_cast<std::uint16_t>(rule.errno_value)};
-  // The baseline's refusals are not what anybody forbade: probing for a feature is no event, and programs
-  // probe.
-  if (is_baseline(rule)) return {.action = refusal};
-  if (exempt) return {.action = kNotify};
-  if (!wants_event) return {.action = refusal};
-  return silent.empty() ? Answer{.action = kNotify} : Answer{.action = refusal, .unheard = silent};
-}
-
-Result<Answer> answer(const Policy& policy, const SyscallRule& rule, const std::string& name,
-                      const runtime::Traits& runtime, bool exempt) {
-  const std::string_view silent = why_silent(name, runtime);
-  switch (rule.action) {
-    case Action::kAllow:
-      return Answer{};
-    case Action::kLog:
-      if (!silent.empty())
-        return fail(rule.pointer + ": `" + name + "` cannot be logged: " + std::string(silent));
-      return Answer{.action = kNotify};
-    case Action::kErrno:
-    case Action::kKill:
-      return answer_denial(policy, rule, silent, exempt);
-  }
-  return fail(rule.pointer + ": unknown action");
-}
-
 // Whether the filter can name a call: libseccomp makes it.
 bool is_known(std::string_view name) {
   return seccomp::syscall_number(seccomp::native_architecture(), std::string(name)).has_value();
@@ -371,7 +221,8 @@ class Compiler {
         config_(config),
         runtime_(runtime),
         listener_(listener),
-        surroundings_(surroundings) {
+        surroundings_(surroundings),
+        answers_(policy_, config_, runtime_) {
     for (const BaselineRow& row : baseline()) {
       if (row.where_known && !is_known(row.syscalls.front())) unknown_calls_.emplace(row.syscalls.front());
     }
@@ -422,16 +273,14 @@ class Compiler {
       plan_.shuts_real_time = policy_.limits->cpu_time.has_value();
       plan_.sees_others = policy_.limits->sees_others;
     }
-    TRY(describe_syscalls());
-    describe_network();
-    describe_exec();
+    const Compiled compiled{policy_,         answers_,       operations_,     unknown_calls_,      undecided_,
+                            allowed_names(), minds_procfs(), closes_procfs(), drops_killable_wait_};
+    TRY(add_rule_rows(compiled, plan_));
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
     for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
     for (PlanRow& row : denied_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
     std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
-    describe_start();
-    describe_names();
-    describe_baseline();
+    add_other_rows(compiled, plan_);
     return std::move(plan_);
   }
 
@@ -442,8 +291,8 @@ class Compiler {
         if (is_baseline(rule) && unknown_calls_.contains(name)) continue;
         auto& demand = demands_[name];
         if (settled_.contains(name)) continue;
-        plan_.exempts_start = plan_.exempts_start || exempt(rule, name);
-        const Answer one = TRY(answer(policy_, rule, name, runtime_, exempt(rule, name)));
+        plan_.exempts_start = plan_.exempts_start || answers_.exempt(rule, name);
+        const RuleAnswers::Answer one = TRY(answers_.answer(rule, name));
         if (rule.args.empty()) {
           TRY(check_startable(rule, name, one, demand));
           demand.otherwise = one.action;
@@ -457,7 +306,7 @@ class Compiler {
     return {};
   }
 
-  Status check_startable(const SyscallRule& rule, const std::string& name, const Answer& one,
+  Status check_startable(const SyscallRule& rule, const std::string& name, const RuleAnswers::Answer& one,
                          const seccomp::SyscallDemand& demand) const {
     const bool refused =
         (rule.action == Action::kErrno || rule.action == Action::kKill) && one.action != kAllow;
@@ -469,28 +318,12 @@ class Compiler {
     return fail(rule.pointer + ": `" + name + "` cannot be refused: " + std::string(entry->never_refuse));
   }
 
-  // Whether the runtime may make a call all the same that this rule refuses. With noNewPrivileges it makes
-  // none of these under the filter.
-  [[nodiscard]] bool exempt(const SyscallRule& rule, const std::string& name) const {
-    return refuses(rule) && !is_baseline(rule) && hits_start(name) && runtime_.starts_by_execve &&
-           why_silent(name, runtime_).empty();
-  }
-
-  [[nodiscard]] bool refuses(const SyscallRule& rule) const {
-    return policy_.mode != Mode::kAudit && (rule.action == Action::kErrno || rule.action == Action::kKill);
-  }
-
-  [[nodiscard]] bool hits_start(const std::string& name) const {
-    const SyscallEntry* entry = find_syscall(name);
-    return !spec::no_new_privileges(config_) && entry != nullptr && entry->made_while_starting;
-  }
-
   // The agent can tell the runtime's calls from the workload's where it is told of every execve: nothing else
   // brings other code under the filter.
   Status demand_end_of_start() {
     if (!plan_.exempts_start) return {};
     for (const std::string name : kExecs) {
-      if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
+      if (const std::string_view silent = answers_.why_silent(name); !silent.empty()) {
         return fail("`" + name + "` cannot notify: " + std::string(silent));
       }
       notify_where_allowed(demands_[name]);
@@ -569,7 +402,7 @@ class Compiler {
     const ActionKind constant = demand.otherwise.kind;
     if (demand.unconditional() && (constant == ActionKind::kErrno || constant == ActionKind::kKillProcess))
       return {};
-    if (const std::string_view silent = why_silent(name, runtime_); !silent.empty()) {
+    if (const std::string_view silent = answers_.why_silent(name); !silent.empty()) {
       if (entry.operation == Operation::kSend) {
         undecided_.emplace(name, silent);
         return {};
@@ -720,7 +553,7 @@ class Compiler {
   // A demand that no filter can express together with the bundle's profile notifies, unless it may not.
   Status check_residual(const seccomp::Merged& merged) const {
     for (const std::string& name : merged.residual) {
-      const std::string_view silent = why_silent(name, runtime_);
+      const std::string_view silent = answers_.why_silent(name);
       if (silent.empty()) continue;
       return fail("the policy's rules for `" + name +
                   "` and those of the bundle's own profile cannot be joined in "
@@ -730,269 +563,13 @@ class Compiler {
     return {};
   }
 
-  // --- rows ---
-
-  Status describe_syscalls() {
-    std::set<std::string> settled;
-    for (const SyscallRule& rule : policy_.syscalls) {
-      std::vector<std::pair<std::vector<std::string>, PlanRow>> groups;  // calls that have a row in common
-      for (const std::string& name : rule.names) {
-        PlanRow row = TRY(describe(rule, name, !settled.contains(name)));
-        const auto same = std::find_if(groups.begin(), groups.end(), [&row](const auto& group) {
-          return group.second.mechanism == row.mechanism && group.second.cost == row.cost &&
-                 group.second.note == row.note;
-        });
-        if (same != groups.end()) {
-          same->first.push_back(name);
-        } else {
-          groups.emplace_back(std::vector<std::string>{name}, std::move(row));
-        }
-      }
-      for (auto& [names, row] : groups) {
-        row.what = join(names) + words(rule.args) + ": " + row.what;
-        plan_.rows.push_back(std::move(row));
-      }
-      if (rule.args.empty()) settled.insert(rule.names.begin(), rule.names.end());
-    }
-    return {};
-  }
-
-  Result<PlanRow> describe(const SyscallRule& rule, const std::string& name, bool reached) const {
-    PlanRow row{.pointer = rule.pointer,
-                .what = answer_words(rule),
-                .mechanism = Mechanism::kFilter,
-                .cost = "none",
-                .note = ""};
-    if (!reached) {
-      row.note = "never reached: an earlier rule answers every such call";
-      return row;
-    }
-    const bool denies = rule.action == Action::kErrno || rule.action == Action::kKill;
-    const Answer one = TRY(answer(policy_, rule, name, runtime_, exempt(rule, name)));
-    const bool audited = denies && policy_.mode == Mode::kAudit;
-    if (audited) row.what += " (audit: only reported)";
-
-    if (plan_.residual.contains(name)) {
-      row.mechanism = Mechanism::kAgent;
-      row.cost = "at most one notification per call";
-      row.note =
-          "these conditions and those of the bundle's own profile do not fit into one filter: the agent "
-          "weighs both";
-    } else if (operations_.contains(name)) {
-      row.mechanism = Mechanism::kAgent;
-      row.cost = "one notification per " + name;
-      row.note = "asked together with the rules of " + std::string(part_of(find_syscall(name)->operation));
-    } else if (one.action == kNotify && plan_.notified.contains(name)) {
-      row.mechanism = Mechanism::kAgent;
-      row.cost = denies && !audited  ? "one notification per refused call"
-                 : rule.args.empty() ? "one notification per call"
-                                     : "one notification per matching call";
-      row.note = denies ? "a refusal is logged by the agent" : "only the agent can log";
-    } else if (one.action == kNotify) {
-      row.note = "the bundle's own profile refuses these calls already";
-    } else if (audited) {
-      row.mechanism = Mechanism::kNobody;
-      row.note = one.unheard.empty() ? "audit mode, and the policy does not log refusals"
-                                     : "cannot be reported: " + std::string(one.unheard);
-    } else if (!one.unheard.empty()) {
-      row.note = "cannot be logged: " + std::string(one.unheard);
-    }
-    if (refuses(rule) && hits_start(name)) {
-      row.note += row.note.empty() ? "" : "; ";
-      row.note +=
-          exempt(rule, name)
-              ? "the runtime's own, until it executes the container's program, are let through"
-              : "the runtime makes this call too, unless the bundle sets noNewPrivileges: the container "
-                "may not start";
-    }
-    return row;
-  }
-
-  void add_row(Origin origin, std::string what, Mechanism mechanism, std::string cost, std::string note,
-               std::string_view name = {}) {
-    plan_.rows.push_back(
-        {"", std::move(what), mechanism, std::move(cost), std::move(note), origin, std::string(name)});
-  }
-
-  void add_left_open(std::string what, std::string note) {
-    add_row(Origin::kLeftOpen, std::move(what), Mechanism::kNobody, "none", std::move(note));
-  }
-
-  [[nodiscard]] std::string note_on(const NetworkRule& rule) const {
-    const auto* host = std::get_if<HostName>(&rule.host);
-    if (host == nullptr) return "";
-    if (const PinnedHost* one = pinned_host(policy_, host->name))
-      return "stands for the addresses in " + one->pointer;
-    return "resolved when the container starts, and again when the answer's time (TTL) is over";
-  }
-
-  // "connect, sendmsg, sendto with an address": the calls of these operations for which `wanted` holds.
-  template <typename Wanted>
-  static std::string calls_of(std::initializer_list<Operation> operations, Wanted wanted) {
-    std::vector<std::string> calls;
-    for (const SyscallEntry& entry : syscalls()) {
-      if (std::find(operations.begin(), operations.end(), entry.operation) == operations.end()) continue;
-      if (!wanted(entry)) continue;
-      calls.push_back(std::string(entry.name) + (entry.only_with < 0 ? "" : " with an address"));
-    }
-    return join(calls);
-  }
-
-  // A rule the agent holds when a call of one of `operations` is made, unless the filter refuses every such
-  // call anyway.
-  void describe_operation(std::initializer_list<Operation> operations, std::string pointer, std::string what,
-                          std::string note) {
-    PlanRow row{
-        .pointer = std::move(pointer), .what = std::move(what), .cost = "none", .note = std::move(note)};
-    const std::string asked = calls_of(
-        operations, [this](const SyscallEntry& entry) { return plan_.notified.contains(entry.name); });
-    if (!asked.empty()) {
-      row.mechanism = Mechanism::kAgent;
-      row.cost = "one notification per " + asked;
-    } else {
-      row.note = "every " + calls_of(operations, [](const SyscallEntry&) { return true; }) +
-                 " is refused before this rule is asked";
-    }
-    plan_.rows.push_back(std::move(row));
-  }
-
-  void describe_network() {
-    if (!policy_.network) return;
-    const NetworkPolicy& network = *policy_.network;
-    const std::string refusal = policy_.mode == Mode::kAudit
-                                    ? "is reported (audit)"
-                                    : "fails with " + errno_words(network.errno_value);
-    for (const NetworkRule& rule : network.deny) {
-      describe_operation({Operation::kConnect, Operation::kSend}, rule.pointer,
-                         "connect to " + rule.text + ": " + refusal, note_on(rule));
-    }
-    describe_unix(network.unix_deny, refusal);
-    if (network.allow) {
-      describe_unix(network.unix_allow, "allowed");
-      for (const NetworkRule& rule : *network.allow) {
-        describe_operation({Operation::kConnect, Operation::kSend}, rule.pointer,
-                           "connect to " + rule.text + ": allowed", note_on(rule));
-      }
-      describe_operation({Operation::kConnect, Operation::kSend}, "/network/allow",
-                         "connect to anything else: " + refusal, "");
-    }
-    if (network.bind) {
-      for (const BindRule& rule : *network.bind) {
-        describe_operation({Operation::kBind}, rule.pointer, "bind to port " + rule.text + ": allowed", "");
-      }
-      describe_operation({Operation::kBind}, "/network/bind", "bind to any other port: " + refusal, "");
-    }
-    if (policy_.events.network && !network.restricts_connect() && network.restricts_bind()) {
-      add_left_open("connections", "nothing restricts them, so they are not logged either");
-    }
-  }
-
-  void describe_unix(const std::vector<UnixRule>& rules, const std::string& verdict) {
-    for (const UnixRule& rule : rules) {
-      describe_operation(
-          {Operation::kConnect, Operation::kSend}, rule.pointer, "connect to " + rule.text + ": " + verdict,
-          "an allowed call is made by a thread of the caller's own, so that the peer sees who calls; it "
-          "takes Linux 6.11 on x86-64");
-    }
-  }
-
-  void describe_exec() {
-    if (!policy_.exec) return;
-    const ExecPolicy& exec = *policy_.exec;
-    const std::string refusal =
-        policy_.mode == Mode::kAudit ? "is reported (audit)" : "fails with " + errno_words(exec.errno_value);
-    for (const ExecRule& rule : exec.deny) {
-      describe_operation({Operation::kExec}, rule.pointer, "run " + words(rule) + ": " + refusal, "");
-    }
-    if (!exec.allow) return;
-    for (const ExecRule& rule : *exec.allow) {
-      describe_operation({Operation::kExec}, rule.pointer, "run " + words(rule) + ": allowed", "");
-    }
-    describe_operation({Operation::kExec}, "/exec/allow", "run anything else: " + refusal, "");
-  }
-
-  void describe_start() {
-    if (drops_killable_wait_) {
-      add_row(
-          Origin::kStart, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV leaves the bundle's flags",
-          Mechanism::kFilter, "none",
-          "whoever traces an execve to its end, or has a thread of the caller's own call on a Unix socket, "
-          "could not stop one that only SIGKILL interrupts while it waits for the agent");
-    }
-    if (!plan_.exempts_start) return;
-    add_row(
-        Origin::kStart, "execve, execveat: told to the agent, and let run", Mechanism::kAgent,
-        "one notification per execve",
-        "without noNewPrivileges the runtime starts the container under the filter: the first execve ends "
-        "what is the runtime's");
-  }
-
-  void describe_names() {
-    if (!plan_.agent_keeps_hosts) return;
-    auto names = allowed_names();
-    std::erase_if(names, [this](const std::string& name) { return pinned_host(policy_, name) != nullptr; });
-    if (names.empty()) return;
-    add_row(Origin::kNames, "/etc/hosts, read-only, with " + join({names.begin(), names.end()}),
-            Mechanism::kRuntime, "none",
-            "behind what the container has there anyway; the agent brings it up to date when the addresses "
-            "change");
-  }
-
-  // Rows of a table may say the same of several calls.
-  void add_row_once(Origin origin, std::string what, Mechanism mechanism, std::string cost, std::string note,
-                    std::string_view name = {}) {
-    const bool known = std::any_of(plan_.rows.begin(), plan_.rows.end(), [&](const PlanRow& row) {
-      return row.origin == origin && row.what == what && row.mechanism == mechanism;
-    });
-    if (!known) add_row(origin, std::move(what), mechanism, std::move(cost), std::move(note), name);
-  }
-
-  void describe_baseline() {
-    for (const BaselineRow& row : baseline()) {
-      if (concerns(row, policy_) && (!row.in_bundle || minds_procfs())) describe_baseline(row);
-    }
-    for (const auto& [name, reason] : undecided_) {
-      add_left_open("what " + name + " sends to an address of its own", std::string(reason));
-    }
-    for (const OpenWay& way : left_open()) {
-      if (concerns(way, policy_)) {
-        add_left_open(std::string(way.what), std::string(way.reason));
-      }
-    }
-  }
-
-  void describe_baseline(const BaselineRow& row) {
-    const std::string what(row.what);
-    const auto open = [&](const std::string& how, std::string reason) {
-      add_row_once(Origin::kLeftOpen, what + ": " + how, Mechanism::kNobody, "none", std::move(reason));
-    };
-    std::string reason = reason_for(row, policy_);
-    if (policy_.mode == Mode::kAudit) return open("not seen (audit)", std::move(reason));
-    if (const UnsafeAllow* allowed = given_back(row, policy_))
-      return open("given back by " + allowed->pointer, std::move(reason));
-    if (row.in_bundle && !closes_procfs()) {
-      return open("left to the runtime, which labels processes there (AppArmor, SELinux)", std::move(reason));
-    }
-    const auto among = [&row](const auto& names) {
-      return std::any_of(row.syscalls.begin(), row.syscalls.end(),
-                         [&names](std::string_view name) { return names.contains(name); });
-    };
-    if (among(unknown_calls_))
-      return open("this libseccomp cannot refuse it where the bundle's own profile does not",
-                  std::move(reason));
-    const bool residual = among(plan_.residual);
-    const Mechanism who = row.in_bundle ? Mechanism::kRuntime : Mechanism::kFilter;
-    add_row_once(Origin::kBaseline, what + ": fails with " + errno_words(row.errno_value),
-                 residual ? Mechanism::kAgent : who, residual ? "at most one notification per call" : "none",
-                 std::move(reason), row.name);
-  }
-
   const Policy policy_;
   const Policy complete_;
   const ordered_json& config_;
   const runtime::Traits& runtime_;
   const Listener& listener_;
   const runtime::Surroundings& surroundings_;
+  const RuleAnswers answers_;
   std::set<std::string, std::less<>> unknown_calls_;  // of the baseline; libseccomp is older than they are
   seccomp::Demands demands_;
   std::set<std::string, std::less<>> settled_;         // calls whose demand has its unconditional answer
