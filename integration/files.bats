@@ -450,7 +450,8 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
     '.mounts += [{destination: "/vol", type: "bind", source: $volume, options: ["bind", "rw"]}]'
   local show='exec 2>&1; snapshot /vol /vol snap; cat /vol/snap/key'
   local execute='exec 2>&1; snapshot - /vol/tmp sub; mkdir -p /vol/tmp/sub; cp /bin/busybox /vol/tmp/sub/true
-    /vol/tmp/sub/true; snapshot /vol/tmp/sub /vol/tools new; /vol/tools/new/true && echo executed'
+    /vol/tmp/sub/true; snapshot /vol/tmp/sub /vol/tools new
+    if /vol/tools/new/true; then echo executed; fi'
   # shellcheck disable=SC2317 # called below
   remove_subvolumes() { btrfs subvolume delete "$volume"/{snap,tools/new,tmp/sub} >/dev/null 2>&1 || true; }
   in_container sh -c "$show"

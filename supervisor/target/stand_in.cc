@@ -295,7 +295,7 @@ Result<long> StandIn::call(long number, const std::array<std::uint64_t, 6>& argu
 Result<long> StandIn::perform(long number, const std::array<std::uint64_t, 6>& arguments, long /*message*/) {
   TRY(suspend_filter(thread_, false));
   shared_->expected.expect(thread_, {number, arguments, -1});
-  const auto result = make_call(thread_, number, arguments);
+  auto result = make_call(thread_, number, arguments);
   // Between two messages the filter is not to see our calls again.
   if (result) TRY(suspend_filter(thread_, true));
   return result;
