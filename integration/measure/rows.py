@@ -218,6 +218,9 @@ def rows():
     def floor_row(key, what, goal, name=None):
         return Row(key, what, goal, ("floor", name or key), of_the_floor(name or key))
 
+    def sent(key, what, name):
+        return Row(key, what, None, ("floor", *with_native(name)), of_the_floor(name))
+
     return [
         floor_row("bare-call", "a call without a policy", None, "bare call"),
         floor_row("floor", "the floor: minimal RECV/SEND loop", None),
@@ -233,6 +236,9 @@ def rows():
         Row("udp", "UDP connect on behalf", Goal(1.8, "x"), ("floor", *with_native("udp")), of_the_floor("udp")),
         Row("tcp", "TCP connect on behalf, beyond native", Goal(1.5, "x", added=True), ("floor", *with_native("tcp")),
             above_native("tcp")),
+        sent("unix-send", "sendmsg over a Unix socket", "unix send"),
+        sent("unix-send-limited", "the same, memory is limited", "unix send, limited"),
+        sent("unix-send-descriptor", "the same, with a descriptor", "unix send, descriptor"),
         Row("exec", "vfork + exec of /bin/true", of_exec, with_native("exec"), of_native("exec")),
         Row("exec-static", "vfork + exec of a static true", of_exec, with_native("static exec"),
             of_native("static exec")),

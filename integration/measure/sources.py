@@ -48,6 +48,9 @@ def sources(here, machine, sizes):
     def connects(kind, policy):
         return figures(here.output(["time_connect", kind, sizes.connects], policy))
 
+    def sends(kind, policy, spec=None):
+        return figures(here.output(["time_send", kind, sizes.connects], policy, spec))
+
     def execs(policy, threads=1, tasks=1, program="/bin/true"):
         # The process itself is a task of its container.
         return figures(here.output(["time_exec", sizes.execs, threads, tasks - 1, program], policy))
@@ -68,6 +71,10 @@ def sources(here, machine, sizes):
         named["let-run" + others] = lambda policy="let-run" + others: calls(policy, 0)
     for kind in ("udp", "tcp"):
         add_pair(kind, connects, kind)
+    limited = {**here.spec, "linux": {**here.spec["linux"], "resources": {"memory": {"limit": 256 << 20}}}}
+    add_pair("unix send", sends, "plain")
+    add_pair("unix send, limited", sends, "plain", spec=limited)
+    add_pair("unix send, descriptor", sends, "descriptor")
     add_pair("exec", execs, policy="exec")
     add_pair("static exec", execs, policy="exec", program="/bin/busybox")
     for threads in (32, 64):

@@ -291,14 +291,21 @@ Sent send_all(Call& call, const Socket& socket, Outgoing& message, Patience& pat
   }
 }
 
+// A message that takes no more of the kernel's memory than the socket itself does, of which the container
+// pays for a pair more than 4 KiB.
+constexpr std::uint64_t kSmallMessage = 2048;
+
 // Whether the message must not be sent by the agent, although nobody would tell it from the target by it.
 // What lies in a Unix socket's buffers is charged to the cgroup of whoever put it there (unix_create1 in
 // net/unix/af_unix.c: GFP_KERNEL_ACCOUNT), and descriptors on their way to its user, or to nobody where it
 // has CAP_SYS_ADMIN (too_many_unix_fds()): of the agent's, nothing of the container's would bound either.
-// Where there are no stand-ins it stays so (docs/threat-model.md).
+// A stand-in takes ten times as long, so a small message is the agent's where the last one has been read:
+// there is one of them for each socket at most. Where there are no stand-ins all are (docs/threat-model.md).
 bool is_the_senders_burden(Call& call, const Socket& socket, const CapturedMessage& captured) {
   if (socket.domain != AF_UNIX || !call.kernel.inject().available()) return false;
-  return call.supervision.bounds_memory() || names_descriptors(captured.control);
+  if (names_descriptors(captured.control)) return true;
+  if (!call.supervision.bounds_memory()) return false;
+  return captured.size > kSmallMessage || call.kernel.unread(socket.fd.get()).value_or(1) != 0;
 }
 
 // Sends one message: the answer is the number of its bytes. `performed` tells the call from others, and is

@@ -282,6 +282,12 @@ class SystemKernel final : public Kernel {
     return bytes;
   }
 
+  Result<std::uint64_t> unread(int socket) override {
+    int bytes = 0;
+    if (::ioctl(socket, SIOCOUTQ, &bytes) != 0) return fail(errno, "ioctl SIOCOUTQ");
+    return static_cast<std::uint64_t>(bytes);
+  }
+
   Result<bool> nonblocking(int socket) override {
     const int flags = ::fcntl(socket, F_GETFL);
     if (flags < 0) return fail(errno, "fcntl F_GETFL");

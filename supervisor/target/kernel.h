@@ -89,6 +89,8 @@ class Kernel {
   virtual Status bind_unprivileged(int socket, std::span<const std::byte> address, std::uint16_t port) = 0;
   // sendmsg(2), of one buffer. The number of bytes.
   virtual Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) = 0;
+  // Of what was sent by a Unix socket, bytes of memory that nobody has read yet (SIOCOUTQ, unix(7)).
+  virtual Result<std::uint64_t> unread(int socket) = 0;
   // O_NONBLOCK of its open file description.
   virtual Result<bool> nonblocking(int socket) = 0;
   // Whether `tid` lives in our own user namespace.

@@ -80,6 +80,10 @@ class FaultyKernel final : public Kernel {
     TRY(ask("send"));
     return real_.send(socket, message, flags);
   }
+  Result<std::uint64_t> unread(int socket) override {
+    TRY(ask("unread"));
+    return real_.unread(socket);
+  }
   Result<bool> nonblocking(int socket) override {
     TRY(ask("nonblocking"));
     return real_.nonblocking(socket);

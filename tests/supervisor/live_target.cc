@@ -57,7 +57,10 @@ void LiveTarget::hand_over(const std::vector<int>& notified) {
 
 LiveSession::LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
                          Kernel* kernel, std::optional<container::Record::File> init)
-    : supervision_(supervision_of(policy, std::nullopt, {}, init)),
+    : LiveSession(supervision_of(policy, std::nullopt, {}, init), std::move(notified), body, kernel) {}
+
+LiveSession::LiveSession(Supervision supervision, std::vector<int> notified, const Body& body, Kernel* kernel)
+    : supervision_(std::move(supervision)),
       target_(std::move(notified), body),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_watching_(::eventfd(0, EFD_CLOEXEC)) {

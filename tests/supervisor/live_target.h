@@ -42,6 +42,7 @@ class LiveSession {
   // `kernel`: what the session asks instead of the observed one. `init`: the container's tidewaiter-init.
   LiveSession(const std::string& policy, std::vector<int> notified, const Body& body,
               Kernel* kernel = nullptr, std::optional<container::Record::File> init = std::nullopt);
+  LiveSession(Supervision supervision, std::vector<int> notified, const Body& body, Kernel* kernel = nullptr);
   LiveSession(const LiveSession&) = delete;
   LiveSession& operator=(const LiveSession&) = delete;
   ~LiveSession();

@@ -25,6 +25,7 @@
 #include "tests/supervisor/live_target.h"
 #include "tests/supervisor/scripted_kernel.h"
 #include "tests/supervisor/socket_address.h"
+#include "tests/supervisor/supervised_call.h"
 
 // Calls on Unix sockets under a policy, on the real kernel: made by a thread of the target's own (StandIn).
 
@@ -521,6 +522,32 @@ TEST_F(LiveUnix, SendsSeveralAndSaysHowMuchOfEach) {
     return std::vector<long>{sent, messages[0].msg_len, messages[1].msg_len, messages[2].msg_len};
   });
   EXPECT_EQ(session.run_to_end().report, (std::vector<long>{2, 1, 2, 0}));
+}
+
+// What lies unread in a socket is charged to whoever sent it, and descriptors count for its user.
+TEST_F(LiveUnix, SendsByTheAgentOnlyWhatBurdensTheTargetAnyway) {
+  const auto body = [] {
+    std::array<int, 2> pair{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return std::vector<long>{-1};
+    const auto send = [&pair](std::size_t size, bool with_descriptor = false) {
+      return send_named(pair[0], {}, std::string(size, 'x'), with_descriptor);
+    };
+    std::vector<long> report{send(1), send(1)};
+    report.push_back(static_cast<long>(receive_one(pair[1]).text.size()));
+    report.insert(report.end(), {send(2048), send(1)});
+    report.push_back(static_cast<long>(receive_one(pair[1]).text.size()));
+    report.push_back(send(2049));
+    report.push_back(static_cast<long>(receive_one(pair[1]).text.size()));
+    report.push_back(send(1, true));
+    return report;
+  };
+  auto record = record_of(allow(at("good")));
+  for (const bool bounds_memory : {false, true}) {
+    record.bounds_memory = bounds_memory;
+    LiveSession session(std::move(*Supervision::make(record)), {SYS_sendmsg}, body);
+    EXPECT_EQ(session.run_to_end().report, (std::vector<long>{1, 1, 2, 2048, 1, 2049, 2049, 2049, 1}));
+    EXPECT_EQ(session.kernel().sends(), bounds_memory ? 2U : 5U);
+  }
 }
 
 // The stand-in opens a path for each message: a call of its own, of which the filter would tell the agent as

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,9 @@ class ObservedKernel : public Kernel {
   [[nodiscard]] bool wait_for_connects_begun(std::size_t count);
   [[nodiscard]] bool wait_for_connects_ended(std::size_t count);
   [[nodiscard]] std::size_t connects_begun() const;
+
+  // What the agent has sent itself.
+  [[nodiscard]] std::size_t sends() const { return sends_; }
 
   // How often each notification was answered: a successful answer, and one that came too late (ENOENT).
   struct Answers {
@@ -68,8 +72,10 @@ class ObservedKernel : public Kernel {
   }
   Status break_pipe(int pidfd) override { return real_.break_pipe(pidfd); }
   Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) override {
+    ++sends_;
     return real_.send(socket, message, flags);
   }
+  Result<std::uint64_t> unread(int socket) override { return real_.unread(socket); }
   Result<bool> nonblocking(int socket) override { return real_.nonblocking(socket); }
   Result<bool> shares_users(pid_t tid) override { return real_.shares_users(tid); }
 
@@ -80,6 +86,7 @@ class ObservedKernel : public Kernel {
   Kernel& real_ = system_kernel();
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  std::atomic<std::size_t> sends_{0};
   std::size_t begun_ = 0;
   std::size_t ended_ = 0;
   std::map<std::uint64_t, Answers> answers_;

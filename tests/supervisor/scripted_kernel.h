@@ -161,6 +161,7 @@ class ScriptedKernel final : public Kernel {
   Status break_pipe(int pidfd) override;
   Result<std::size_t> send(int socket, const OutgoingMessage& message, int flags) override;
   Result<bool> nonblocking(int socket) override;
+  Result<std::uint64_t> unread(int /*socket*/) override { return fail(ENOTTY, "no Unix sockets"); }
   Result<bool> shares_users(pid_t tid) override;
 
  private:
