@@ -556,18 +556,18 @@ bool may_spell_a_key(Text text) {
   return code == '.' || code >= 'A';
 }
 
-// Whether no reader of JSON can find a policy's annotation in a bundle's config, or /annotations that are no
+// Whether no reader of JSON can find an annotation of ours in a bundle's config, or /annotations that are no
 // object. The name does not occur, and nothing by which it could be written otherwise.
 //
 // Whether the text is JSON is not asked: where no policy can be meant, the runtime says what is wrong with it
 // (open_bundle()).
 bool names_no_policy(Text config) {
-  constexpr Text kPolicy = "io.tidewaiter.policy";
+  constexpr Text kOurs = "io.tidewaiter.";
   constexpr Text kAnnotations = "\"annotations\"";
   for (std::size_t i = 0; i < config.size; ++i) {
     switch (config.data[i]) {
       case 'i':
-        if (begins(config.from(i), kPolicy)) return false;
+        if (begins(config.from(i), kOurs)) return false;
         break;
       case '"':
         if (begins(config.from(i), kAnnotations) && !object_follows(config.from(i + kAnnotations.size))) {

@@ -22,10 +22,10 @@ struct Command {
 
 // The runtime has many more, and it may have them alone.
 constexpr Command kCommands[] = {
-    {"create", Handling::kCreate},   {"delete", Handling::kDelete}, {"doctor", Handling::kOwnVerb},
-    {"exec", Handling::kExec},       {"log", Handling::kOwnVerb},   {"policy", Handling::kOwnVerb},
-    {"restore", Handling::kRestore}, {"run", Handling::kCreate},    {"start", Handling::kStart},
-    {"status", Handling::kOwnVerb},  {"update", Handling::kUpdate},
+    {"changes", Handling::kOwnVerb}, {"create", Handling::kCreate},   {"delete", Handling::kDelete},
+    {"doctor", Handling::kOwnVerb},  {"exec", Handling::kExec},       {"log", Handling::kOwnVerb},
+    {"policy", Handling::kOwnVerb},  {"restore", Handling::kRestore}, {"run", Handling::kCreate},
+    {"start", Handling::kStart},     {"status", Handling::kOwnVerb},  {"update", Handling::kUpdate},
 };
 
 enum class Value {

@@ -46,6 +46,7 @@ struct OwnCommand {
 
 // No runtime has a command of one of these names.
 constexpr auto kOwnCommands = std::to_array<OwnCommand>({
+    {"changes", changes},
     {"doctor", doctor},
     {"log", log},
     {"policy", policy},
@@ -76,6 +77,7 @@ constexpr std::string_view kUsage =
     "  tidewaiter policy check FILE      whether a policy is valid, and what is wrong with it\n"
     "  tidewaiter policy explain FILE    what enforces each rule, and what it costs\n"
     "  tidewaiter log ID                 what a container did and was refused\n"
+    "  tidewaiter changes [ID]           what a container wrote to folders that are copied on write\n"
     "  tidewaiter status [ID]            the containers that an agent supervises\n"
     "  tidewaiter doctor                 what this machine allows\n"
     "\n"

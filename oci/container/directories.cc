@@ -95,6 +95,9 @@ Result<Directories> user_directories() {
   directories.config_file = TRY(user_directory("XDG_CONFIG_HOME", "/.config")) + "/tidewaiter/config.json";
   directories.state = *runtime + "/tidewaiter";
   directories.log = TRY(user_directory("XDG_STATE_HOME", "/.local/state")) + "/tidewaiter";
+  // Most containers have nothing there.
+  if (const auto data = user_directory("XDG_DATA_HOME", "/.local/share"))
+    directories.changes = *data + "/tidewaiter/changes";
   return directories;
 }
 
@@ -131,6 +134,7 @@ Result<Directories> Directories::locate() {
     directories.config_file = "/etc/tidewaiter/config.json";
     directories.state = "/run/tidewaiter";
     directories.log = "/var/log/tidewaiter";
+    directories.changes = "/var/lib/tidewaiter/changes";
   } else {
     directories = TRY(user_directories());
   }

@@ -8,13 +8,15 @@ namespace tidewaiter::container {
 
 // Where things live. The initial root user has /etc/tidewaiter, /run/tidewaiter, /var/log/tidewaiter.
 // Everyone else, root of a rootless user namespace included, has $XDG_CONFIG_HOME (or ~/.config)/tidewaiter,
-// $XDG_RUNTIME_DIR/tidewaiter and $XDG_STATE_HOME (or ~/.local/state)/tidewaiter,
-// where ~ is $HOME, or else the home folder in /etc/passwd.
+// $XDG_RUNTIME_DIR/tidewaiter, $XDG_STATE_HOME (or ~/.local/state)/tidewaiter, and for changes, which root
+// has in /var/lib/tidewaiter/changes, $XDG_DATA_HOME (or ~/.local/share)/tidewaiter/changes, where ~ is
+// $HOME, or else the home folder in /etc/passwd.
 struct Directories {
   std::string config_file;    // $TIDEWAITER_CONFIG when set
   std::string state;          // parent of each container's state folder, mode 0700
   std::string log;            // event logs
   bool config_named = false;  // by somebody, who will not have meant the defaults should the file be missing
+  std::string changes = {};   // what containers wrote to folders that are copied on write; empty: not known
 
   // From the environment. An error when a needed variable is relative, or missing and not to be replaced,
   // saying which.

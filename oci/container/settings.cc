@@ -123,12 +123,15 @@ Status read_setting(const std::string& file, const std::string& key, const Json&
     settings.restart_seconds = TRY(read_seconds(place, value));
   } else if (key == "allowed_policies") {
     settings.allowed_policies = TRY(read_policy_names(place, value));
+  } else if (key == "changes_folder") {
+    settings.changes_folder = TRY(read_absolute_path(place, value));
   } else if (key == "log") {
     return read_log(file, value, settings);
   } else {
-    return fail(place.text() +
-                " is not a setting; valid are runtime, agent, agent_socket, default_policy, "
-                "require_policy, allow_policy_paths, allowed_policies, restart_seconds and log");
+    return fail(
+        place.text() +
+        " is not a setting; valid are runtime, agent, agent_socket, default_policy, "
+        "require_policy, allow_policy_paths, allowed_policies, restart_seconds, changes_folder and log");
   }
   return {};
 }
@@ -182,6 +185,22 @@ Result<Settings> Settings::load(const std::string& path, bool must_exist) {
   if (!document.is_object()) return fail(path + ": must be an object, is " + document.type_name());
   for (const auto& [key, value] : document.items()) TRY(read_setting(path, key, value, settings));
   return settings;
+}
+
+Result<std::string> changes_folder(const Settings& settings, const Directories& directories) {
+  if (!settings.changes_folder.empty()) return settings.changes_folder;
+  if (!directories.changes.empty()) return directories.changes;
+  return fail(
+      "neither XDG_DATA_HOME nor HOME is set in the environment: one of them, or \"changes_folder\" of the "
+      "configuration, names the folder for what containers write to folders that are copied on write");
+}
+
+Result<bool> is_dry_run(const Json& config) {
+  const auto annotated = TRY(spec::annotation(config, kDryRunAnnotation));
+  if (!annotated || *annotated == "false") return false;
+  if (*annotated == "true") return true;
+  return fail(std::string("annotation ") + kDryRunAnnotation + " is \"" + *annotated +
+              "\", must be \"true\" or \"false\"");
 }
 
 Result<std::optional<std::string>> policy_path(const Settings& settings,

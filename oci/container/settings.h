@@ -30,12 +30,22 @@ struct Settings {
   std::uint64_t log_max_bytes = 16U << 20U;         // "log": {"max_bytes": …}: of one container's event log
   std::uint64_t log_total_bytes = 1U << 30U;        // "log": {"total_bytes": …}: of all logs together
   std::uint64_t restart_seconds = kRestartSeconds;  // "restart_seconds"
+  std::string changes_folder;  // "changes_folder": absolute path; empty: Directories::changes
 
   // The defaults where there is no such file, unless it `must_exist`.
   static Result<Settings> load(const std::string& path, bool must_exist = false);
 };
 
 inline constexpr const char* kPolicyAnnotation = "io.tidewaiter.policy";
+
+// `changes_folder`, else Directories::changes; an error where neither is known.
+Result<std::string> changes_folder(const Settings& settings, const Directories& directories);
+
+// "true": what the container writes to folders that are copied on write is listed at its end, and discarded.
+inline constexpr const char* kDryRunAnnotation = "io.tidewaiter.dry-run";
+
+// Whether the bundle asks for that; an annotation with another value than "true" or "false" is an error.
+Result<bool> is_dry_run(const nlohmann::ordered_json& config);
 
 // The policy file that applies to a bundle: named by its annotation, else the default; nullopt when none
 // applies and none is required.

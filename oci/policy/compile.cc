@@ -11,6 +11,7 @@
 #include "oci/policy/baseline.h"
 #include "oci/policy/check_identity.h"
 #include "oci/policy/check_limits.h"
+#include "oci/policy/compile_copies.h"
 #include "oci/policy/compile_deny.h"
 #include "oci/policy/compile_files.h"
 #include "oci/policy/compile_identity.h"
@@ -128,8 +129,8 @@ Status check_mount_namespace(const Input& input) {
   const auto& network = input.policy.network;
   const bool exec = supervises(input.policy, Operation::kExec);
   const bool sockets = network && (name_path(network->unix_allow) || name_path(network->unix_deny));
-  const bool files =
-      input.policy.files && (input.policy.files->restricts() || !input.policy.files->deny.empty());
+  const bool files = input.policy.files && (input.policy.files->restricts() ||
+                                            !input.policy.files->deny.empty() || copies(input.policy));
   if (!exec && !sockets && !files) return {};
   const ordered_json* linux_part = member(input.config, "linux");
   const ordered_json* namespaces = linux_part == nullptr ? nullptr : member(*linux_part, "namespaces");
@@ -251,6 +252,7 @@ class Compiler {
     std::vector<PlanRow> identity =
         TRY(apply_identity(policy_, surroundings_, state_folder(), plan_.config, plan_.files));
     if (!plan_.files.empty()) TRY(check_state_folder());
+    if (copies(policy_)) TRY(mount_copies(plan_.config, *policy_.files, listener_));
     // Behind every other mount, those of the identity among them.
     const std::string init_place = init ? TRY(spec::init_place(plan_.config)) : "";
     if (covers(policy_)) {
@@ -261,7 +263,7 @@ class Compiler {
     if (init) plan_.init = TRY(put_init(plan_.config, *policy_.files, listener_));
     plan_.holds_process = gives_identity(policy_) && policy_.identity->concerns_processes();
     plan_.remembered = plan_.holds_process || plan_.hosts || !plan_.files.empty() || !plan_.init.empty() ||
-                       plan_.covers_files;
+                       plan_.covers_files || copies(policy_);
     plan_.snapshots = policy_.files && policy_.files->snapshots;
     plan_.bounds_memory = bounds_memory(plan_.config);
     if (holds_limits(policy_)) {
@@ -279,6 +281,7 @@ class Compiler {
     std::move(limits.begin(), limits.end(), std::back_inserter(plan_.rows));
     for (PlanRow& row : files_rows(policy_, listener_, landlock_calls_)) plan_.rows.push_back(std::move(row));
     for (PlanRow& row : denied_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
+    for (PlanRow& row : copies_rows(policy_, listener_)) plan_.rows.push_back(std::move(row));
     std::move(identity.begin(), identity.end(), std::back_inserter(plan_.rows));
     add_other_rows(compiled, plan_);
     return std::move(plan_);

@@ -110,6 +110,15 @@ struct Listener {
   std::set<std::string, std::less<>> denied_files = {};
   // Whether any of the container's file systems has snapshots (shim/denied_paths.h).
   bool snapshots = false;
+  // Of files.copy_on_write: where the layers are (compile_copies.h), and the program that settles what is in
+  // them; empty where nobody makes them. Absolute.
+  std::string copies_folder = {};
+  std::string copies_program = {};
+  // What the bundle binds at their paths, canonical (shim/copied_folders.h); a path that is missing: not
+  // looked at.
+  std::map<std::string, std::string, std::less<>> copied_folders = {};
+  bool copies_user_xattr = false;  // the runtime mounts as root of a user namespace
+  bool dry_run = false;            // whatever the policy says, everything is discarded
 };
 
 // Compiles `policy`, as its file says it, into the bundle's original `config`. A policy that demands nothing

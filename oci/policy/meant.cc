@@ -297,6 +297,33 @@ constexpr Row kArgumentKeys[] = {
      R"(of a masked comparison an OCI profile has the mask in "value" and the value in "valueTwo"; write "mask" and "value")"},
 };
 
+constexpr Row kCopyKeys[] = {
+    {"folder", R"(write "path")"},
+    {"directory", R"(write "path")"},
+    {"destination", R"(write "path")"},
+    {"target", R"(write "path")"},
+    {"success", R"(write "on_success")"},
+    {"failure", R"(write "on_failure")"},
+    {"on_error", R"(write "on_failure")"},
+    {"on_fail", R"(write "on_failure")"},
+    {"source",
+     "the folder on the host is the bundle's; a policy names where the container has it, in \"path\""},
+};
+
+constexpr Row kSettlements[] = {
+    {"save", R"(write "commit" to change the folder, "keep" to decide later)"},
+    {"apply", R"(write "commit")"},
+    {"merge", R"(write "commit")"},
+    {"write", R"(write "commit")"},
+    {"delete", R"(write "discard")"},
+    {"drop", R"(write "discard")"},
+    {"remove", R"(write "discard")"},
+    {"revert", R"(write "discard")"},
+    {"rollback", R"(write "discard")"},
+    {"hold", R"(write "keep")"},
+    {"ask", R"(write "keep")"},
+};
+
 constexpr Row kModes[] = {
     {"permissive", R"(write "audit")"},
     {"complain", R"(write "audit")"},
@@ -485,6 +512,8 @@ std::span<const Row> rows_of(Where where) {
       return kExecRuleKeys;
     case Where::kFiles:
       return kFilesKeys;
+    case Where::kCopy:
+      return kCopyKeys;
     case Where::kLimits:
       return kLimitsKeys;
     case Where::kIdentity:
@@ -513,6 +542,8 @@ std::span<const Row> rows_of(Choice choice) {
       return kComparisons;
     case Choice::kEvent:
       return kEvents;
+    case Choice::kSettlement:
+      return kSettlements;
   }
   return {};
 }

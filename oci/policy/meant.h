@@ -16,6 +16,7 @@ enum class Where {
   kExec,
   kExecRule,
   kFiles,
+  kCopy,
   kLimits,
   kIdentity,
   kEnv,
@@ -29,7 +30,7 @@ enum class Where {
 std::string key_advice(Where where, std::string_view found);
 
 // A member whose value is one of a few words.
-enum class Choice { kMode, kAction, kComparison, kEvent };
+enum class Choice { kMode, kAction, kComparison, kEvent, kSettlement };
 
 // Of a word that is none of them.
 std::string word_advice(Choice choice, std::string_view found);

@@ -210,12 +210,30 @@ struct FileRule {
   bool operator==(const FileRule&) const = default;
 };
 
+// What becomes of the changes to a folder once its container has ended.
+enum class Settlement {
+  kKeep,     // they stay where they are, until somebody decides
+  kCommit,   // they are made to the folder itself
+  kDiscard,  // they are removed
+};
+
+// A folder of the host, bound into the container, whose changes are kept apart from it.
+struct CopyRule {
+  std::string pointer;                        // "/files/copy_on_write/0"
+  std::string path;                           // in the container, as in FileRule
+  Settlement on_success = Settlement::kKeep;  // its first process has ended with exit code 0
+  Settlement on_failure = Settlement::kKeep;  // it has not, or nobody knows
+
+  bool operator==(const CopyRule&) const = default;
+};
+
 // What is written or executed may be read as well. See landlock.h in oci/base for what each list comes to.
 struct FilesPolicy {
   std::optional<std::vector<FileRule>> read;   // absent: every file; empty: none but those of the others
   std::optional<std::vector<FileRule>> write;  // absent: every file; empty: none
   std::optional<std::vector<FileRule>> exec;   // absent: every file; empty: none
   std::vector<FileRule> deny;                  // beats the others; see compile_deny.h
+  std::vector<CopyRule> copy_on_write;         // none of them below another; see compile_copies.h
   bool best_effort = false;  // on a kernel without some of it: go without that, instead of not at all
 
   // Not of the file but of the bundle: whether a file system of the container's can show what is in a folder

@@ -256,7 +256,8 @@ class Review {
     const bool limits = policy_.limits && *policy_.limits != Limits{};
     const bool syscalls = std::any_of(policy_.syscalls.begin(), policy_.syscalls.end(),
                                       [](const SyscallRule& rule) { return rule.action != Action::kAllow; });
-    const bool files = policy_.files && (policy_.files->restricts() || !policy_.files->deny.empty());
+    const bool denies = policy_.files && (policy_.files->restricts() || !policy_.files->deny.empty());
+    const bool files = denies || (policy_.files && !policy_.files->copy_on_write.empty());
     const bool identity =
         policy_.identity && (policy_.identity->concerns_processes() || !policy_.identity->hosts.empty());
     if (!network && !exec && !limits && !files && !identity && !syscalls) {
@@ -273,7 +274,7 @@ class Review {
     if (policy_.limits && !limits) remark("/limits", "limits nothing; leave it out");
     if (policy_.files && !files)
       remark("/files", "restricts nothing; write what may be read, written or executed, or leave it out");
-    if (policy_.mode == Mode::kAudit && files)
+    if (policy_.mode == Mode::kAudit && denies)
       remark("/files",
              "holds nothing in mode \"audit\", and nothing reports what would be refused, for the kernel has "
              "nobody to tell; leave it out, or write \"mode\": \"enforce\"");
@@ -406,7 +407,7 @@ class Review {
           remark(rule.pointer, "adds nothing: " + named(*wide) + " covers all of it; leave it out");
       }
     }
-    if (files.best_effort && !files.restricts() && !files.deny.empty())
+    if (files.best_effort && !files.restricts() && (!files.deny.empty() || !files.copy_on_write.empty()))
       remark("/files/best_effort",
              "changes nothing: what is denied takes nothing of the kernel's Landlock; leave it out");
   }

@@ -15,6 +15,7 @@ int start(const Invocation& invocation);
 int update(const Invocation& invocation);
 
 // Our own verbs, which no runtime has; argv[0] is the verb.
+int changes(int argc, char** argv);
 int doctor(int argc, char** argv);
 int log(int argc, char** argv);
 int policy(int argc, char** argv);

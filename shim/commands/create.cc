@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -10,17 +11,22 @@
 #include <system_error>
 #include <utility>
 
+#include "oci/base/json_text.h"
 #include "oci/base/system.h"
 #include "oci/container/agent_launcher.h"
 #include "oci/container/bound_files.h"
 #include "oci/container/bundle.h"
 #include "oci/launch/applied_policy.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_copies.h"
 #include "oci/policy/compile_deny.h"
 #include "oci/seccomp/listener_trial.h"
 #include "oci/spec/config.h"
+#include "oci/spec/members.h"
 #include "oci/spec/mounts.h"
 #include "shim/commands/commands.h"
+#include "shim/copied_folders.h"
+#include "shim/copies/settle.h"
 #include "shim/denied_paths.h"
 #include "shim/entrypoint.h"
 #include "shim/failure.h"
@@ -42,6 +48,14 @@ using container::Record;
 // How long another `create` may take from rewriting the bundle until its runtime has read it.
 constexpr std::chrono::seconds kBundlePatience{30};
 
+bool has_user_namespace(const spec::Json& config) {
+  const spec::Json* linux_part = spec::member(config, "linux");
+  const spec::Json* namespaces = linux_part == nullptr ? nullptr : spec::member(*linux_part, "namespaces");
+  return namespaces != nullptr && namespaces->is_array() &&
+         std::any_of(namespaces->begin(), namespaces->end(),
+                     [](const spec::Json& one) { return spec::text_member(one, "type") == "user"; });
+}
+
 Status make_socket(const std::string& path) {
   if (::mknod(path.c_str(), S_IFSOCK, 0) != 0) return fail(errno, "make " + path);
   return {};
@@ -62,6 +76,55 @@ Result<Record> completed(Record record, const Invocation& invocation, const Cont
   }
   return record;
 }
+
+// What is known of the folders that are copied on write, before the bundle is compiled.
+Status look_at_copies(const Invocation& invocation, const std::string& id, const policy::Policy& policy,
+                      const spec::Json& config, const std::string& folder, policy::Listener& listener) {
+  listener.dry_run = TRY(container::is_dry_run(config));
+  if (!policy::copies(policy)) {
+    if (!listener.dry_run) return {};
+    return fail(std::string("annotation ") + container::kDryRunAnnotation + " is \"true\", and the policy " +
+                policy.name +
+                " has no files.copy_on_write: what the container writes would not be kept apart, and nothing "
+                "would be discarded");
+  }
+  const std::string all = TRY(container::changes_folder(invocation.settings, invocation.directories));
+  listener.copies_folder = all + "/" + TRY(container::state_folder_name(id, invocation.directories.state));
+  listener.copies_program = TRY(sys::readlink("/proc/self/exe"));
+  const bool own_users = has_user_namespace(config);
+  if (own_users && container::is_initial_root())
+    return fail(
+        "/linux/namespaces: /files/copy_on_write does not go with a user namespace of the container's own, "
+        "whose root could not reach the layers in " +
+        all + ": run the container as the user itself, or without that namespace");
+  listener.copies_user_xattr = own_users || !container::is_initial_root();
+  listener.copied_folders = TRY(find_copied_folders(policy.files->copy_on_write, config, folder, all));
+  return {};
+}
+
+Result<CopyRecord> make_copy_record(const Record& record, const policy::Policy& policy,
+                                    const policy::Listener& listener) {
+  CopyRecord copies;
+  copies.id = record.id;
+  copies.policy_name = record.policy_name;
+  copies.created = rfc3339_now();
+  copies.dry_run = listener.dry_run;
+  copies.user_xattr = listener.copies_user_xattr;
+  copies.log =
+      record.log_directory + listener.copies_folder.substr(listener.copies_folder.rfind('/')) + ".jsonl";
+  for (const policy::CopyRule& rule : policy.files->copy_on_write) {
+    const std::string& source = listener.copied_folders.at(rule.path);
+    const struct stat status = TRY(sys::stat(source));
+    copies.folders.push_back(
+        {rule.pointer, rule.path, source, status.st_dev, status.st_ino, rule.on_success, rule.on_failure});
+  }
+  return copies;
+}
+
+struct Copies {
+  std::string folder;
+  CopyRecord record;
+};
 
 // Asks, when the runtime has ended, whether the container is there: none was created, or `run` has seen its
 // end.
@@ -92,13 +155,18 @@ Status put_into_effect_unsupervised(const Invocation& invocation, const std::str
 // the other for the processor. The agent undoes both by itself when this process ends and no container has
 // come of it. It also keeps the lock until the runtime has read the bundle.
 Status put_into_effect(const Invocation& invocation, const std::string& state_folder, const Bundle& bundle,
-                       const UniqueFd& lock, const Record& record, const policy::Plan& plan) {
+                       const UniqueFd& lock, const Record& record, const policy::Plan& plan,
+                       const std::optional<Copies>& copies) {
   bool installed = false;
   const auto install = [&]() -> Status {
     // In the state folder, which is there by now. A mount keeps what it shows when that is gone.
     TRY(container::write_bound_files(state_folder, plan.files));
     if (plan.hosts && !plan.agent_keeps_hosts) TRY(container::write_hosts_file(state_folder, record));
     if (plan.covers_files) TRY(make_socket(state_folder + "/" + Record::kDeniedName));
+    if (copies) {
+      TRY(prepare_copies(copies->folder, copies->record));
+      TRY(forget_copies_unless_used(copies->folder));
+    }
     TRY(bundle.install(plan.config, record.config_owner));
     installed = true;
     return {};
@@ -118,6 +186,9 @@ Status put_into_effect(const Invocation& invocation, const std::string& state_fo
 
 // What an earlier policy left, if anything, is undone.
 Status leave_to_runtime(const Bundle& bundle) {
+  if (TRY(container::is_dry_run(bundle.original())))
+    return fail(std::string("annotation ") + container::kDryRunAnnotation +
+                " is \"true\", and the container has no policy that would copy what it writes to");
   if (!bundle.has_record()) return {};
   return Bundle::restore_if_idle(bundle.config_path());
 }
@@ -152,6 +223,7 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
     listener.denied_files = TRY(find_denied_files(file.policy.files->deny, bundle->original(), folder));
   if (file.policy.files && file.policy.files->restricts())
     listener.snapshots = TRY(has_snapshots(bundle->original(), folder));
+  TRY(look_at_copies(invocation, options.id, file.policy, bundle->original(), folder, listener));
   runtime::Surroundings surroundings;
   if (file.policy.limits || file.policy.identity)
     surroundings = invocation.surroundings(bundle->original(), folder);
@@ -166,7 +238,10 @@ Status prepare(const Invocation& invocation, const ContainerOptions& options) {
   const Record record = TRY(completed(
       launch::record_of(file, plan, bundle->original(), folder, invocation.directories, invocation.settings),
       invocation, options, *bundle, *policy_path));
-  return put_into_effect(invocation, state_folder, *bundle, lock, record, plan);
+  std::optional<Copies> copies;
+  if (policy::copies(file.policy))
+    copies.emplace(Copies{listener.copies_folder, TRY(make_copy_record(record, file.policy, listener))});
+  return put_into_effect(invocation, state_folder, *bundle, lock, record, plan, copies);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "oci/container/directories.h"
 #include "oci/container/settings.h"
 #include "oci/policy/compile.h"
+#include "oci/policy/compile_copies.h"
 #include "oci/policy/compile_deny.h"
 #include "oci/policy/compile_files.h"
 #include "oci/policy/explain.h"
@@ -26,6 +27,7 @@
 #include "oci/spec/readable.h"
 #include "shim/bundle_review.h"
 #include "shim/commands/commands.h"
+#include "shim/copied_folders.h"
 #include "shim/denied_paths.h"
 #include "shim/init_place.h"
 #include "shim/name_review.h"
@@ -43,12 +45,15 @@ using policy::Mistake;
 // Where a container's listener would be: nobody connects to it here. `init`: tidewaiter-init; that there is
 // none on this machine is said beside the rules (check_init_here).
 policy::Listener no_listener(int landlock, const std::string& init) {
-  return {"/run/tidewaiter/ID/agent.sock",
-          "",
-          "/run/tidewaiter/ID/hosts",
-          init.empty() ? "/usr/bin/tidewaiter-init" : init,
-          landlock,
-          "/run/tidewaiter/ID/denied"};
+  policy::Listener listener{"/run/tidewaiter/ID/agent.sock",
+                            "",
+                            "/run/tidewaiter/ID/hosts",
+                            init.empty() ? "/usr/bin/tidewaiter-init" : init,
+                            landlock,
+                            "/run/tidewaiter/ID/denied"};
+  listener.copies_folder = "/var/lib/tidewaiter/changes/ID";
+  listener.copies_program = "/usr/bin/tidewaiter";
+  return listener;
 }
 
 Status check_init_here(const policy::Policy& policy, const policy::Listener& listener,
@@ -67,6 +72,24 @@ ordered_json bare_config() {
     "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
     "linux": {"cgroupsPath": "/ID", "namespaces": [{"type": "mount"}, {"type": "pid"}]}
   })");
+}
+
+// The same, with a volume wherever the policy copies one.
+void add_volumes(const policy::Policy& policy, ordered_json& config) {
+  if (!policy.files) return;
+  for (const policy::CopyRule& rule : policy.files->copy_on_write) {
+    config["mounts"].push_back({{"destination", rule.path},
+                                {"type", "bind"},
+                                {"source", "/VOLUME" + rule.path},
+                                {"options", {"rbind", "rw"}}});
+  }
+}
+
+// Where this user's copies would lie.
+Result<std::string> own_changes_folder() {
+  const auto directories = TRY(container::Directories::locate());
+  const auto settings = TRY(container::Settings::load(directories.config_file, directories.config_named));
+  return container::changes_folder(settings, directories);
 }
 
 std::string as_text(const ordered_json& json) {
@@ -117,6 +140,9 @@ Result<Background> background_of(const PolicyCheckOptions& options) {
 Status check_places(const policy::Policy& policy, const policy::Plan& plan, const Background& background) {
   const std::string& folder = background.folder;
   if (policy::covers(policy)) TRY(find_denied_files(policy.files->deny, background.config, folder));
+  if (policy::copies(policy))
+    TRY(find_copied_folders(policy.files->copy_on_write, background.config, folder,
+                            TRY(own_changes_folder())));
   return plan.init.empty() ? Status() : check_init_place(background.config, folder, plan.init.front());
 }
 
@@ -155,8 +181,10 @@ Result<Findings> findings_in(const std::string& file, Background& background,
     runtime::look_at_processors(runtime::own_files(), spec::cgroup_of(background.config), background.around);
   // What no runtime can do, or not with this bundle, is a mistake as well.
   const runtime::Traits& traits = runtime::traits(background.runtime);
-  const auto plan = policy::compile(*parsed, background.config, traits,
-                                    no_listener(kNewestLandlock, background.init), background.around);
+  ordered_json config = background.config;
+  if (!background.bundle) add_volumes(*parsed, config);
+  const auto plan = policy::compile(*parsed, config, traits, no_listener(kNewestLandlock, background.init),
+                                    background.around);
   if (!plan) findings.mistakes.push_back({file, plan.error().message()});
   if (!background.bundle) return findings;
   add(file, review_in_bundle(*parsed, *background.bundle, plan ? plan->config : background.config), findings);
@@ -344,6 +372,7 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
     bundle = TRY(sys::realpath(*options.bundle));
     config = TRY(container::Bundle::open(bundle)).original();
   }
+  if (!options.bundle) add_volumes(policy, config);
   const runtime::Traits& traits = runtime::traits(options.runtime);
   runtime::Surroundings around = runtime::look_around(container::is_initial_root());
   runtime::look_at_sources(runtime::own_files(), bundle, spec::bind_sources(config), around);
@@ -356,6 +385,12 @@ Status explain_policy(const PolicyExplainOptions& options, std::ostream& out) {
   }
   if (options.bundle && policy.files && policy.files->restricts())
     listener.snapshots = TRY(has_snapshots(config, bundle));
+  if (options.bundle && policy::copies(policy)) {
+    listener.dry_run = TRY(container::is_dry_run(config));
+    listener.copied_folders =
+        TRY(in_context(options.file, find_copied_folders(policy.files->copy_on_write, config, bundle,
+                                                         TRY(own_changes_folder()))));
+  }
   const policy::Plan plan =
       TRY(in_context(options.file, policy::compile(policy, config, traits, listener, around)));
   policy::PlanOrigin origin{policy.name, policy.mode, bundle, std::string(traits.name)};

@@ -92,10 +92,16 @@ std::string difference(const policy::Plan& a, const policy::Plan& b) {
 }
 
 // The file rules that hold in a container: its processes were told of them when they began, and what is
-// denied was covered before.
+// denied or copied was mounted before.
 std::optional<policy::FilesPolicy> held_files(const policy::Policy& policy) {
-  if (policy.mode == policy::Mode::kAudit || !policy.files) return std::nullopt;
-  return policy.files->restricts() || policy::covers(policy) ? policy.files : std::nullopt;
+  if (!policy.files) return std::nullopt;
+  policy::FilesPolicy held = *policy.files;
+  if (policy.mode == policy::Mode::kAudit) {
+    held = {};
+    held.copy_on_write = policy.files->copy_on_write;
+  }
+  const bool any = held.restricts() || !held.deny.empty() || !held.copy_on_write.empty();
+  return any ? std::optional(std::move(held)) : std::nullopt;
 }
 
 }  // namespace

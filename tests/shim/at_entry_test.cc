@@ -275,7 +275,7 @@ TEST_F(AtEntryTest, HasTheProgramLookAtEverythingElse) {
 TEST_F(AtEntryTest, LeavesBundlesToTheProgramThatMayNameAPolicy) {
   const std::string line = "create --bundle plain free";
   for (const char* config :
-       {"{}", "", "{", R"({"annotations": {}})", R"({"annotations" : {"io.tidewaiter.polic": "p"}})",
+       {"{}", "", "{", R"({"annotations": {}})", R"({"annotations" : {"io.tidewaiter": "p"}})",
         R"({"process": {"args": ["a\"b\\c\n\u003c\u0026\u001b"]}})"}) {
     write("plain/config.json", config);
     EXPECT_EQ(plan(line), folder_ / "bin/crun") << config;
@@ -285,6 +285,7 @@ TEST_F(AtEntryTest, LeavesBundlesToTheProgramThatMayNameAPolicy) {
        {kUnderPolicy, R"({"annotations": []})", R"({"annotations": "x"})", R"({"annotations":)",
         R"({"annotations": null})", R"({"annotations": {"\u0069o.tidewaiter.policy": "p"}})",
         R"({"annotations": {"io\u002etidewaiter.policy": "p"}})",
+        R"({"annotations": {"io.tidewaiter.dry-run": "true"}})",
         R"({"annotations": {"io.tidewaiter.p\u006Flicy": "p"}})", R"({"\u0061nnotations": {"a": "b"}})",
         R"({"a": "\u12"})", R"({"a": "\u00zz"})", R"({"Annotations": {"io.tidewaiter.policy": "p"}})"}) {
     write("plain/config.json", config);

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "oci/policy/file_rule.h"
+#include "oci/policy/load/read_copies.h"
 #include "oci/policy/wording.h"
 #include "oci/spec/mounts.h"
 
 namespace tidewaiter::policy {
 namespace {
 
-constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "best_effort"};
+constexpr std::string_view kFilesKeys[] = {"read", "write", "exec", "deny", "copy_on_write", "best_effort"};
 constexpr ObjectKind kFilesObject{
     .where = Where::kFiles, .keys = kFilesKeys, .example = R"({"read": ["/usr"], "write": ["/tmp"]})"};
 
@@ -69,12 +70,15 @@ FilesPolicy read_files(Reader& reader, const Place& place) {
       files.exec = read_file_rules(reader, member);
     else if (key == "deny")
       files.deny = read_file_rules(reader, member);
+    else if (key == "copy_on_write")
+      files.copy_on_write = read_copy_rules(reader, member);
     else if (member.value.is_boolean())
       files.best_effort = member.value.get<bool>();
     else
       reader.expected(member, "true or false");
   });
   check_denied(reader, place, files);
+  check_copies(reader, place, files);
   return files;
 }
 

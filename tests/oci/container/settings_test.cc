@@ -52,6 +52,7 @@ TEST_F(SettingsTest, AreReadFromTheFile) {
   const auto settings = load(R"({
     "runtime": "/usr/bin/crun", "agent": "/opt/agent", "default_policy": "web", "require_policy": true,
     "allow_policy_paths": true, "allowed_policies": ["web", "db"], "restart_seconds": 7,
+    "changes_folder": "/data/changes",
     "log": {"max_bytes": 4096, "total_bytes": 18446744073709551615}})");
   ASSERT_TRUE(settings) << settings.error().message();
   EXPECT_EQ(settings->runtime, "/usr/bin/crun");
@@ -63,6 +64,24 @@ TEST_F(SettingsTest, AreReadFromTheFile) {
   EXPECT_EQ(settings->log_max_bytes, 4096U);
   EXPECT_EQ(settings->log_total_bytes, UINT64_MAX);
   EXPECT_EQ(settings->restart_seconds, 7U);
+  Directories directories;
+  EXPECT_EQ(changes_folder(*settings, directories), "/data/changes");
+  EXPECT_FALSE(changes_folder(Settings{}, directories));
+  directories.changes = "/var/lib/tidewaiter/changes";
+  EXPECT_EQ(changes_folder(Settings{}, directories), directories.changes);
+}
+
+TEST(DryRun, IsAskedForByAnAnnotation) {
+  const auto asked = [](const char* annotations) {
+    const auto dry = is_dry_run(nlohmann::ordered_json::parse(annotations));
+    return dry ? std::string(*dry ? "yes" : "no") : dry.error().message();
+  };
+  EXPECT_EQ(asked("{}"), "no");
+  EXPECT_EQ(asked(R"({"annotations": {"io.tidewaiter.dry-run": "false"}})"), "no");
+  EXPECT_EQ(asked(R"({"annotations": {"io.tidewaiter.dry-run": "true"}})"), "yes");
+  // Whoever means it must not get the other.
+  EXPECT_EQ(asked(R"({"annotations": {"io.tidewaiter.dry-run": "1"}})"),
+            "annotation io.tidewaiter.dry-run is \"1\", must be \"true\" or \"false\"");
 }
 
 TEST_F(SettingsTest, NameWhatIsWrong) {

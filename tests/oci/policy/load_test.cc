@@ -381,6 +381,21 @@ TEST(ParsePolicy, ReadsFiles) {
   EXPECT_FALSE(parse(R"({"version": 1, "files": {}})", "p.json", "p")->files->restricts());
 }
 
+// By default nothing is lost, and nothing is changed.
+TEST(Load, ReadsFoldersThatAreCopied) {
+  const auto policy = parse(
+      R"({"version": 1, "files": {"copy_on_write": ["/work", {"path": "/out", "on_success": "commit", "on_failure": "discard"}]}})",
+      "p.json", "p");
+  ASSERT_TRUE(policy) << policy.error().front().message;
+  const FilesPolicy& files = *policy->files;
+  EXPECT_FALSE(files.restricts());
+  ASSERT_EQ(files.copy_on_write.size(), 2U);
+  EXPECT_EQ(files.copy_on_write[0],
+            (CopyRule{"/files/copy_on_write/0", "/work", Settlement::kKeep, Settlement::kKeep}));
+  EXPECT_EQ(files.copy_on_write[1],
+            (CopyRule{"/files/copy_on_write/1", "/out", Settlement::kCommit, Settlement::kDiscard}));
+}
+
 TEST_F(LoadPolicy, NamesThePolicyAfterItsFile) {
   EXPECT_EQ(load(write("web.json", R"({"version": 1})"))->name, "web");
   EXPECT_EQ(load(write("web.v2.json", R"({"version": 1})"))->name, "web.v2");
