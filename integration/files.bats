@@ -510,3 +510,21 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
   assert_output --partial 'is seen at "/mnt/in/key" as well'
   works_without_policy true
 }
+
+@test "files: a volume of podman's that is copied on write" {
+  policy copied '{"files": {"copy_on_write": [{"path": "/srv", "on_failure": "keep", "on_success": "keep"}]}}'
+  local id
+  podman run --network none --volume "$WORK:/srv" --annotation io.tidewaiter.policy=copied --cidfile "$BATS_TEST_TMPDIR/cid" \
+    "$IMAGE" sh -c 'echo new >/srv/out/file'
+  id=$(cat "$BATS_TEST_TMPDIR/cid")
+  assert_equal "$(cat "$WORK/out/file")" text
+  assert_equal "$(tidewaiter changes "$id" | head -1)" "M /srv/out/file"
+  # Nothing is lost to a second start.
+  run podman start --attach "$id"
+  assert_failure
+  assert_output --partial "changes of an earlier container of this id are kept"
+  run -0 tidewaiter changes "$id" --commit
+  assert_equal "$(cat "$WORK/out/file")" new
+  run -0 podman start --attach "$id"
+  run -0 tidewaiter changes "$id" --discard
+}

@@ -55,6 +55,8 @@ JSON
 JSON
   echo '{"version": 1, "files": {"read": ["/bin", "/probes", "/srv/in"], "write": ["/srv/in"], "exec": ["/bin"]}}' \
     >"$USER_HOME/.config/tidewaiter/policies/files.json"
+  echo '{"version": 1, "files": {"copy_on_write": [{"path": "/work", "on_success": "keep"}]}}' \
+    >"$USER_HOME/.config/tidewaiter/policies/copied.json"
   echo '{"version": 1, "network": {"allow": ["local.test"]}}' >"$USER_HOME/.config/tidewaiter/policies/named.json"
   chown -R twtest: "$USER_HOME"
   as_user "podman import --change 'ENV PATH=/bin:/probes' $USER_HOME/image.tar $IMAGE" >/dev/null
@@ -119,6 +121,24 @@ nothing_left_of_user() {
   assert_output --partial $'connect: ok\nconnect: EACCES\nptrace: EPERM'
   run -0 as_user "tidewaiter log $(newest_log "$USER_HOME/.local/state/tidewaiter") --json"
   assert_equal "$(jq -s 'map(select(.denied)) | length' <<<"$output")" 2
+}
+
+# By the marks of an overlay that root of a user namespace may make (userxattr).
+@test "rootless podman: a volume that is copied on write" {
+  as_user "mkdir -p work/gone; echo lower >work/file; touch work/gone/x"
+  local id commands='echo upper >/work/file; rm -r /work/gone; mkdir /work/gone; echo new >/work/gone/y; chown 5:5 /work/gone/y'
+  as_user "podman run --network none --cidfile cid --volume $USER_HOME/work:/work --annotation io.tidewaiter.policy=copied $IMAGE sh -c '$commands'"
+  id=$(cat "$USER_HOME/cid")
+  run -0 as_user "cat work/file; ls work/gone"
+  assert_output $'lower\nx'
+  # Who may look at all of it is root of the user's namespace.
+  run -0 as_user "in_store unshare $USER_HOME/bin/tidewaiter changes $id"
+  assert_line "M /work/file"
+  assert_line "D /work/gone/x"
+  assert_line "A /work/gone/y"
+  run -0 as_user "in_store unshare $USER_HOME/bin/tidewaiter changes $id --commit"
+  run -0 as_user "cat work/file; ls work/gone; in_store unshare stat -c %u work/gone/y; ls .local/share/tidewaiter/changes"
+  assert_output $'upper\ny\n5'
 }
 
 @test "rootless podman: a container whose time is over" {

@@ -64,12 +64,10 @@ Status check_folder(const Layer& layer, int folder, int depth) {
     };
     Status checked = check();
     if (!checked) {
-      const std::string inner = checked.error().context;
-      checked.error().context = "/" + name +
-                                (inner.starts_with('/') ? ""
-                                 : inner.empty()        ? ""
-                                                        : ": ") +
-                                inner;
+      std::string& context = checked.error().context;
+      // The names in front of it make the path.
+      if (!context.starts_with('/') && !context.empty()) context.insert(0, ": ");
+      context.insert(0, "/" + name);
       return checked;
     }
   }
@@ -385,7 +383,7 @@ Status remove_layer(const std::string& folder) {
       if (S_ISDIR(status->st_mode)) {
         TRY(in_context(folder, empty_into(top->get(), name, next)));
       } else if (::unlinkat(top->get(), name.c_str(), 0) != 0) {
-        return fail(errno, "unlink " + folder + "/" + name);
+        return fail(errno, "unlink " + name);
       }
     }
   }
