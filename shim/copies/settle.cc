@@ -357,6 +357,10 @@ class Settler {
       }
     }
     Status committed = apply(i);
+    if (!committed && state.phase != Phase::kCommitting) {
+      TRY(keep(i, counts, why, "not committed: " + committed.error().message()));
+      return in_context(copied.path, std::move(committed));
+    }
     if (!committed) {
       state.reason = committed.error().message();
       static_cast<void>(save());

@@ -174,6 +174,16 @@ TEST_F(ReloadTest, RefusesOtherFileRules) {
   record_.policy_text = with(R"(, "files": {"deny": ["/srv/a"]})");
   file_is(with(R"(, "files": {"deny": ["/srv/a", "/srv/b"]})"));
   EXPECT_THAT(refusal(), HasSubstr("needs other file rules"));
+  // What is copied was mounted, in audit mode too, and what becomes of it was noted.
+  for (const char* mode : {"enforce", "audit"}) {
+    record_.policy_text = with(R"(, "files": {"copy_on_write": ["/work"]})", mode);
+    for (const char* files :
+         {R"(, "files": {"copy_on_write": []})", R"(, "files": {"copy_on_write": ["/other"]})",
+          R"(, "files": {"copy_on_write": [{"path": "/work", "on_success": "commit"}]})"}) {
+      file_is(with(files, mode));
+      EXPECT_THAT(refusal(), HasSubstr("needs other file rules")) << mode << files;
+    }
+  }
   // Beside the same ones, what only the agent decides may change.
   record_.policy_text = with(read);
   const std::string changed =
