@@ -512,6 +512,7 @@ ALL='{"files": {"read": ["/probes"], "write": ["/srv/in"], "exec": ["/bin"]}}'
 }
 
 @test "files: a volume of podman's that is copied on write" {
+  configure "$(jq -n --arg changes "$BATS_TEST_TMPDIR/changes" '{changes_folder: $changes}')"
   policy copied '{"files": {"copy_on_write": [{"path": "/srv", "on_failure": "keep", "on_success": "keep"}]}}'
   local id
   podman run --network none --volume "$WORK:/srv" --annotation io.tidewaiter.policy=copied --cidfile "$BATS_TEST_TMPDIR/cid" \
