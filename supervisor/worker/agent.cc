@@ -300,7 +300,9 @@ void Agent::dispatch(int fd) {
   } else if (const auto session = std::find_if(sessions_.begin(), sessions_.end(),
                                                [&](const auto& each) { return each->notify_fd() == fd; });
              session != sessions_.end()) {
-    // The only event asked for is the hang-up. It would be told again and again until the threads have ended.
+    // An error is told as well, where a signal keeps the kernel from looking (Session::hung_up()): no end.
+    if (!(*session)->hung_up()) return;
+    // It would be told again and again until the threads have ended.
     stop_watching(fd);
     (*session)->begin_stop();
   }

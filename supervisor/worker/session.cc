@@ -161,7 +161,14 @@ Session::~Session() { waiting_.stop(); }
 
 bool Session::hung_up() const {
   struct pollfd poll_fd = {notify_fd_.get(), 0, 0};
-  return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
+  int ready = 0;
+  // Whom a signal keeps from looking is told POLLERR (seccomp_notify_poll in kernel/seccomp.c waits for a
+  // lock).
+  do {
+    poll_fd.revents = 0;
+    ready = ::poll(&poll_fd, 1, 0);
+  } while ((ready < 0 && errno == EINTR) || (ready == 1 && poll_fd.revents == POLLERR));
+  return ready == 1 && (poll_fd.revents & POLLHUP) != 0;
 }
 
 // What an earlier worker has left: what stands is served by the first receivers, the rest is over.

@@ -48,6 +48,8 @@ class Session {
   [[nodiscard]] bool ended() const { return waiting_.ended(); }
   // Whether the session has not come to the end of its filter: somebody may call still.
   [[nodiscard]] bool gave_up() const { return ended() && !hung_up(); }
+  // Whether every task of the filter is gone.
+  [[nodiscard]] bool hung_up() const;
 
  private:
   Session(Kernel& kernel, UniqueFd notify_fd, std::string container_id, const Supervision& supervision,
@@ -76,7 +78,6 @@ class Session {
   [[nodiscard]] bool may_be_told_of(const Outcome& outcome) const;
   void report(const Syscall* syscall, const Outcome& outcome, pid_t tid, Identity identity,
               std::chrono::steady_clock::time_point received, std::chrono::nanoseconds duration);
-  [[nodiscard]] bool hung_up() const;
 
   Kernel& kernel_;
   const UniqueFd notify_fd_;
